@@ -1,1 +1,21 @@
-//! To be written.
+//! What Longhaul's page and service worker share: one module for each surface of the browser, and the runner
+//! that loops input, decision, append and effects over them.
+//!
+//! The modules decide nothing. They hand out plain data ([`answer`], [`job`]) and opaque handles (a `Blob`, a `Response`);
+//! bytes of a download never enter wasm memory except the chunk that [`hash`] is working on.
+//!
+//! Everything compiles natively, so that the simulation and the property tests can link it; whatever touches a
+//! JavaScript object panics outside a browser. [`events::Memory`], [`answer`], [`job`] and [`once`] run anywhere.
+
+pub mod answer;
+pub mod background_fetch;
+pub mod channel;
+pub mod events;
+pub mod hash;
+pub mod job;
+pub mod js;
+pub mod locks;
+pub mod net;
+pub mod once;
+pub mod parts;
+pub mod trace;

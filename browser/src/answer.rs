@@ -1,0 +1,32 @@
+//! What a server answered, as plain data.
+//!
+//! Nothing here touches JavaScript: [`crate::net`] and [`crate::background_fetch`] fill these in, and the adapters'
+//! translation functions, which are tested natively, consume them. Header values stand as they came; what cannot
+//! be read across origins is `None`, exactly like what was not sent.
+
+/// Status and headers of one response. The addresses of redirects are left out: they may carry credentials.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// The status code; 0 for an opaque answer (`no-cors`).
+    pub status: u16,
+    /// Whether a redirect was followed.
+    pub redirected: bool,
+    /// `Content-Range`, as sent.
+    pub content_range: Option<String>,
+    /// `Content-Length` in bytes, where it is a number. On the wire, so meaningless under a content encoding.
+    pub content_length: Option<u64>,
+    /// `ETag`, as sent, with its quotes and its `W/`.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as sent.
+    pub last_modified: Option<String>,
+    /// `Accept-Ranges`, as sent.
+    pub accept_ranges: Option<String>,
+    /// `Content-Type`, as sent.
+    pub content_type: Option<String>,
+    /// `Content-Encoding`, as sent.
+    pub content_encoding: Option<String>,
+    /// `Retry-After`, as sent: seconds or a date.
+    pub retry_after: Option<String>,
+    /// `Date`, as sent: what a `Retry-After` date is measured against.
+    pub date: Option<String>,
+}

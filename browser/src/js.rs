@@ -1,0 +1,114 @@
+//! The edge to JavaScript: exceptions as plain data, properties, listeners.
+
+use wasm_bindgen::prelude::*;
+use web_sys::EventTarget;
+
+/// A JavaScript exception as plain data. No `JsValue` travels further than the module that caught it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Exception {
+    /// `name` of the `Error` or `DOMException`, for instance `QuotaExceededError`; `Error` where there is none.
+    pub name: String,
+    /// The engine's text. May name addresses: never persist or show the text of a network error.
+    pub message: String,
+}
+
+impl Exception {
+    /// Reads whatever was thrown; anything that is no error becomes `Error` with its text, if it is a string.
+    #[must_use]
+    pub fn from_js(thrown: &JsValue) -> Self {
+        if let Some(text) = thrown.as_string() {
+            return Self {
+                name: "Error".into(),
+                message: text,
+            };
+        }
+        Self {
+            name: text(thrown, "name").unwrap_or_else(|| "Error".into()),
+            message: text(thrown, "message").unwrap_or_default(),
+        }
+    }
+
+    /// An exception of our own making.
+    #[must_use]
+    pub fn new(name: &str, message: &str) -> Self {
+        Self {
+            name: name.into(),
+            message: message.into(),
+        }
+    }
+
+    /// Whether the browser said that there is no room.
+    #[must_use]
+    pub fn is_quota(&self) -> bool {
+        self.name == "QuotaExceededError"
+    }
+}
+
+impl From<JsValue> for Exception {
+    fn from(thrown: JsValue) -> Self {
+        Self::from_js(&thrown)
+    }
+}
+
+/// A property, `undefined` where it is missing or reading it throws.
+#[must_use]
+pub fn property(object: &JsValue, key: &str) -> JsValue {
+    // Reflect throws on anything that is no object; so does a hostile getter.
+    js_sys::Reflect::get(object, &JsValue::from_str(key)).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// A property that is a string.
+#[must_use]
+pub fn text(object: &JsValue, key: &str) -> Option<String> {
+    property(object, key).as_string()
+}
+
+/// A property that is a number.
+#[must_use]
+pub fn number(object: &JsValue, key: &str) -> Option<f64> {
+    property(object, key).as_f64()
+}
+
+/// Sets a property of an object that this crate made itself.
+pub fn set(object: &JsValue, key: &str, value: &JsValue) {
+    // Only a frozen object or a proxy refuses, and neither is ever passed here.
+    let _ = js_sys::Reflect::set(object, &JsValue::from_str(key), value);
+}
+
+/// A property of the global scope, the same in page and worker.
+#[must_use]
+pub fn global(key: &str) -> JsValue {
+    property(&js_sys::global(), key)
+}
+
+/// An event listener that is removed when this is dropped.
+#[must_use = "dropping a listener removes it"]
+pub struct Listener {
+    target: EventTarget,
+    kind: &'static str,
+    closure: Closure<dyn FnMut(JsValue)>,
+}
+
+/// Listens for events of one kind until the listener is dropped.
+pub fn listen(
+    target: &EventTarget,
+    kind: &'static str,
+    callback: impl FnMut(JsValue) + 'static,
+) -> Listener {
+    let closure = Closure::<dyn FnMut(JsValue)>::new(callback);
+    // Adding a listener to an event target cannot fail.
+    let _ = target.add_event_listener_with_callback(kind, closure.as_ref().unchecked_ref());
+    Listener {
+        target: target.clone(),
+        kind,
+        closure,
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = self
+            .target
+            .remove_event_listener_with_callback(self.kind, self.closure.as_ref().unchecked_ref());
+    }
+}
