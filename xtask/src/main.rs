@@ -1,2 +1,53 @@
-//! To be written.
-fn main() {}
+//! `cargo xtask`: the commands of the workspace.
+
+mod dist;
+mod setup;
+mod shell;
+mod workspace;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// The commands of the Longhaul workspace. Each sets up what it needs by itself.
+#[derive(Parser)]
+#[command(
+    name = "cargo xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true
+)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Install what is missing: wasm compiler, npm packages, browser, model
+    ///
+    /// Looks for each and says what it installs and why; what is there is left alone. The other commands do
+    /// the part that they need by themselves. System packages are installed by apt on Debian and its
+    /// relatives; elsewhere you are told what to install. A browser of your own can be named in CHROME and
+    /// CHROMEDRIVER.
+    Setup,
+    /// Build the JavaScript package into dist/ and print its sizes
+    ///
+    /// Compiles the page's and the service worker's crates to wasm, writes the glue, optimizes it with
+    /// wasm-opt and puts it beside the hand-written modules and types. The conformance suites go to
+    /// target/conformance/. Sizes are printed against their budgets; being over does not fail.
+    Dist,
+}
+
+fn main() -> ExitCode {
+    let done = match Arguments::parse().command {
+        Task::Setup => setup::run(),
+        Task::Dist => dist::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,64 @@
+//! `cargo xtask setup`, and the set-up that other commands do by themselves: each part looks whether it is
+//! there, and installs itself if not.
+
+pub(crate) mod browser;
+pub(crate) mod model;
+pub(crate) mod npm;
+pub(crate) mod system;
+pub(crate) mod wasm_target;
+
+use anyhow::Result;
+
+/// One thing that a command can need.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// A compiler for `wasm32-unknown-unknown`.
+    WasmTarget,
+    /// wasm-opt and tsc, from npm.
+    Tools,
+    /// What the demo's page loads from npm.
+    DemoPackages,
+    /// Chromium and its WebDriver.
+    Browser,
+    /// The language model that the demo offers.
+    Model,
+}
+
+/// Everything, in the order in which it is set up.
+pub(crate) const ALL: [Part; 5] = [
+    Part::WasmTarget,
+    Part::Tools,
+    Part::DemoPackages,
+    Part::Browser,
+    Part::Model,
+];
+
+/// Sets everything up and says where each part is.
+pub(crate) fn run() -> Result<()> {
+    for part in ALL {
+        let found = part.ensure()?;
+        println!("setup: {found}");
+    }
+    Ok(())
+}
+
+/// Makes sure that the parts are there; silent about those that are.
+pub(crate) fn ensure(parts: &[Part]) -> Result<()> {
+    for part in parts {
+        part.ensure()?;
+    }
+    Ok(())
+}
+
+impl Part {
+    /// Installs the part unless it is there; returns a line that says what was found.
+    fn ensure(self) -> Result<String> {
+        match self {
+            Self::WasmTarget => wasm_target::ensure().map(|compiler| compiler.to_string()),
+            Self::Tools => npm::TOOLS.ensure(),
+            Self::DemoPackages => npm::DEMO.ensure(),
+            Self::Browser => browser::ensure().map(|browser| browser.to_string()),
+            Self::Model => model::ensure().map(|model| model.to_string()),
+        }
+    }
+}

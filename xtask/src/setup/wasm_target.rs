@@ -1,0 +1,164 @@
+//! A compiler for `wasm32-unknown-unknown`: rustup's standard library for it, or Debian's compiler, which
+//! builds the standard library from source (ADR 0012).
+
+use std::env;
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::{Result, bail};
+
+use super::system;
+use crate::shell;
+use crate::workspace;
+
+/// The target that browsers run.
+pub(crate) const TARGET: &str = "wasm32-unknown-unknown";
+
+const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
+const DEBIAN_CARGO: &str = "/usr/bin/cargo";
+const DEBIAN_LLD: &str = "/usr/bin/rust-lld";
+const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+
+/// Which compiler builds the wasm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum WasmCompiler {
+    /// The compiler that builds everything else; it has the target's standard library.
+    Own,
+    /// Debian's compiler.
+    Debian,
+}
+
+impl fmt::Display for WasmCompiler {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Own => write!(f, "wasm: the compiler in use has {TARGET}"),
+            Self::Debian => write!(f, "wasm: {DEBIAN_RUSTC} builds {TARGET} from source"),
+        }
+    }
+}
+
+impl WasmCompiler {
+    /// `cargo build` for the target, in the profile `wasm`.
+    pub(crate) fn build(self) -> Command {
+        let mut command = match self {
+            Self::Own => shell::cargo(),
+            Self::Debian => {
+                let mut command = Command::new(DEBIAN_CARGO);
+                shell::forget_cargo(&mut command);
+                command
+                    .env("RUSTC", DEBIAN_RUSTC)
+                    // `-Zbuild-std` is not stable; this lets a stable compiler have it.
+                    .env("RUSTC_BOOTSTRAP", "1")
+                    .env_remove("RUSTUP_TOOLCHAIN")
+                    .env_remove("RUSTC_WRAPPER")
+                    .current_dir(workspace::root());
+                command
+            }
+        };
+        command.args(["build", "--profile", "wasm", "--target", TARGET]);
+        if self == Self::Debian {
+            command.arg("-Zbuild-std=std,panic_abort");
+        }
+        command.arg("--target-dir").arg(self.target_dir());
+        command
+    }
+
+    /// The wasm that `build` makes of a library crate.
+    pub(crate) fn artifact(self, crate_name: &str) -> PathBuf {
+        let file = format!("{}.wasm", crate_name.replace('-', "_"));
+        self.target_dir().join(TARGET).join("wasm").join(file)
+    }
+
+    /// Two compilers in one folder would rebuild all that the other has built.
+    fn target_dir(self) -> PathBuf {
+        match self {
+            Self::Own => workspace::target(),
+            Self::Debian => workspace::target().join("wasm-debian"),
+        }
+    }
+}
+
+/// The compiler that is there, if one is.
+pub(crate) fn present() -> Option<WasmCompiler> {
+    if own_has_target() {
+        Some(WasmCompiler::Own)
+    } else if debian_is_complete() {
+        Some(WasmCompiler::Debian)
+    } else {
+        None
+    }
+}
+
+/// Finds or installs a compiler for the target.
+pub(crate) fn ensure() -> Result<WasmCompiler> {
+    if let Some(compiler) = present() {
+        return Ok(compiler);
+    }
+    println!("setup: the compiler lacks {TARGET}, which the browser's part is built for.");
+    if shell::which("rustup").is_some() {
+        println!("setup: rustup target add {TARGET}");
+        let added = Command::new("rustup")
+            .args(["target", "add", TARGET])
+            .current_dir(workspace::root())
+            .status();
+        if added.is_ok_and(|status| status.success()) && own_has_target() {
+            return Ok(WasmCompiler::Own);
+        }
+        println!("setup: rustup cannot add the target here.");
+    }
+    if !system::has_apt() {
+        bail!(
+            "there is no compiler for {TARGET}; make `rustup target add {TARGET}` succeed (it needs the network), then run the command again."
+        );
+    }
+    println!(
+        "setup: Debian's own Rust compiler can build it from source (about 150 MB to download)."
+    );
+    system::apt_install(&["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"])?;
+    if let Some(linker) = missing_linker() {
+        system::apt_install(&[&linker])?;
+    }
+    if !debian_is_complete() {
+        bail!(
+            "Debian's packages rustc-web, cargo-web, rust-web-src and rust-web-llvm are installed, but {DEBIAN_LLD} or {DEBIAN_SOURCE} is missing; install rustup with the target {TARGET} instead."
+        );
+    }
+    Ok(WasmCompiler::Debian)
+}
+
+/// Asks the compiler where it keeps the target's library, and looks.
+fn own_has_target() -> bool {
+    let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    shell::answer(
+        Command::new(rustc)
+            .args(["--print", "target-libdir", "--target", TARGET])
+            .current_dir(workspace::root()),
+    )
+    .is_some_and(|dir| has_core_library(Path::new(&dir)))
+}
+
+fn has_core_library(dir: &Path) -> bool {
+    fs::read_dir(dir).is_ok_and(|entries| {
+        entries
+            .flatten()
+            .any(|entry| entry.file_name().to_string_lossy().starts_with("libcore-"))
+    })
+}
+
+fn debian_is_complete() -> bool {
+    // `exists` follows links: rust-lld is a link into a package of its own.
+    [DEBIAN_RUSTC, DEBIAN_CARGO, DEBIAN_LLD, DEBIAN_SOURCE]
+        .iter()
+        .all(|path| Path::new(path).exists())
+}
+
+/// The linker's package is only recommended, and its name carries LLVM's version: the dangling link tells it.
+fn missing_linker() -> Option<String> {
+    let link = fs::read_link(DEBIAN_LLD).ok()?;
+    if Path::new(DEBIAN_LLD).exists() {
+        return None;
+    }
+    Some(link.file_name()?.to_string_lossy().into_owned())
+}
