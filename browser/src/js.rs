@@ -1,6 +1,8 @@
 //! The edge to JavaScript: exceptions as plain data, properties, listeners.
 
+use js_sys::Promise;
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::EventTarget;
 
 /// A JavaScript exception as plain data. No `JsValue` travels further than the module that caught it.
@@ -79,6 +81,13 @@ pub fn set(object: &JsValue, key: &str, value: &JsValue) {
 #[must_use]
 pub fn global(key: &str) -> JsValue {
     property(&js_sys::global(), key)
+}
+
+/// Lets a promise go its way. Its rejection is nobody's business, and so must not end up as an unhandled one.
+pub fn ignore(promise: Promise) {
+    spawn_local(async {
+        let _ = JsFuture::from(promise).await;
+    });
 }
 
 /// An event listener that is removed when this is dropped.

@@ -1,8 +1,16 @@
 //! `fetch`, timers and the online state, the same in page and worker.
 
-use web_sys::{AbortSignal, Headers, Response};
+use js_sys::{Array, Function, Promise};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{
+    AbortSignal, Headers, Request, RequestCache, RequestCredentials, RequestInit, RequestMode,
+    Response,
+};
 
 use crate::answer::Answer;
+use crate::js::{Exception, global, listen, property};
+use crate::once;
 
 /// What to ask for. The default is a plain CORS `GET`.
 #[derive(Debug, Clone, Default)]
@@ -35,35 +43,146 @@ pub enum NetError {
     },
 }
 
+#[wasm_bindgen]
+extern "C" {
+    // The same names in page and worker; `web-sys` has one binding for each scope.
+    #[wasm_bindgen(js_name = fetch)]
+    fn js_fetch(request: &Request) -> Promise;
+    #[wasm_bindgen(js_name = setTimeout)]
+    fn set_timeout(callback: &Function, ms: u32) -> JsValue;
+    #[wasm_bindgen(js_name = clearTimeout)]
+    fn clear_timeout(id: &JsValue);
+}
+
 /// Asks, and gives what was answered as plain data, beside the handle to the body.
-pub async fn fetch(_url: &str, _ask: &Ask<'_>) -> Result<(Answer, Response), NetError> {
-    todo!()
+pub async fn fetch(url: &str, ask: &Ask<'_>) -> Result<(Answer, Response), NetError> {
+    let failed = |thrown: JsValue| {
+        // The reason of an abort can be anything; the signal itself says that it was one.
+        if ask.signal.is_some_and(AbortSignal::aborted) {
+            return NetError::Aborted;
+        }
+        NetError::Failed {
+            name: Exception::from_js(&thrown).name,
+        }
+    };
+    let request = request(url, ask).map_err(failed)?;
+    let answered = JsFuture::from(js_fetch(&request)).await.map_err(failed)?;
+    let response: Response = answered.unchecked_into();
+    Ok((answer(&response), response))
+}
+
+/// The request of an [`Ask`], not sent yet: Background Fetch takes requests.
+pub fn request(url: &str, ask: &Ask<'_>) -> Result<Request, JsValue> {
+    let init = RequestInit::new();
+    if !ask.method.is_empty() {
+        init.set_method(ask.method);
+    }
+    if let Some(signal) = ask.signal {
+        init.set_signal(Some(signal));
+    }
+    if ask.no_store {
+        init.set_cache(RequestCache::NoStore);
+    }
+    if ask.opaque {
+        init.set_mode(RequestMode::NoCors);
+        init.set_credentials(RequestCredentials::Omit);
+    }
+    let request = Request::new_with_str_and_init(url, &init)?;
+    let headers = request.headers();
+    if let Some(more) = ask.headers {
+        // `Headers` is iterable, which is all the constructor asks for; going through it keeps its checks.
+        let given: Array = Array::from(more);
+        for pair in given.iter() {
+            let pair: Array = pair.unchecked_into();
+            if let (Some(name), Some(value)) = (pair.get(0).as_string(), pair.get(1).as_string()) {
+                headers.append(&name, &value)?;
+            }
+        }
+    }
+    if let Some((first, last)) = ask.range {
+        headers.set(
+            "Range",
+            &["bytes=", &first.to_string(), "-", &last.to_string()].concat(),
+        )?;
+    }
+    Ok(request)
 }
 
 /// The plain data of a response, wherever it came from.
 #[must_use]
-pub fn answer(_response: &Response) -> Answer {
-    todo!()
+pub fn answer(response: &Response) -> Answer {
+    let headers = response.headers();
+    let header = |name: &str| headers.get(name).ok().flatten();
+    Answer {
+        status: response.status(),
+        redirected: response.redirected(),
+        content_range: header("Content-Range"),
+        content_length: header("Content-Length").and_then(|value| value.parse().ok()),
+        etag: header("ETag"),
+        last_modified: header("Last-Modified"),
+        accept_ranges: header("Accept-Ranges"),
+        content_type: header("Content-Type"),
+        content_encoding: header("Content-Encoding"),
+        retry_after: header("Retry-After"),
+        date: header("Date"),
+    }
+}
+
+/// A timer that is cleared when this is dropped.
+struct Timer {
+    id: JsValue,
+    _callback: Closure<dyn FnMut()>,
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        clear_timeout(&self.id);
+    }
 }
 
 /// Waits; dropping the future clears the timer. In hidden pages browsers stretch this to a second and more.
-pub async fn sleep(_ms: u32) {
-    todo!()
+pub async fn sleep(ms: u32) {
+    let (sender, receiver) = once::channel();
+    let mut sender = Some(sender);
+    let callback = Closure::<dyn FnMut()>::new(move || {
+        if let Some(sender) = sender.take() {
+            let _ = sender.send(());
+        }
+    });
+    // Browsers take the delay as a signed number; anything longer would fire at once.
+    let ms = ms.min(i32::MAX.unsigned_abs());
+    let _timer = Timer {
+        id: set_timeout(callback.as_ref().unchecked_ref(), ms),
+        _callback: callback,
+    };
+    receiver.await;
 }
 
 /// Milliseconds since 1970, whole.
+// `Date.now()` is whole, positive and far below 2^53.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 #[must_use]
 pub fn now_ms() -> u64 {
-    todo!()
+    js_sys::Date::now() as u64
 }
 
 /// `navigator.onLine`; `true` where there is no such property. Only `false` says anything.
 #[must_use]
 pub fn online() -> bool {
-    todo!()
+    property(&global("navigator"), "onLine").as_bool() != Some(false)
 }
 
 /// Waits for the `online` event, or not at all where the browser is online.
 pub async fn until_online() {
-    todo!()
+    if online() {
+        return;
+    }
+    let (sender, receiver) = once::channel();
+    let mut sender = Some(sender);
+    let _listener = listen(js_sys::global().unchecked_ref(), "online", move |_| {
+        if let Some(sender) = sender.take() {
+            let _ = sender.send(());
+        }
+    });
+    receiver.await;
 }

@@ -11,9 +11,14 @@
 //!
 //! Blobs go in and come out by handle; no byte of them passes through wasm memory.
 
-use web_sys::{Blob, ReadableStream};
+mod stream;
 
-use crate::js::Exception;
+use js_sys::{Array, Promise};
+use wasm_bindgen::{JsCast, JsValue};
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{Blob, Cache, CacheStorage, CacheQueryOptions, ReadableStream, Response};
+
+use crate::js::{Exception, global, text};
 
 /// A run of bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +74,7 @@ impl From<Exception> for PartError {
 /// The parts of all files under one name. Cheap to clone; holds nothing open.
 #[derive(Debug, Clone)]
 pub struct PartStore {
+    /// `longhaul/<name>/`, what follows is the file key.
     prefix: String,
 }
 
@@ -76,53 +82,270 @@ impl PartStore {
     /// The part store of this name.
     #[must_use]
     pub fn new(name: &str) -> Self {
+        // Escaped, so that no name is the beginning of another one's caches.
+        let name = name.replace('%', "%25").replace('/', "%2F");
         Self {
-            prefix: name.into(),
+            prefix: ["longhaul/", &name, "/"].concat(),
         }
     }
 
-    /// The keys of all files that have a cache, sorted.
+    /// The keys of all files that have a cache, sorted. One whose cache was opened and deleted at the same moment can
+    /// be left with no part in it.
     pub async fn files(&self) -> Result<Vec<String>, PartError> {
-        todo!("{}", self.prefix)
+        let names: Array = wait(caches()?.keys()).await?.unchecked_into();
+        let mut files: Vec<String> = names
+            .iter()
+            .filter_map(|name| name.as_string()?.strip_prefix(&self.prefix).map(Into::into))
+            .collect();
+        files.sort_unstable();
+        Ok(files)
     }
 
     /// The parts stored of a file, sorted. Reads no body, and creates nothing where the file is unknown.
-    pub async fn list(&self, _file: &str) -> Result<Vec<Range>, PartError> {
-        todo!()
+    pub async fn list(&self, file: &str) -> Result<Vec<Range>, PartError> {
+        let Some(cache) = self.existing(file).await? else {
+            return Ok(Vec::new());
+        };
+        let requests: Array = wait(cache.keys()).await?.unchecked_into();
+        let mut ranges: Vec<Range> = requests
+            .iter()
+            .filter_map(|request| parse(&text(&request, "url")?))
+            .collect();
+        ranges.sort_unstable();
+        Ok(ranges)
     }
 
     /// Stores a part and says how long it is, as measured. A part stored a second time replaces the first.
-    pub async fn put(&self, _file: &str, _start: u64, _part: &Blob) -> Result<u64, PartError> {
-        todo!()
+    pub async fn put(&self, file: &str, start: u64, part: &Blob) -> Result<u64, PartError> {
+        let len = size(part);
+        // A Blob's type would become a Content-Type header, and what is stored has none.
+        let body = if part.type_().is_empty() {
+            part.clone()
+        } else {
+            part.slice_with_f64_and_f64_and_content_type(0.0, part.size(), "")
+                .map_err(thrown)?
+        };
+        let response = Response::new_with_opt_blob(Some(&body)).map_err(thrown)?;
+        let cache: Cache = wait(caches()?.open(&self.cache_name(file)))
+            .await?
+            .unchecked_into();
+        wait(cache.put_with_str(&address(Range { start, len }), &response)).await?;
+        Ok(len)
     }
 
     /// A stored part, `None` where it is not there whole.
-    pub async fn get(&self, _file: &str, _range: Range) -> Result<Option<Blob>, PartError> {
-        todo!()
+    pub async fn get(&self, file: &str, range: Range) -> Result<Option<Blob>, PartError> {
+        let Some(response) = self.response(file, range).await? else {
+            return Ok(None);
+        };
+        let blob: Blob = wait(response.blob().map_err(thrown)?)
+            .await?
+            .unchecked_into();
+        Ok((size(&blob) == range.len).then_some(blob))
     }
 
     /// Deletes a file with all its parts; whether there was one.
-    pub async fn delete(&self, _file: &str) -> Result<bool, PartError> {
-        todo!()
+    pub async fn delete(&self, file: &str) -> Result<bool, PartError> {
+        Ok(wait(caches()?.delete(&self.cache_name(file)))
+            .await?
+            .is_truthy())
     }
 
     /// Deletes one part; whether there was one.
-    pub async fn delete_part(&self, _file: &str, _range: Range) -> Result<bool, PartError> {
-        todo!()
+    pub async fn delete_part(&self, file: &str, range: Range) -> Result<bool, PartError> {
+        match self.existing(file).await? {
+            None => Ok(false),
+            Some(cache) => Ok(wait(cache.delete_with_str(&address(range)))
+                .await?
+                .is_truthy()),
+        }
     }
 
     /// The bytes `0..total` as one Blob made of the parts' Blobs.
-    pub async fn compose_blob(&self, _file: &str, _total: u64) -> Result<Blob, PartError> {
-        todo!()
+    pub async fn compose_blob(&self, file: &str, total: u64) -> Result<Blob, PartError> {
+        let pieces = Array::new();
+        let mut position = 0;
+        for part in cover(&self.list(file).await?, 0, total)? {
+            let missing = PartError::Missing { start: position };
+            let blob = self.get(file, part).await?.ok_or(missing)?;
+            let end = part.end().min(total);
+            let piece = cut(&blob, part, position, end)?;
+            pieces.push(piece.as_ref());
+            position = end;
+        }
+        Blob::new_with_blob_sequence(&pieces).map_err(thrown)
     }
 
-    /// The bytes `start..end` as a stream that reads part after part, each only when it is asked for.
+    /// The bytes `start..end` as a stream that reads part after part, each only when it is asked for. A part that
+    /// vanishes meanwhile makes the stream fail.
     pub async fn compose_stream(
         &self,
-        _file: &str,
-        _start: u64,
-        _end: u64,
+        file: &str,
+        start: u64,
+        end: u64,
     ) -> Result<ReadableStream, PartError> {
-        todo!()
+        let parts = cover(&self.list(file).await?, start, end)?;
+        stream::compose(self.clone(), file.into(), parts, start, end).map_err(thrown)
+    }
+
+    /// The part's body as a stream from `position` on.
+    async fn body(
+        &self,
+        file: &str,
+        part: Range,
+        position: u64,
+        end: u64,
+    ) -> Result<ReadableStream, PartError> {
+        let missing = PartError::Missing { start: position };
+        if position == part.start && part.end() <= end {
+            let response = self.response(file, part).await?;
+            return response.and_then(|response| response.body()).ok_or(missing);
+        }
+        let blob = self.get(file, part).await?.ok_or(missing)?;
+        Ok(cut(&blob, part, position, part.end().min(end))?.stream())
+    }
+
+    async fn response(&self, file: &str, range: Range) -> Result<Option<Response>, PartError> {
+        let options = CacheQueryOptions::new();
+        options.set_cache_name(&self.cache_name(file));
+        let found = caches()?.match_with_str_and_options(&address(range), &options);
+        Ok(wait(found).await?.dyn_into().ok())
+    }
+
+    /// The file's cache, without creating it.
+    async fn existing(&self, file: &str) -> Result<Option<Cache>, PartError> {
+        let caches = caches()?;
+        let name = self.cache_name(file);
+        if !wait(caches.has(&name)).await?.is_truthy() {
+            return Ok(None);
+        }
+        Ok(Some(wait(caches.open(&name)).await?.unchecked_into()))
+    }
+
+    fn cache_name(&self, file: &str) -> String {
+        [&self.prefix, file].concat()
+    }
+}
+
+/// The parts that hold `start..end`, in order, as few as greed finds. Parts of different lengths may overlap.
+fn cover(parts: &[Range], start: u64, end: u64) -> Result<Vec<Range>, PartError> {
+    let mut chosen = Vec::new();
+    let mut position = start;
+    while position < end {
+        let next = parts
+            .iter()
+            .filter(|part| part.start <= position && position < part.end())
+            .max_by_key(|part| part.end())
+            .ok_or(PartError::Missing { start: position })?;
+        chosen.push(*next);
+        position = next.end();
+    }
+    Ok(chosen)
+}
+
+/// The piece `from..to` of a file, taken from the Blob of the part that holds it.
+fn cut(blob: &Blob, part: Range, from: u64, to: u64) -> Result<Blob, PartError> {
+    if (from, to) == (part.start, part.end()) {
+        return Ok(blob.clone());
+    }
+    blob.slice_with_f64_and_f64(float(from - part.start), float(to - part.start))
+        .map_err(thrown)
+}
+
+fn caches() -> Result<CacheStorage, PartError> {
+    global("caches").dyn_into().map_err(|_| {
+        // Missing in insecure contexts, and where storage is blocked.
+        Exception::new("NotSupportedError", "there is no Cache Storage here").into()
+    })
+}
+
+async fn wait(promise: Promise) -> Result<JsValue, PartError> {
+    JsFuture::from(promise).await.map_err(thrown)
+}
+
+// By value, as `map_err` wants it.
+#[allow(clippy::needless_pass_by_value)]
+fn thrown(value: JsValue) -> PartError {
+    Exception::from_js(&value).into()
+}
+
+// Sizes of Blobs are whole and below 2^53.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn size(blob: &Blob) -> u64 {
+    blob.size() as u64
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+const ORIGIN: &str = "https://longhaul.invalid/";
+const DIGITS: usize = 15;
+
+fn address(range: Range) -> String {
+    [ORIGIN, &padded(range.start), "+", &padded(range.len)].concat()
+}
+
+fn padded(number: u64) -> String {
+    let digits = number.to_string();
+    ["0".repeat(DIGITS.saturating_sub(digits.len())), digits].concat()
+}
+
+fn parse(url: &str) -> Option<Range> {
+    let (start, len) = url.strip_prefix(ORIGIN)?.split_once('+')?;
+    Some(Range {
+        start: start.parse().ok()?,
+        len: len.parse().ok()?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn range(start: u64, len: u64) -> Range {
+        Range { start, len }
+    }
+
+    #[test]
+    fn an_address_says_which_bytes_it_holds() {
+        let part = range(1_048_576, 262_144);
+        assert_eq!(
+            address(part),
+            "https://longhaul.invalid/000000001048576+000000000262144"
+        );
+        assert_eq!(parse(&address(part)), Some(part));
+        assert_eq!(parse("https://longhaul.invalid/x+1"), None);
+        assert_eq!(parse("https://example.org/1+1"), None);
+    }
+
+    #[test]
+    fn addresses_sort_like_their_numbers() {
+        assert!(address(range(9, 1)) < address(range(10, 1)));
+        assert!(address(range(99_999, 1)) < address(range(1_000_000, 1)));
+    }
+
+    #[test]
+    fn a_cover_is_gapless_or_names_the_hole() {
+        let parts = [range(0, 10), range(10, 10), range(30, 5)];
+        assert_eq!(cover(&parts, 0, 20), Ok(vec![range(0, 10), range(10, 10)]));
+        assert_eq!(cover(&parts, 3, 9), Ok(vec![range(0, 10)]));
+        assert_eq!(cover(&parts, 32, 35), Ok(vec![range(30, 5)]));
+        assert_eq!(cover(&parts, 0, 35), Err(PartError::Missing { start: 20 }));
+        assert_eq!(cover(&parts, 0, 0), Ok(vec![]));
+    }
+
+    #[test]
+    fn a_cover_prefers_the_part_that_reaches_farthest() {
+        let parts = [range(0, 4), range(0, 10), range(4, 4), range(8, 4)];
+        assert_eq!(cover(&parts, 0, 12), Ok(vec![range(0, 10), range(8, 4)]));
+    }
+
+    #[test]
+    fn no_name_is_the_beginning_of_another() {
+        let inner = PartStore::new("a/b").cache_name("c");
+        assert!(!inner.starts_with(&PartStore::new("a").prefix));
+        assert_ne!(PartStore::new("a%2Fb").prefix, PartStore::new("a/b").prefix);
     }
 }

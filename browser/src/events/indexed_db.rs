@@ -1,53 +1,395 @@
 //! The event store over `IndexedDB`.
 
-use super::{Append, AppendError, EventStore, Head, Row, StoreError};
+use std::cell::RefCell;
+use std::rc::Rc;
 
-/// The event store in a browser: one database, one connection that is opened at first use.
+use idb::request::GetStoreRequest;
+use idb::{KeyRange, ObjectStore, Query, Request, StoreEvent, TransactionMode};
+use js_sys::Array;
+use wasm_bindgen::{JsCast, JsValue};
+
+use super::connection::{self, Connection};
+use super::migrations::{ENTRIES, HEADS, LINKS};
+use super::transaction::{Pending, abort, exception};
+use super::{Append, AppendError, EventStore, Head, Links, Row, StoreError};
+use crate::js::{Exception, number, set, text};
+
+/// The event store in a browser: one database, one connection that is opened at first use and again whenever it was
+/// closed from outside.
 pub struct IndexedDb {
     name: String,
+    connection: RefCell<Option<Rc<Connection>>>,
 }
+
+/// What a write found out about the log before it wrote.
+#[derive(Clone, Default)]
+struct Verdict(Rc<RefCell<Option<Found>>>);
+
+enum Found {
+    Conflict(u64),
+    Threw(Exception),
+}
+
+/// A write that is made once the head turned out to be the expected one; runs inside a request's callback.
+type Write = Box<dyn FnOnce() -> Result<(), idb::Error>>;
 
 impl IndexedDb {
     /// A store over the database of this name. Opens nothing yet.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { name: name.into() }
+        Self {
+            name: name.into(),
+            connection: RefCell::new(None),
+        }
     }
 
     /// Opens the database now, so that a failure shows early.
     pub async fn open(&self) -> Result<(), StoreError> {
-        todo!("{}", self.name)
+        self.connected().await.map(drop)
     }
 
-    /// Closes the connection. The next use opens it again.
-    pub fn close(&self) {}
+    /// Closes the connection, after its running transactions. The next use opens it again.
+    pub fn close(&self) {
+        self.connection.take();
+    }
+
+    async fn connected(&self) -> Result<Rc<Connection>, StoreError> {
+        if let Some(open) = self.connection.borrow().as_ref()
+            && !open.is_closed()
+        {
+            return Ok(open.clone());
+        }
+        // Two openings at the same time both succeed; the connection that loses its place closes when it is done.
+        let opened = Rc::new(connection::open(&self.name).await?);
+        self.connection.replace(Some(opened.clone()));
+        Ok(opened)
+    }
+
+    /// Begins a transaction. A connection that was closed unnoticed is opened anew, once.
+    async fn begin(
+        &self,
+        stores: &[&str],
+        mode: TransactionMode,
+    ) -> Result<(Pending, Rc<Connection>), StoreError> {
+        let connection = self.connected().await?;
+        if let Ok(pending) = Pending::begin(&connection.database, stores, mode) {
+            return Ok((pending, connection));
+        }
+        self.close();
+        let connection = self.connected().await?;
+        let pending =
+            Pending::begin(&connection.database, stores, mode).map_err(|error| failed(&error))?;
+        Ok((pending, connection))
+    }
+
+    /// Keys and values of a range, read in one transaction.
+    async fn scan(
+        &self,
+        store: &str,
+        range: Option<KeyRange>,
+        limit: Option<u32>,
+    ) -> Result<Vec<(JsValue, JsValue)>, StoreError> {
+        // A limit of 0 would mean "no limit" to the browser.
+        if limit == Some(0) {
+            return Ok(Vec::new());
+        }
+        let (pending, _connection) = self.begin(&[store], TransactionMode::ReadOnly).await?;
+        let fire = || -> Result<_, idb::Error> {
+            let store = pending.store(store)?;
+            let keys = store.get_all_keys(range.clone().map(Query::KeyRange), limit)?;
+            let values = store.get_all(range.map(Query::KeyRange), limit)?;
+            Ok((keys, values))
+        };
+        let (keys, values) = fire().map_err(|error| failed(&error))?;
+        pending.done().await?;
+        let keys = keys.result().map_err(|error| failed(&error))?;
+        let values = values.result().map_err(|error| failed(&error))?;
+        Ok(Array::from(&keys)
+            .iter()
+            .zip(Array::from(&values).iter())
+            .collect())
+    }
+
+    async fn get(&self, store: &str, key: &str) -> Result<Option<JsValue>, StoreError> {
+        let (pending, _connection) = self.begin(&[store], TransactionMode::ReadOnly).await?;
+        let request = pending
+            .store(store)
+            .and_then(|store| store.get(JsValue::from_str(key)))
+            .map_err(|error| failed(&error))?;
+        pending.done().await?;
+        let value = request.result().map_err(|error| failed(&error))?;
+        Ok((!value.is_undefined()).then_some(value))
+    }
+
+    /// One conditional write over all three stores. The head is read inside the transaction, so a forget in between
+    /// is a conflict too.
+    async fn write(
+        &self,
+        download: &str,
+        expected: u64,
+        prepare: impl FnOnce(&Pending) -> Result<Write, idb::Error>,
+    ) -> Result<(), AppendError> {
+        let (pending, _connection) = self
+            .begin(&[ENTRIES, HEADS, LINKS], TransactionMode::ReadWrite)
+            .await?;
+        let verdict = Verdict::default();
+        let fire = || -> Result<GetStoreRequest, idb::Error> {
+            let write = prepare(&pending)?;
+            let heads = pending.store(HEADS)?;
+            let mut request = heads.get(JsValue::from_str(download))?;
+            verdict.attach(&mut request, heads, expected, write);
+            Ok(request)
+        };
+        let mut request = Held(Some(fire().map_err(|error| failed(&error))?));
+        let outcome = pending.done().await;
+        request.0.take();
+        let exception = match (verdict.0.take(), outcome) {
+            (None, Ok(())) => return Ok(()),
+            (Some(Found::Conflict(found)), _) => return Err(AppendError::Conflict { found }),
+            (Some(Found::Threw(exception)), _) | (None, Err(exception)) => exception,
+        };
+        if exception.name == "ConstraintError" {
+            // The head was behind its own log. What counts is the log.
+            let found = self
+                .read(download, 0, None)
+                .await?
+                .last()
+                .map_or(0, |row| row.seq);
+            return Err(AppendError::Conflict { found });
+        }
+        Err(AppendError::Store(exception.into()))
+    }
+
+    /// Whether a batch whose outcome is in doubt was written after all.
+    async fn holds(&self, batch: &Append) -> Result<bool, StoreError> {
+        if batch.entries.is_empty() {
+            let head = self.head(&batch.download).await?;
+            return Ok(
+                head.is_some_and(|head| head.seq == batch.expected && head.state == batch.head)
+            );
+        }
+        let rows = self.read(&batch.download, batch.expected, None).await?;
+        let written = rows.iter().map(|row| &row.text);
+        Ok(rows.len() >= batch.entries.len() && written.zip(&batch.entries).all(|(a, b)| a == b))
+    }
 }
 
 impl EventStore for IndexedDb {
     async fn heads(&self) -> Result<Vec<Head>, StoreError> {
-        todo!()
+        let found = self.scan(HEADS, None, None).await?;
+        Ok(found
+            .iter()
+            .filter_map(|(key, value)| Some(to_head(key.as_string()?, value)))
+            .collect())
     }
-    async fn head(&self, _download: &str) -> Result<Option<Head>, StoreError> {
-        todo!()
+
+    async fn head(&self, download: &str) -> Result<Option<Head>, StoreError> {
+        let value = self.get(HEADS, download).await?;
+        Ok(value.map(|value| to_head(download.into(), &value)))
     }
+
     async fn read(
         &self,
-        _download: &str,
-        _after: u64,
-        _limit: Option<u32>,
+        download: &str,
+        after: u64,
+        limit: Option<u32>,
     ) -> Result<Vec<Row>, StoreError> {
-        todo!()
+        let range = KeyRange::bound(&key(download, after), &end(download), Some(true), None)
+            .map_err(|error| failed(&error))?;
+        Ok(to_rows(&self.scan(ENTRIES, Some(range), limit).await?))
     }
-    async fn read_all(&self, _limit: Option<u32>) -> Result<Vec<Row>, StoreError> {
-        todo!()
+
+    async fn read_all(&self, limit: Option<u32>) -> Result<Vec<Row>, StoreError> {
+        Ok(to_rows(&self.scan(ENTRIES, None, limit).await?))
     }
-    async fn append(&self, _batch: &Append) -> Result<(), AppendError> {
-        todo!()
+
+    async fn append(&self, batch: &Append) -> Result<(), AppendError> {
+        let id = JsValue::from_str(&batch.download);
+        let mut rows = Vec::with_capacity(batch.entries.len());
+        for (index, entry) in batch.entries.iter().enumerate() {
+            rows.push((
+                key(&batch.download, batch.expected + 1 + index as u64),
+                value(entry),
+            ));
+        }
+        let head = head_value(batch.last(), &batch.head);
+        let links_now = match &batch.links {
+            Links::Keep => None,
+            Links::Put(text) => Some(Some(value(text))),
+            Links::Delete => Some(None),
+        };
+        let result = self
+            .write(&batch.download, batch.expected, |pending| {
+                let (entries, heads, links) = stores(pending)?;
+                Ok(Box::new(move || {
+                    for (key, value) in &rows {
+                        entries.add(value, Some(key))?;
+                    }
+                    heads.put(&head, Some(&id))?;
+                    match links_now {
+                        None => {}
+                        Some(Some(value)) => drop(links.put(&value, Some(&id))?),
+                        Some(None) => drop(links.delete(id)?),
+                    }
+                    Ok(())
+                }))
+            })
+            .await;
+        match result {
+            // An error does not prove that nothing was written. The log does.
+            Err(AppendError::Store(_)) if self.holds(batch).await == Ok(true) => Ok(()),
+            other => other,
+        }
     }
-    async fn links(&self, _download: &str) -> Result<Option<String>, StoreError> {
-        todo!()
+
+    async fn links(&self, download: &str) -> Result<Option<String>, StoreError> {
+        let value = self.get(LINKS, download).await?;
+        Ok(value.and_then(|value| text(&value, "text")))
     }
-    async fn forget(&self, _download: &str, _expected: u64) -> Result<(), AppendError> {
-        todo!()
+
+    async fn forget(&self, download: &str, expected: u64) -> Result<(), AppendError> {
+        let id = JsValue::from_str(download);
+        let all = KeyRange::bound(&start(download), &end(download), None, None)
+            .map_err(|error| failed(&error))?;
+        let result = self
+            .write(download, expected, |pending| {
+                let (entries, heads, links) = stores(pending)?;
+                Ok(Box::new(move || {
+                    entries.delete(all)?;
+                    heads.delete(id.clone())?;
+                    links.delete(id)?;
+                    Ok(())
+                }))
+            })
+            .await;
+        match result {
+            Err(AppendError::Store(_))
+                if self.head(download).await == Ok(None)
+                    && self
+                        .read(download, 0, Some(1))
+                        .await
+                        .is_ok_and(|rows| rows.is_empty()) =>
+            {
+                Ok(())
+            }
+            other => other,
+        }
     }
+}
+
+impl Verdict {
+    /// Compares the head when it arrives and fires the write in the same callback, while the transaction is active.
+    fn attach(
+        &self,
+        request: &mut GetStoreRequest,
+        heads: ObjectStore,
+        expected: u64,
+        write: Write,
+    ) {
+        let verdict = self.0.clone();
+        request.on_success(move |event| {
+            let outcome = match event.result() {
+                Ok(found) => match head_seq(found.as_ref()) {
+                    Some(found) if found != expected => Some(Found::Conflict(found)),
+                    // A head that is not understood cannot be compared; the entries' own keys still guard the log.
+                    _ => write().err().map(|error| Found::Threw(exception(&error))),
+                },
+                Err(error) => Some(Found::Threw(exception(&error))),
+            };
+            if matches!(outcome, Some(Found::Threw(_))) {
+                abort(&heads);
+            }
+            verdict.replace(outcome);
+        });
+    }
+}
+
+/// Keeps a request's callback alive when its future is dropped before the browser called back.
+struct Held(Option<GetStoreRequest>);
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if let Some(request) = &mut self.0 {
+            request.forget_callbacks();
+        }
+    }
+}
+
+fn failed(error: &idb::Error) -> StoreError {
+    exception(error).into()
+}
+
+fn stores(pending: &Pending) -> Result<(ObjectStore, ObjectStore, ObjectStore), idb::Error> {
+    Ok((
+        pending.store(ENTRIES)?,
+        pending.store(HEADS)?,
+        pending.store(LINKS)?,
+    ))
+}
+
+// Sequence numbers stay far below 2^53.
+#[allow(clippy::cast_precision_loss)]
+fn js_number(seq: u64) -> JsValue {
+    JsValue::from_f64(seq as f64)
+}
+
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn to_seq(value: f64) -> u64 {
+    value as u64
+}
+
+fn key(download: &str, seq: u64) -> JsValue {
+    Array::of2(&JsValue::from_str(download), &js_number(seq)).into()
+}
+
+/// Below every key of the download.
+fn start(download: &str) -> JsValue {
+    Array::of1(&JsValue::from_str(download)).into()
+}
+
+/// Above every key of the download: to the browser an array is greater than any number or string.
+fn end(download: &str) -> JsValue {
+    Array::of2(&JsValue::from_str(download), &Array::new()).into()
+}
+
+fn value(text: &str) -> JsValue {
+    let object = js_sys::Object::new();
+    set(&object, "text", &JsValue::from_str(text));
+    object.into()
+}
+
+fn head_value(seq: u64, state: &str) -> JsValue {
+    let object = js_sys::Object::new();
+    set(&object, "seq", &js_number(seq));
+    set(&object, "state", &JsValue::from_str(state));
+    object.into()
+}
+
+/// The sequence number of a stored head; 0 where there is none, `None` where it is not understood.
+fn head_seq(stored: Option<&JsValue>) -> Option<u64> {
+    match stored {
+        None => Some(0),
+        Some(value) => number(value, "seq").map(to_seq),
+    }
+}
+
+fn to_head(download: String, value: &JsValue) -> Head {
+    Head {
+        download,
+        seq: head_seq(Some(value)).unwrap_or_default(),
+        state: text(value, "state").unwrap_or_default(),
+    }
+}
+
+/// Rows of what was read. A value that is not understood keeps its place, with an empty text.
+fn to_rows(found: &[(JsValue, JsValue)]) -> Vec<Row> {
+    let row = |(key, value): &(JsValue, JsValue)| {
+        let key: &Array = key.dyn_ref()?;
+        Some(Row {
+            download: key.get(0).as_string()?,
+            seq: to_seq(key.get(1).as_f64()?),
+            text: text(value, "text").unwrap_or_default(),
+        })
+    };
+    found.iter().filter_map(row).collect()
 }

@@ -28,6 +28,7 @@
 //! - Every connection closes itself as soon as another context wants to upgrade or delete the database, and opens
 //!   again at its next use. A new page therefore never hangs on an old worker.
 
+mod connection;
 mod indexed_db;
 mod memory;
 pub mod migrations;
@@ -143,7 +144,8 @@ pub enum AppendError {
         /// The last sequence number found; 0 when the download is gone.
         found: u64,
     },
-    /// The store itself failed. Nothing was written.
+    /// The store itself failed. Where the outcome was in doubt the log was read again and does not hold the batch, or
+    /// could not be read either.
     #[error(transparent)]
     Store(#[from] StoreError),
 }

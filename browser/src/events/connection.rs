@@ -1,0 +1,157 @@
+//! Opening the database, and closing it as soon as somebody else needs it closed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use futures_util::future::{Either, select};
+use idb::event::{OpenDatabaseRequestEvent, VersionChangeEvent};
+use idb::request::OpenDatabaseRequest;
+use idb::{Database, DatabaseEvent, Event, Factory, Request};
+
+use super::StoreError;
+use super::migrations::{self, VERSION};
+use super::transaction::{abort_upgrade, exception};
+use crate::js::Exception;
+use crate::net::sleep;
+use crate::once;
+
+/// How long an opening may take, in milliseconds. It waits for other connections to close: ours do so at once, but a
+/// foreign one, or a page that is frozen, may not.
+const OPENING_LIMIT: u32 = 10_000;
+
+/// An open connection. Closes when dropped, after its running transactions.
+pub(super) struct Connection {
+    pub(super) database: Database,
+    closed: Rc<Cell<bool>>,
+}
+
+impl Connection {
+    /// Whether the browser, or another context's upgrade, has closed it.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.get()
+    }
+
+    fn new(mut database: Database) -> Self {
+        let closed = Rc::new(Cell::new(false));
+        let flag = closed.clone();
+        database.on_version_change(move |event| {
+            flag.set(true);
+            if let Some(database) = event
+                .target()
+                .and_then(|target| Database::try_from(target).ok())
+            {
+                database.close();
+            }
+        });
+        let flag = closed.clone();
+        // Sent when the browser closes it by force, for instance because the user cleared the site's data.
+        database.on_close(move |_| flag.set(true));
+        Self { database, closed }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.database.close();
+    }
+}
+
+/// Opens the database at [`VERSION`], upgrading an older one.
+pub(super) async fn open(name: &str) -> Result<Connection, StoreError> {
+    let error = match attempt(name, Some(VERSION)).await {
+        Ok(database) => return Ok(Connection::new(database)),
+        Err(error) => error,
+    };
+    if error.name == "VersionError" {
+        // Only opening without a version tells which one is there.
+        if let Ok(database) = attempt(name, None).await {
+            let found = database.version().unwrap_or(u32::MAX);
+            database.close();
+            return Err(StoreError::NewerDatabase {
+                found,
+                known: VERSION,
+            });
+        }
+    }
+    Err(error.into())
+}
+
+type Outcome = Result<Database, Exception>;
+
+async fn attempt(name: &str, version: Option<u32>) -> Outcome {
+    let request = Factory::new()
+        .and_then(|factory| factory.open(name, version))
+        .map_err(|error| exception(&error))?;
+    let blocked = Rc::new(Cell::new(false));
+    let outcome = std::pin::pin!(watch(request, version, blocked.clone()));
+    match select(outcome, std::pin::pin!(sleep(OPENING_LIMIT))).await {
+        Either::Left((outcome, _)) => {
+            outcome.unwrap_or_else(|| Err(Exception::new("AbortError", "")))
+        }
+        Either::Right(_) if blocked.get() => Err(Exception::new(
+            "TimeoutError",
+            "another page keeps an older version of the database open: close it",
+        )),
+        Either::Right(_) => Err(Exception::new(
+            "TimeoutError",
+            "opening the database took too long",
+        )),
+    }
+}
+
+/// Attaches all handlers at once. They outlive the caller: a request that comes through after the limit closes what
+/// it opened.
+fn watch(
+    mut request: OpenDatabaseRequest,
+    version: Option<u32>,
+    blocked: Rc<Cell<bool>>,
+) -> once::Receiver<Outcome> {
+    let (sender, receiver) = once::channel();
+    let sender = Rc::new(RefCell::new(Some(sender)));
+    let settle = move |outcome: Outcome| {
+        if let Some(sender) = sender.take()
+            && let Err(Ok(late)) = sender.send(outcome)
+        {
+            late.close();
+        }
+    };
+    // An exception inside the upgrade: the request's own error will only say that it was aborted.
+    let failed = Rc::new(RefCell::new(None));
+    let upgrade_failed = failed.clone();
+    request.on_upgrade_needed(move |event: VersionChangeEvent| {
+        let upgraded = match version {
+            Some(_) => event
+                .old_version()
+                .and_then(|from| migrations::migrate(&event.database()?, from)),
+            // Looking for a version must not create a database.
+            None => Err(idb::Error::EventTargetNotFound),
+        };
+        if let Err(error) = upgraded {
+            upgrade_failed.replace(Some(exception(&error)));
+            abort_upgrade(&event);
+        }
+    });
+    request.on_blocked(move |_| blocked.set(true));
+    let succeed = settle.clone();
+    request.on_success(move |event| {
+        succeed(event.database().map_err(|error| exception(&error)));
+    });
+    request.on_error(move |event| {
+        let error = failed.take().unwrap_or_else(|| request_error(&event));
+        settle(Err(error));
+    });
+    // Given to the browser for good: openings are rare, and the request may fire long after its limit.
+    request.forget_callbacks();
+    receiver
+}
+
+fn request_error(event: &OpenDatabaseRequestEvent) -> Exception {
+    let error = event
+        .target()
+        .ok()
+        .and_then(|request| request.error().ok().flatten());
+    match error {
+        Some(error) => Exception::from_js(&error),
+        None => Exception::new("UnknownError", "the database cannot be opened"),
+    }
+}

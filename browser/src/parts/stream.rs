@@ -1,0 +1,130 @@
+//! A stream over the parts of a file. The browser pulls; between two pulls nothing is read.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use js_sys::{Object, Promise, Uint8Array};
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use web_sys::{ReadableStream, ReadableStreamDefaultController, ReadableStreamDefaultReader};
+
+use super::{PartStore, Range};
+use crate::js::{ignore, property, set};
+
+struct Flow {
+    store: PartStore,
+    file: String,
+    /// What is not opened yet.
+    parts: RefCell<VecDeque<Range>>,
+    /// The part being read, and where it ends.
+    reader: RefCell<Option<(ReadableStreamDefaultReader, u64)>>,
+    /// The next byte to hand out.
+    position: Cell<u64>,
+    end: u64,
+    cancelled: Cell<bool>,
+}
+
+pub(super) fn compose(
+    store: PartStore,
+    file: String,
+    parts: Vec<Range>,
+    start: u64,
+    end: u64,
+) -> Result<ReadableStream, JsValue> {
+    let flow = Rc::new(Flow {
+        store,
+        file,
+        parts: RefCell::new(parts.into()),
+        reader: RefCell::new(None),
+        position: Cell::new(start),
+        end,
+        cancelled: Cell::new(false),
+    });
+    let cancelled = flow.clone();
+    let pull = Closure::<dyn FnMut(ReadableStreamDefaultController) -> Promise>::new(
+        move |controller: ReadableStreamDefaultController| {
+            let flow = flow.clone();
+            future_to_promise(
+                async move { flow.pull(&controller).await.map(|()| JsValue::UNDEFINED) },
+            )
+        },
+    );
+    let cancel = Closure::<dyn FnMut()>::new(move || cancelled.cancel());
+    let source = Object::new();
+    // Owned by the stream from here on, and collected with it.
+    set(&source, "pull", &pull.into_js_value());
+    set(&source, "cancel", &cancel.into_js_value());
+    ReadableStream::new_with_underlying_source(&source)
+}
+
+impl Flow {
+    /// Hands out one chunk, or closes. A rejection makes the stream fail with it.
+    async fn pull(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
+        while self.position.get() < self.end && !self.cancelled.get() {
+            let (reader, part_end) = self.reader().await?;
+            let result = JsFuture::from(reader.read()).await?;
+            let position = self.position.get();
+            if let Ok(chunk) = property(&result, "value").dyn_into::<Uint8Array>() {
+                self.position.set(position + u64::from(chunk.length()));
+                if self.position.get() > part_end.min(self.end) {
+                    return Err(broken("a stored part is longer than it says"));
+                }
+                if chunk.length() > 0 && !self.cancelled.get() {
+                    controller.enqueue_with_chunk(&chunk)?;
+                    break;
+                }
+            } else {
+                self.reader.take();
+                if position < part_end.min(self.end) {
+                    return Err(broken("a stored part is shorter than it says"));
+                }
+            }
+        }
+        if self.position.get() >= self.end && !self.cancelled.get() {
+            self.stop();
+            controller.close()?;
+        }
+        Ok(())
+    }
+
+    /// The reader of the part at the current position.
+    async fn reader(&self) -> Result<(ReadableStreamDefaultReader, u64), JsValue> {
+        if let Some((reader, part_end)) = &*self.reader.borrow() {
+            return Ok((reader.clone(), *part_end));
+        }
+        let part = self
+            .parts
+            .borrow_mut()
+            .pop_front()
+            .ok_or_else(|| broken("a stored part is missing"))?;
+        let body = self
+            .store
+            .body(&self.file, part, self.position.get(), self.end)
+            .await
+            .map_err(|_| broken("a stored part is missing"))?;
+        let reader = ReadableStreamDefaultReader::new(&body)?;
+        self.reader.replace(Some((reader.clone(), part.end())));
+        if self.cancelled.get() {
+            self.stop();
+        }
+        Ok((reader, part.end()))
+    }
+
+    fn cancel(&self) {
+        self.cancelled.set(true);
+        self.stop();
+    }
+
+    /// Lets go of the part being read. Nobody waits for that, so nobody needs to hear how it went.
+    fn stop(&self) {
+        if let Some((reader, _)) = self.reader.take() {
+            ignore(reader.cancel());
+        }
+    }
+}
+
+/// What the reader of the stream gets to see.
+fn broken(message: &str) -> JsValue {
+    js_sys::Error::new(message).into()
+}
