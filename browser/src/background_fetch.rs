@@ -1,31 +1,70 @@
 //! Bindings for Background Fetch, which `web-sys` does not have, and their translation into plain data.
 
-use js_sys::Array;
+use js_sys::{Array, Object, Promise};
 use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, EventTarget, ExtendableEvent, Request, Response, ServiceWorkerRegistration};
 
-use crate::job::JobState;
-use crate::js::{Exception, Listener};
+use crate::job::{JobFailure, JobResult, JobState};
+use crate::js::{Exception, Listener, ignore, listen, number, property, set, text};
+use crate::net::NetError;
 
 #[wasm_bindgen]
 extern "C" {
     /// `BackgroundFetchManager`, as it hangs on a service worker's registration.
+    #[wasm_bindgen(extends = Object)]
     #[derive(Debug, Clone)]
     pub type BackgroundFetchManager;
 
+    #[wasm_bindgen(method, catch, js_name = fetch)]
+    fn js_fetch(
+        this: &BackgroundFetchManager,
+        id: &str,
+        requests: &Array,
+        options: &Object,
+    ) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = get)]
+    fn js_get(this: &BackgroundFetchManager, id: &str) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = getIds)]
+    fn js_get_ids(this: &BackgroundFetchManager) -> Result<Promise, JsValue>;
+
     /// `BackgroundFetchRegistration`: one job.
-    #[wasm_bindgen(extends = EventTarget)]
+    #[wasm_bindgen(extends = EventTarget, extends = Object)]
     #[derive(Debug, Clone)]
     pub type BackgroundFetchRegistration;
 
+    #[wasm_bindgen(method, catch, js_name = matchAll)]
+    fn js_match_all(this: &BackgroundFetchRegistration) -> Result<Promise, JsValue>;
+
+    #[wasm_bindgen(method, catch, js_name = abort)]
+    fn js_abort(this: &BackgroundFetchRegistration) -> Result<Promise, JsValue>;
+
     /// `BackgroundFetchRecord`: one request of a job.
+    #[wasm_bindgen(extends = Object)]
     #[derive(Debug, Clone)]
     pub type BackgroundFetchRecord;
 
-    /// The event of a service worker that says how a job ended or that it was clicked.
-    #[wasm_bindgen(extends = ExtendableEvent, extends = Event)]
+    /// The request, as it was given to `fetch()`.
+    #[wasm_bindgen(method, getter)]
+    pub fn request(this: &BackgroundFetchRecord) -> Request;
+
+    #[wasm_bindgen(method, getter, js_name = responseReady)]
+    fn response_ready(this: &BackgroundFetchRecord) -> Promise;
+
+    /// The event of a service worker that says how a job ended (`backgroundfetchsuccess`, `backgroundfetchfail`,
+    /// `backgroundfetchabort`) or that it was clicked (`backgroundfetchclick`).
+    #[wasm_bindgen(extends = ExtendableEvent, extends = Event, extends = Object)]
     #[derive(Debug, Clone)]
     pub type BackgroundFetchEvent;
+
+    /// The job the event is about.
+    #[wasm_bindgen(method, getter)]
+    pub fn registration(this: &BackgroundFetchEvent) -> BackgroundFetchRegistration;
+
+    #[wasm_bindgen(method, catch, js_name = updateUI)]
+    fn js_update_ui(this: &BackgroundFetchEvent, options: &Object) -> Result<Promise, JsValue>;
 }
 
 /// A picture for the browser's own download display (`ImageResource`).
@@ -72,32 +111,56 @@ pub enum StartError {
     },
 }
 
-/// The manager, `None` in browsers without Background Fetch.
+/// The manager, `None` in browsers without Background Fetch. In a service worker it is there, but cannot start jobs.
 #[must_use]
-pub fn manager(_registration: &ServiceWorkerRegistration) -> Option<BackgroundFetchManager> {
-    todo!()
+pub fn manager(registration: &ServiceWorkerRegistration) -> Option<BackgroundFetchManager> {
+    let manager = property(registration, "backgroundFetch");
+    manager.is_object().then(|| manager.unchecked_into())
 }
 
 impl BackgroundFetchManager {
     /// Starts a job.
     pub async fn fetch(
         &self,
-        _id: &str,
-        _requests: Vec<Request>,
-        _options: &JobOptions,
+        id: &str,
+        requests: &[Request],
+        options: &JobOptions,
     ) -> Result<BackgroundFetchRegistration, StartError> {
-        todo!()
+        if id.is_empty() || requests.is_empty() {
+            return Err(StartError::Empty);
+        }
+        let list = Array::new();
+        for request in requests {
+            list.push(request.as_ref());
+        }
+        let shown = shown_as(options.title.as_deref(), &options.icons);
+        // A total of 0 is what the browser assumes without one.
+        set(
+            &shown,
+            "downloadTotal",
+            &JsValue::from_f64(float(options.download_total)),
+        );
+        match settle(self.js_fetch(id, &list, &shown)).await {
+            Ok(registration) => Ok(registration.unchecked_into()),
+            Err(exception) if exception.is_quota() => Err(StartError::Quota),
+            Err(exception) if exception.name == "NotAllowedError" => Err(StartError::NotAllowed),
+            Err(exception) => Err(StartError::Refused {
+                name: exception.name,
+            }),
+        }
     }
 
     /// The job with this id. `None` also from the moment its completion event has begun, seconds before a handler
     /// runs: an absent registration is not a lost completion.
-    pub async fn get(&self, _id: &str) -> Result<Option<BackgroundFetchRegistration>, Exception> {
-        todo!()
+    pub async fn get(&self, id: &str) -> Result<Option<BackgroundFetchRegistration>, Exception> {
+        let found = settle(self.js_get(id)).await?;
+        Ok(found.is_object().then(|| found.unchecked_into()))
     }
 
     /// The ids of all jobs of this origin that are still active, other scripts' among them.
     pub async fn get_ids(&self) -> Result<Vec<String>, Exception> {
-        todo!()
+        let ids: Array = settle(self.js_get_ids()).await?.unchecked_into();
+        Ok(ids.iter().filter_map(|id| id.as_string()).collect())
     }
 }
 
@@ -105,53 +168,130 @@ impl BackgroundFetchRegistration {
     /// One look at the job.
     #[must_use]
     pub fn state(&self) -> JobState {
-        todo!()
+        JobState {
+            id: text(self, "id").unwrap_or_default(),
+            downloaded: bytes(self, "downloaded"),
+            total: bytes(self, "downloadTotal"),
+            uploaded: bytes(self, "uploaded"),
+            upload_total: bytes(self, "uploadTotal"),
+            result: JobResult::parse(&text(self, "result").unwrap_or_default()),
+            failure: JobFailure::parse(&text(self, "failureReason").unwrap_or_default()),
+            records_available: property(self, "recordsAvailable").is_truthy(),
+        }
     }
 
-    /// The records of the job, finished or not, in the lexicographic order of their addresses.
+    /// The records of the job, finished or not, in the lexicographic order of their addresses. Fails once the records
+    /// are no longer available.
     pub async fn match_all(&self) -> Result<Vec<BackgroundFetchRecord>, Exception> {
-        todo!()
+        let records: Array = settle(self.js_match_all()).await?.unchecked_into();
+        Ok(records.iter().map(JsCast::unchecked_into).collect())
     }
 
     /// Aborts the job; `false` when it had ended before.
     pub async fn abort(&self) -> Result<bool, Exception> {
-        todo!()
+        Ok(settle(self.js_abort()).await?.is_truthy())
     }
 
     /// Calls back whenever the job moved, until the listener is dropped.
-    pub fn on_progress(&self, _callback: impl FnMut(JobState) + 'static) -> Listener {
-        todo!()
+    pub fn on_progress(&self, mut callback: impl FnMut(JobState) + 'static) -> Listener {
+        let registration = self.clone();
+        listen(self, "progress", move |_| callback(registration.state()))
     }
 }
 
 impl BackgroundFetchRecord {
-    /// The request's address with its fragment.
+    /// The request's address with its fragment. May carry credentials: only for comparing, never for showing.
     #[must_use]
     pub fn url(&self) -> String {
-        todo!()
+        text(&self.request(), "url").unwrap_or_default()
     }
 
-    /// Waits until the response is there. Rejects with the exception's name alone for a record that failed.
-    pub async fn response(&self) -> Result<Response, String> {
-        todo!()
+    /// Waits until the response is there; [`NetError::Aborted`] for what an abort left unfinished.
+    pub async fn response(&self) -> Result<Response, NetError> {
+        JsFuture::from(self.response_ready())
+            .await
+            .map(JsCast::unchecked_into)
+            .map_err(refused)
+    }
+
+    /// The response if it is there by now, without waiting for it.
+    pub async fn response_now(&self) -> Option<Result<Response, NetError>> {
+        // Of promises that are settled already the first in the list wins.
+        let ready = self.response_ready();
+        let race = Promise::race(&Array::of2(
+            ready.as_ref(),
+            Promise::resolve(&JsValue::NULL).as_ref(),
+        ));
+        match JsFuture::from(race).await {
+            Ok(nothing) if nothing.is_null() => {
+                // It may be rejected later, when nobody looks.
+                ignore(ready);
+                None
+            }
+            Ok(response) => Some(Ok(response.unchecked_into())),
+            Err(thrown) => Some(Err(refused(thrown))),
+        }
     }
 }
 
 impl BackgroundFetchEvent {
-    /// The job the event is about.
-    #[must_use]
-    pub fn registration(&self) -> BackgroundFetchRegistration {
-        todo!()
-    }
-
-    /// Changes what the browser shows for the job. Not for an aborted one.
-    pub async fn update_ui(&self, _title: Option<&str>, _icons: &[Icon]) -> Result<(), Exception> {
-        todo!()
+    /// Changes what the browser shows for the job. `false` where the event has no such power: an abort, a click.
+    pub async fn update_ui(&self, title: Option<&str>, icons: &[Icon]) -> Result<bool, Exception> {
+        if !property(self, "updateUI").is_function() {
+            return Ok(false);
+        }
+        settle(self.js_update_ui(&shown_as(title, icons)))
+            .await
+            .map(|_| true)
     }
 }
 
-/// Icons as the browser wants them.
-#[must_use]
-pub fn icons_to_js(_icons: &[Icon]) -> Array {
-    todo!()
+fn shown_as(title: Option<&str>, icons: &[Icon]) -> Object {
+    let options = Object::new();
+    set_text(&options, "title", title);
+    if !icons.is_empty() {
+        let list = Array::new();
+        for icon in icons {
+            let item = Object::new();
+            set_text(&item, "src", Some(&icon.src));
+            set_text(&item, "sizes", icon.sizes.as_deref());
+            set_text(&item, "type", icon.kind.as_deref());
+            set_text(&item, "label", icon.label.as_deref());
+            list.push(item.as_ref());
+        }
+        set(&options, "icons", &list);
+    }
+    options
+}
+
+fn set_text(object: &Object, key: &str, value: Option<&str>) {
+    if let Some(value) = value {
+        set(object, key, &JsValue::from_str(value));
+    }
+}
+
+async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Exception> {
+    Ok(JsFuture::from(promise?).await?)
+}
+
+// By value, as `map_err` wants it.
+#[allow(clippy::needless_pass_by_value)]
+fn refused(thrown: JsValue) -> NetError {
+    let name = Exception::from_js(&thrown).name;
+    if name == "AbortError" {
+        NetError::Aborted
+    } else {
+        NetError::Failed { name }
+    }
+}
+
+// Byte counts are whole, not negative, and below 2^53.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+fn bytes(object: &JsValue, key: &str) -> u64 {
+    number(object, key).unwrap_or_default() as u64
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn float(bytes: u64) -> f64 {
+    bytes as f64
 }

@@ -44,6 +44,10 @@ pub struct JobState {
     pub downloaded: u64,
     /// `downloadTotal` as given to `fetch()`; 0 where none was.
     pub total: u64,
+    /// Bytes sent, always 0 for our requests.
+    pub uploaded: u64,
+    /// Bytes to send, always 0 for our requests.
+    pub upload_total: u64,
     /// How it ended, if it did.
     pub result: JobResult,
     /// Why it failed.

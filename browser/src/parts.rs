@@ -16,7 +16,7 @@ mod stream;
 use js_sys::{Array, Promise};
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
-use web_sys::{Blob, Cache, CacheStorage, CacheQueryOptions, ReadableStream, Response};
+use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
 use crate::js::{Exception, global, text};
 
