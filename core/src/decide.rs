@@ -1,0 +1,210 @@
+//! `decide`: every rule of the machine.
+
+mod command;
+mod probe;
+mod transfer;
+
+use crate::download::{Download, State};
+use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
+use crate::input::{Input, Rejection, Role, Signal, Witness};
+use crate::measure::Fault;
+use crate::policy::{Retry, may_detail};
+
+/// How many attempts in a row the machine begins by itself, where files keep changing or parts
+/// keep vanishing under it.
+const MOST_RESTARTS: u32 = 3;
+
+/// Decides what happened: the events that an input amounts to in a state. Appending them is what
+/// makes them facts.
+///
+/// An empty list means that nothing new was learnt; the same outcome of the same effect, a second
+/// time, always gives one. `now` is in milliseconds since 1970.
+///
+/// # Errors
+/// A command that the state does not allow. Signals are never rejected.
+pub fn decide(download: &Download, now: u64, input: Input) -> Result<Vec<Event>, Rejection> {
+    match input {
+        Input::Command(command) => command::decide(download, now, command),
+        Input::Signal(_) if download.degraded => Ok(Vec::new()),
+        Input::Signal(signal) => Ok(on_signal(download, now, signal)),
+    }
+}
+
+fn on_signal(download: &Download, now: u64, signal: Signal) -> Vec<Event> {
+    match signal {
+        Signal::Observed(witness) => observed(download, now, &witness),
+        Signal::Probed {
+            attempt,
+            answers,
+            witness,
+        } => probe::probed(download, now, attempt, &answers, &witness),
+        Signal::JobRefused {
+            registration,
+            quota,
+            witness,
+        } => transfer::job_refused(download, &registration, quota, &witness),
+        Signal::JobEnded {
+            registration,
+            end,
+            faults,
+            witness,
+        } => transfer::job_ended(download, now, &registration, end, &faults, &witness),
+        Signal::PartFailed {
+            attempt,
+            resource,
+            fault,
+            witness,
+        } => transfer::part_failed(download, now, (attempt, resource), &fault, &witness),
+        Signal::Verified {
+            attempt,
+            digests,
+            witness,
+        } => transfer::verified(download, now, attempt, &digests, &witness),
+    }
+}
+
+/// Reconciles the history with what can be seen.
+fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+    match &download.state {
+        State::Available => {
+            let whole = download
+                .files
+                .iter()
+                .all(|file| witness.missing(&file.key(), file.layout()).is_empty());
+            if whole {
+                Vec::new()
+            } else {
+                vec![Event::Evicted {
+                    by: EvictedBy::Eviction,
+                }]
+            }
+        }
+        State::Requested => headers_missing(download, witness),
+        State::Transferring { transfer } => transfer::look(download, now, transfer, witness),
+        _ => Vec::new(),
+    }
+}
+
+/// A page without the headers that a download needs says so, once.
+fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
+    let needed = download.spec.as_ref().is_some_and(|spec| spec.headers);
+    let lacking = needed && !witness.context.headers && witness.context.role == Role::Page;
+    let said = download
+        .waiting
+        .as_ref()
+        .is_some_and(|waiting| waiting.reason == WaitReason::Headers);
+    if lacking && !said && may_detail(download.entries) {
+        let try_ = download.failed_rounds;
+        return vec![Event::Waiting {
+            reason: WaitReason::Headers,
+            until: None,
+            try_,
+        }];
+    }
+    Vec::new()
+}
+
+/// A new attempt that the machine begins by itself, after the failure that ends this one; the
+/// failure alone where it did so too often.
+fn restart(download: &Download, failure: Failure) -> Vec<Event> {
+    let mut events = vec![Event::Failure(failure)];
+    if let Some(spec) = download.spec.clone()
+        && download.restarts < MOST_RESTARTS
+    {
+        events.push(Event::Requested {
+            attempt: download.attempt.saturating_add(1),
+            spec,
+            restarts: download.restarts + 1,
+        });
+    }
+    events
+}
+
+/// What follows from a fault that ended a round: a wait that says why, or the failure it becomes.
+/// `failed_rounds` is their number in a row, this one included.
+fn wait_or_fail(
+    download: &Download,
+    now: u64,
+    fault: &Fault,
+    resource: Option<u32>,
+    failed_rounds: u32,
+    retry: &Retry,
+) -> Vec<Event> {
+    if !fault.is_transient() {
+        return vec![Event::Failure(fault.failure(resource))];
+    }
+    let already = download.waiting.as_ref();
+    let is_waiting_for = |reason| already.is_some_and(|waiting| waiting.reason == reason);
+    let seed = format!("{}/{}", download.id, download.attempt);
+    let (reason, until, try_) = match fault {
+        Fault::Offline if is_waiting_for(WaitReason::Offline) => return Vec::new(),
+        // Neither the device nor the server being away is a failed round.
+        Fault::Offline => (WaitReason::Offline, None, download.failed_rounds),
+        Fault::Unreachable => {
+            let since = already
+                .filter(|waiting| waiting.reason == WaitReason::Unreachable)
+                .map_or(now, |waiting| waiting.since);
+            let gone = now.saturating_sub(since);
+            if gone >= retry.unreachable_ms {
+                return vec![Event::Failure(fault.failure(resource))];
+            }
+            // Half as long again as it is gone already, so that a short outage costs little.
+            let delay = (gone / 2).clamp(retry.base_ms, retry.max_ms.max(retry.base_ms));
+            (
+                WaitReason::Unreachable,
+                Some(now.saturating_add(delay)),
+                download.failed_rounds,
+            )
+        }
+        _ if failed_rounds > retry.limit => {
+            return vec![Event::Failure(fault.failure(resource))];
+        }
+        Fault::Status {
+            retry_after_ms: Some(after),
+            ..
+        } => {
+            let delay = (*after).max(retry.base_ms);
+            (
+                WaitReason::RetryAfter,
+                Some(now.saturating_add(delay)),
+                failed_rounds,
+            )
+        }
+        _ => {
+            let delay = retry.delay_ms(failed_rounds, &seed);
+            (
+                WaitReason::Backoff,
+                Some(now.saturating_add(delay)),
+                failed_rounds,
+            )
+        }
+    };
+    if !may_detail(download.entries) {
+        return exhausted_unless_free(download, reason);
+    }
+    vec![Event::Waiting {
+        reason,
+        until,
+        try_,
+    }]
+}
+
+/// Where the history of an attempt is as long as it may get, waits that cost nothing go on
+/// unwritten; rounds that fail end it.
+fn exhausted_unless_free(download: &Download, reason: WaitReason) -> Vec<Event> {
+    match reason {
+        WaitReason::Offline | WaitReason::Unreachable => Vec::new(),
+        _ => vec![Event::Failure(exhausted(download))],
+    }
+}
+
+fn exhausted(download: &Download) -> Failure {
+    Failure {
+        reason: FailReason::RetriesExhausted,
+        message: format!(
+            "attempt {} was interrupted too often; what is stored is kept",
+            download.attempt
+        ),
+        resource: None,
+    }
+}

@@ -1,0 +1,214 @@
+//! From the servers' answers to the first try.
+
+use super::wait_or_fail;
+use crate::download::{Download, State};
+use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
+use crate::file::File;
+use crate::input::{Background, Context, Preference, Witness};
+use crate::measure::{Answer, Fault, file_of};
+use crate::parts::{Layout, runs};
+
+pub(super) fn probed(
+    download: &Download,
+    now: u64,
+    attempt: u32,
+    answers: &[Result<Answer, Fault>],
+    witness: &Witness,
+) -> Vec<Event> {
+    let Some(spec) = &download.spec else {
+        return Vec::new();
+    };
+    if download.state != State::Requested
+        || attempt != download.attempt
+        || answers.len() != spec.resources.len()
+    {
+        return Vec::new();
+    }
+    let mut files = Vec::with_capacity(answers.len());
+    let mut faults = Vec::new();
+    for (n, (answer, resource)) in (0_u32..).zip(answers.iter().zip(&spec.resources)) {
+        let file = answer
+            .clone()
+            .and_then(|answer| file_of(resource, &resource.url, &answer, &witness.context.policy));
+        match file {
+            Ok(file) => files.push(adopt_layout(file, witness)),
+            Err(fault) => faults.push((n, fault)),
+        }
+    }
+    // What cannot heal comes first: waiting for the rest would be in vain.
+    let worst = faults
+        .iter()
+        .find(|(_, fault)| !fault.is_transient())
+        .or(faults.first());
+    if let Some((resource, fault)) = worst {
+        return faulty(download, now, *resource, fault, witness);
+    }
+    let without_transfer = files.iter().all(|file| missing(file, witness).is_empty());
+    let hashes = spec
+        .resources
+        .iter()
+        .any(|resource| resource.sha256.is_some());
+    if without_transfer && !hashes {
+        let stored = stored(&files, witness);
+        return vec![Event::CachedHit { stored, files }];
+    }
+    let previous = without_transfer.then_some(Why::AtRest);
+    started(download, files, previous, witness)
+}
+
+fn faulty(
+    download: &Download,
+    now: u64,
+    resource: u32,
+    fault: &Fault,
+    witness: &Witness,
+) -> Vec<Event> {
+    let unauthorized = matches!(
+        fault,
+        Fault::Status {
+            status: 401 | 403,
+            ..
+        } | Fault::HeadersNeeded
+    );
+    let needs = download.spec.as_ref().is_some_and(|spec| spec.headers);
+    if unauthorized && needs && !witness.context.headers {
+        let said = download
+            .waiting
+            .as_ref()
+            .is_some_and(|w| w.reason == WaitReason::Headers);
+        let wait = Event::Waiting {
+            reason: WaitReason::Headers,
+            until: None,
+            try_: download.failed_rounds,
+        };
+        return if said { Vec::new() } else { vec![wait] };
+    }
+    let round = download.failed_rounds.saturating_add(1);
+    wait_or_fail(
+        download,
+        now,
+        fault,
+        Some(resource),
+        round,
+        &witness.context.policy.retry,
+    )
+}
+
+/// Parts at rest that were cut to another size are worth more than the size the policy would
+/// choose today.
+fn adopt_layout(mut file: File, witness: &Witness) -> File {
+    let (Some(size), Some(_)) = (file.size, file.part_bytes) else {
+        return file;
+    };
+    let rest = witness.at_rest(&file.key());
+    let part = rest.iter().map(|range| range.len).max().unwrap_or(0);
+    let other = Layout::Ranged {
+        size,
+        part: part.max(1),
+    };
+    if part > 0 && rest.iter().all(|range| other.index_of(*range).is_some()) {
+        // A single part at the very end does not tell the size of the others.
+        let only_the_last = rest
+            .iter()
+            .all(|range| range.end() == size && range.start > 0);
+        if !only_the_last {
+            file.part_bytes = Some(part);
+        }
+    }
+    file
+}
+
+fn missing(file: &File, witness: &Witness) -> Vec<u32> {
+    witness.missing(&file.key(), file.layout())
+}
+
+/// Bytes at rest that belong to these files.
+pub(super) fn stored(files: &[File], witness: &Witness) -> u64 {
+    files.iter().fold(0, |sum, file| {
+        sum.saturating_add(file.layout().stored(witness.at_rest(&file.key())))
+    })
+}
+
+/// The next try: which transport, and for which parts. `previous` says what became of the try
+/// before, where that bears on the choice.
+pub(super) fn started(
+    download: &Download,
+    files: Vec<File>,
+    previous: Option<Why>,
+    witness: &Witness,
+) -> Vec<Event> {
+    let headers = download.spec.as_ref().is_some_and(|spec| spec.headers);
+    let (transport, why) = match choose(&witness.context, headers, previous) {
+        Ok(choice) => choice,
+        Err(failure) => return vec![Event::Failure(failure)],
+    };
+    let try_ = download
+        .state
+        .transfer()
+        .map_or(0, |transfer| transfer.try_)
+        .saturating_add(1);
+    let missing = (0_u32..)
+        .zip(&files)
+        .map(|(resource, file)| Missing {
+            resource,
+            parts: runs(&missing(file, witness)),
+        })
+        .filter(|missing| !missing.parts.is_empty())
+        .collect();
+    let registration = (transport == Transport::BackgroundFetch).then(|| {
+        let id = crate::job::JobId {
+            name: witness.context.name.clone(),
+            download: download.id.clone(),
+            attempt: download.attempt,
+            try_,
+        };
+        id.to_string()
+    });
+    vec![Event::Started {
+        try_,
+        transport,
+        why,
+        registration,
+        stored: stored(&files, witness),
+        total: Download::size_of(&files),
+        missing,
+        files,
+    }]
+}
+
+/// Which transport, and why.
+fn choose(
+    context: &Context,
+    headers: bool,
+    previous: Option<Why>,
+) -> Result<(Transport, Why), Failure> {
+    use Transport::{BackgroundFetch, Foreground};
+    if previous == Some(Why::AtRest) {
+        return Ok((Foreground, Why::AtRest));
+    }
+    let unusable = match context.background {
+        _ if headers => Some(Why::Headers),
+        Background::Missing => Some(Why::Missing),
+        Background::NoWorker => Some(Why::NoWorker),
+        Background::Usable => None,
+    };
+    match (context.preference, unusable, previous) {
+        (Preference::Foreground, ..) => Ok((Foreground, Why::Asked)),
+        (Preference::BackgroundFetch, None, _) => Ok((BackgroundFetch, Why::Asked)),
+        (Preference::BackgroundFetch, Some(_), _) => Err(refused()),
+        (Preference::Auto, Some(why), _) | (Preference::Auto, None, Some(why)) => {
+            Ok((Foreground, why))
+        }
+        (Preference::Auto, None, None) => Ok((BackgroundFetch, Why::Preferred)),
+    }
+}
+
+/// Background Fetch was asked for and cannot be had.
+pub(super) fn refused() -> Failure {
+    Failure {
+        reason: FailReason::Refused,
+        message: "Background Fetch cannot be used here, and the app asked for nothing else"
+            .to_owned(),
+        resource: None,
+    }
+}

@@ -1,0 +1,345 @@
+//! While a transfer runs: progress, the ends of jobs, faults, verification.
+
+use super::probe::{refused, started, stored};
+use super::{exhausted, restart, wait_or_fail};
+use crate::download::{Download, Transfer};
+use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
+use crate::input::{JobEnd, JobFailure, Preference, Role, Witness};
+use crate::measure::Fault;
+use crate::policy::{may_detail, may_try, progress_due};
+
+/// Reconciles a running transfer with what can be seen.
+pub(super) fn look(
+    download: &Download,
+    now: u64,
+    transfer: &Transfer,
+    witness: &Witness,
+) -> Vec<Event> {
+    let at_rest = stored(&download.files, witness);
+    if at_rest < download.stored {
+        return restart(download, evicted());
+    }
+    if is_complete(download, witness) {
+        return complete(download, at_rest, witness);
+    }
+    let lacking = super::headers_missing(download, witness);
+    if !lacking.is_empty() {
+        return lacking;
+    }
+    let may_begin = witness.context.role == Role::Page;
+    match (transfer.transport, &transfer.registration) {
+        (Transport::BackgroundFetch, Some(registration)) => {
+            let unstarted = witness.unstarted.as_ref() == Some(registration);
+            if may_begin && !unstarted && !witness.knows_job(registration) {
+                return next_try(download, transfer, Why::JobLost, witness);
+            }
+        }
+        (Transport::BackgroundFetch, None) if may_begin => {
+            let waits = download.waiting.as_ref().and_then(|waiting| waiting.until);
+            if waits.is_none_or(|until| until <= now) {
+                return next_try(download, transfer, Why::JobFailed, witness);
+            }
+        }
+        _ => {}
+    }
+    progress(download, transfer, at_rest, witness)
+        .into_iter()
+        .collect()
+}
+
+fn is_complete(download: &Download, witness: &Witness) -> bool {
+    download
+        .files
+        .iter()
+        .all(|file| witness.missing(&file.key(), file.layout()).is_empty())
+}
+
+/// Everything is at rest: success, or first the hashes.
+fn complete(download: &Download, at_rest: u64, witness: &Witness) -> Vec<Event> {
+    let hashes = download.spec.as_ref().is_some_and(|spec| {
+        spec.resources
+            .iter()
+            .any(|resource| resource.sha256.is_some())
+    });
+    if !hashes {
+        return vec![success(download, Vec::new(), witness)];
+    }
+    let said = download
+        .waiting
+        .as_ref()
+        .is_some_and(|waiting| waiting.reason == WaitReason::Verifying);
+    if said || !may_detail(download.entries) {
+        return Vec::new();
+    }
+    let progress = Event::Progress {
+        downloaded: download.downloaded.max(at_rest),
+        stored: at_rest,
+        total: download.total,
+    };
+    let waiting = Event::Waiting {
+        reason: WaitReason::Verifying,
+        until: None,
+        try_: 0,
+    };
+    if at_rest > download.stored {
+        vec![progress, waiting]
+    } else {
+        vec![waiting]
+    }
+}
+
+fn success(download: &Download, verified: Vec<u32>, witness: &Witness) -> Event {
+    let sizes = download
+        .files
+        .iter()
+        .map(|file| file.layout().stored(witness.at_rest(&file.key())))
+        .collect();
+    Event::Success { sizes, verified }
+}
+
+/// Progress worth an entry. After a wait, any progress is: it says that the wait is over.
+fn progress(
+    download: &Download,
+    transfer: &Transfer,
+    at_rest: u64,
+    witness: &Witness,
+) -> Option<Event> {
+    let job = transfer
+        .registration
+        .as_ref()
+        .and_then(|id| witness.jobs.iter().find(|job| job.registration == *id));
+    let arrived = job.map_or(0, |job| transfer.base.saturating_add(job.downloaded));
+    let most = download.total.unwrap_or(u64::MAX);
+    let downloaded = arrived.min(most).max(at_rest).max(download.downloaded);
+    let before = (download.downloaded, download.stored);
+    let over =
+        download.waiting.is_some() && at_rest > download.stored && may_detail(download.entries);
+    let due = progress_due(
+        before,
+        (downloaded, at_rest),
+        download.total,
+        download.entries,
+    );
+    (over || due).then_some(Event::Progress {
+        downloaded,
+        stored: at_rest,
+        total: download.total,
+    })
+}
+
+/// The try is over, and the next one begins at once.
+fn next_try(download: &Download, transfer: &Transfer, why: Why, witness: &Witness) -> Vec<Event> {
+    let fruitless = stored(&download.files, witness) <= transfer.base;
+    let insisting = witness.context.preference == Preference::BackgroundFetch;
+    if !may_try(download.entries) {
+        return vec![Event::Failure(exhausted(download))];
+    }
+    if insisting && fruitless && transfer.try_ > witness.context.policy.retry.limit {
+        return vec![Event::Failure(Failure {
+            reason: FailReason::Lost,
+            message: "the browser lost the job again and again".to_owned(),
+            resource: None,
+        })];
+    }
+    // A job that brought something was merely interrupted (a browser closed in good order ends
+    // its jobs); one that brought nothing is better replaced by the page's own transfer.
+    let previous = fruitless.then_some(why);
+    started(download, download.files.clone(), previous, witness)
+}
+
+pub(super) fn job_refused(
+    download: &Download,
+    registration: &str,
+    quota: bool,
+    witness: &Witness,
+) -> Vec<Event> {
+    if !is_current(download, registration) {
+        return Vec::new();
+    }
+    if quota {
+        return vec![Event::Failure(Fault::Quota.failure(None))];
+    }
+    if witness.context.preference == Preference::BackgroundFetch {
+        return vec![Event::Failure(refused())];
+    }
+    started(
+        download,
+        download.files.clone(),
+        Some(Why::Refused),
+        witness,
+    )
+}
+
+fn is_current(download: &Download, registration: &str) -> bool {
+    download
+        .state
+        .transfer()
+        .is_some_and(|transfer| transfer.registration.as_deref() == Some(registration))
+}
+
+pub(super) fn job_ended(
+    download: &Download,
+    now: u64,
+    registration: &str,
+    end: JobEnd,
+    faults: &[Fault],
+    witness: &Witness,
+) -> Vec<Event> {
+    let Some(transfer) = download.state.transfer() else {
+        return Vec::new();
+    };
+    let at_rest = stored(&download.files, witness);
+    if at_rest < download.stored
+        || is_complete(download, witness)
+        || !is_current(download, registration)
+    {
+        // Whatever it was, the bytes decide.
+        return look(download, now, transfer, witness);
+    }
+    if end == JobEnd::Abort {
+        return vec![Event::Aborted {
+            by: AbortedBy::Browser,
+        }];
+    }
+    let fault = fault_of(end, faults);
+    if fault == Fault::Changed {
+        return restart(download, fault.failure(None));
+    }
+    let fruitless = at_rest <= transfer.base;
+    let round = if fruitless {
+        download.failed_rounds.saturating_add(1)
+    } else {
+        1
+    };
+    let mut events = Vec::with_capacity(2);
+    if at_rest > download.stored && may_detail(download.entries) {
+        let downloaded = download.downloaded.max(at_rest);
+        events.push(Event::Progress {
+            downloaded,
+            stored: at_rest,
+            total: download.total,
+        });
+    }
+    let retry = &witness.context.policy.retry;
+    events.extend(wait_or_fail(download, now, &fault, None, round, retry));
+    events
+}
+
+/// The one fault that stands for how a job ended: what no later try can mend before what one can.
+fn fault_of(end: JobEnd, faults: &[Fault]) -> Fault {
+    let reported = faults
+        .iter()
+        .find(|fault| !fault.is_transient())
+        .or_else(|| {
+            faults
+                .iter()
+                .find(|fault| matches!(fault, Fault::Status { .. }))
+        });
+    match (reported, end) {
+        (Some(fault), _) => fault.clone(),
+        (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => Fault::Quota,
+        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => Fault::Changed,
+        (None, JobEnd::Success) => faults.first().cloned().unwrap_or(Fault::Truncated),
+        (None, _) => Fault::Network,
+    }
+}
+
+pub(super) fn part_failed(
+    download: &Download,
+    now: u64,
+    (attempt, resource): (u32, u32),
+    fault: &Fault,
+    witness: &Witness,
+) -> Vec<Event> {
+    let Some(transfer) = download.state.transfer() else {
+        return Vec::new();
+    };
+    // A page that helps a background job may fail: the job is the guarantee.
+    if attempt != download.attempt || transfer.transport != Transport::Foreground {
+        return Vec::new();
+    }
+    if *fault == Fault::Changed {
+        return restart(download, fault.failure(Some(resource)));
+    }
+    let waits = download.waiting.as_ref().is_some_and(|waiting| {
+        waiting.reason.ends_try() && waiting.until.is_some_and(|until| until > now)
+    });
+    if waits && fault.is_transient() {
+        // Transfers in parallel break together; they are one round.
+        return Vec::new();
+    }
+    let at_rest = stored(&download.files, witness);
+    let fruitless = at_rest <= download.stored;
+    let round = if fruitless {
+        download.failed_rounds.saturating_add(1)
+    } else {
+        1
+    };
+    let mut events: Vec<Event> = progress_on_fault(download, at_rest).into_iter().collect();
+    let retry = &witness.context.policy.retry;
+    events.extend(wait_or_fail(
+        download,
+        now,
+        fault,
+        Some(resource),
+        round,
+        retry,
+    ));
+    events
+}
+
+/// What came to rest before a fault is written with it, so that the rounds are counted from there.
+fn progress_on_fault(download: &Download, at_rest: u64) -> Option<Event> {
+    (at_rest > download.stored && may_detail(download.entries)).then(|| Event::Progress {
+        downloaded: download.downloaded.max(at_rest),
+        stored: at_rest,
+        total: download.total,
+    })
+}
+
+pub(super) fn verified(
+    download: &Download,
+    now: u64,
+    attempt: u32,
+    digests: &[(u32, String)],
+    witness: &Witness,
+) -> Vec<Event> {
+    let (Some(transfer), Some(spec)) = (download.state.transfer(), &download.spec) else {
+        return Vec::new();
+    };
+    if attempt != download.attempt {
+        return Vec::new();
+    }
+    if stored(&download.files, witness) < download.stored || !is_complete(download, witness) {
+        return look(download, now, transfer, witness);
+    }
+    let mut verified = Vec::new();
+    for (n, resource) in (0_u32..).zip(&spec.resources) {
+        let Some(expected) = &resource.sha256 else {
+            continue;
+        };
+        match digests.iter().find(|(of, _)| *of == n) {
+            Some((_, digest)) if digest == expected => verified.push(n),
+            Some(_) => return vec![Event::Failure(integrity(n, &resource.url))],
+            // Not all were hashed: the plan still names those.
+            None => return Vec::new(),
+        }
+    }
+    vec![success(download, verified, witness)]
+}
+
+fn integrity(resource: u32, identity: &str) -> Failure {
+    Failure {
+        reason: FailReason::Integrity,
+        message: format!("the bytes of {identity} do not have the SHA-256 that was asked for"),
+        resource: Some(resource),
+    }
+}
+
+fn evicted() -> Failure {
+    Failure {
+        reason: FailReason::Evicted,
+        message: "parts that were stored are gone".to_owned(),
+        resource: None,
+    }
+}

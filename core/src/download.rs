@@ -1,0 +1,337 @@
+//! The state of one download: the fold of its history.
+
+use crate::entry::{DecodeError, Entry};
+use crate::event::{AbortedBy, Event, EvictedBy, Failure, Transport, WaitReason};
+use crate::file::File;
+use crate::spec::Spec;
+use serde::{Deserialize, Serialize};
+
+/// Why a download waits, and until when.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    /// The reason.
+    pub reason: WaitReason,
+    /// When it goes on by itself, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+    /// When waiting for this reason began, in milliseconds since 1970.
+    pub since: u64,
+}
+
+/// The transfer of an attempt: its latest try.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// Number of the try, from 1.
+    #[serde(rename = "try")]
+    pub try_: u32,
+    /// How the bytes come.
+    pub transport: Transport,
+    /// The background job; absent in the foreground, and once the job is known to have ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+    /// Bytes at rest when the try began: what its own figures are added to.
+    pub base: u64,
+}
+
+/// Where a download stands.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case")]
+pub enum State {
+    /// Nothing was ever requested.
+    #[default]
+    None,
+    /// An attempt began; the servers are to be asked, and a transport chosen.
+    Requested,
+    /// A transfer runs, or waits for its next try.
+    Transferring {
+        /// Its latest try.
+        transfer: Transfer,
+    },
+    /// Every byte is at rest, measured and verified.
+    Available,
+    /// The last attempt failed for good.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// The last attempt was aborted.
+    Aborted {
+        /// By whom.
+        by: AbortedBy,
+    },
+    /// What was available is gone.
+    Evicted {
+        /// By whom.
+        by: EvictedBy,
+    },
+}
+
+impl State {
+    /// The name of the phase in snapshots.
+    #[must_use]
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Requested => "requested",
+            Self::Transferring { .. } => "transferring",
+            Self::Available => "available",
+            Self::Failed { .. } => "failed",
+            Self::Aborted { .. } => "aborted",
+            Self::Evicted { .. } => "evicted",
+        }
+    }
+
+    /// Whether an attempt runs.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        matches!(self, Self::Requested | Self::Transferring { .. })
+    }
+
+    /// The transfer, while one runs.
+    #[must_use]
+    pub const fn transfer(&self) -> Option<&Transfer> {
+        match self {
+            Self::Transferring { transfer } => Some(transfer),
+            _ => None,
+        }
+    }
+}
+
+/// The folded state of one download.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Download {
+    /// Its id.
+    pub id: String,
+    /// Number of the last entry.
+    pub seq: u64,
+    /// Time of the last entry, in milliseconds since 1970.
+    pub at: u64,
+    /// Where it stands.
+    pub state: State,
+    /// The latest attempt, from 1; 0 before the first.
+    pub attempt: u32,
+    /// Attempts in a row that the machine began by itself.
+    pub restarts: u32,
+    /// Entries of the latest attempt.
+    pub entries: u32,
+    /// What was asked for last, without anything secret.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spec: Option<Spec>,
+    /// The generations last planned for its resources: what bytes at rest belong to.
+    pub files: Vec<File>,
+    /// Bytes received in this attempt, those at rest included.
+    pub downloaded: u64,
+    /// Bytes safe at rest.
+    pub stored: u64,
+    /// Size of the whole download, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// What it waits for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<Waiting>,
+    /// Failed rounds in a row since the last progress.
+    pub failed_rounds: u32,
+    /// Whether entries could not be read: shown and counted, but nothing is planned for it until
+    /// a new request.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
+    pub degraded: bool,
+}
+
+impl Download {
+    /// A download without history.
+    #[must_use]
+    pub fn new(id: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            ..Self::default()
+        }
+    }
+
+    /// Whether the machine has something to do with it by itself.
+    #[must_use]
+    pub const fn is_running(&self) -> bool {
+        self.state.is_running() && !self.degraded
+    }
+
+    /// Whether its bytes may be handed out.
+    #[must_use]
+    pub const fn is_available(&self) -> bool {
+        matches!(self.state, State::Available) && !self.degraded
+    }
+
+    /// Sum of the sizes of all files, where every one is known.
+    #[must_use]
+    pub fn size_of(files: &[File]) -> Option<u64> {
+        files
+            .iter()
+            .try_fold(0_u64, |sum, file| Some(sum.saturating_add(file.size?)))
+    }
+
+    /// Folds stored texts, in the order of their numbers, into a state.
+    ///
+    /// Never fails: an entry that cannot be read, a gap, or an entry of another download makes the
+    /// result [`degraded`](Self::degraded), until a later `requested`.
+    pub fn fold<'a>(id: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut download = Self::new(id);
+        for text in texts {
+            download.apply(Entry::decode(text).as_ref());
+        }
+        download
+    }
+
+    /// Applies what was read of one entry: as [`evolve`] does, or by marking the state degraded.
+    pub fn apply(&mut self, read: Result<&Entry, &DecodeError>) {
+        let expected = self.seq.saturating_add(1);
+        match read {
+            Ok(entry) if entry.download == self.id => {
+                let gap = entry.seq != expected;
+                self.seq = entry.seq;
+                self.at = entry.at;
+                self.degraded |= gap;
+                evolve(self, &entry.event);
+            }
+            // A stranger's entry says nothing of this download, not even its number.
+            Ok(_) | Err(DecodeError::Malformed) => {
+                self.degraded = true;
+                self.seq = expected;
+            }
+            Err(DecodeError::NewerVersion(envelope) | DecodeError::UnknownEvent(envelope)) => {
+                self.degraded = true;
+                self.seq = envelope.seq.max(expected);
+                self.at = envelope.at;
+            }
+        }
+    }
+}
+
+/// Applies one event. Holds no rule and cannot fail: any sequence of events folds.
+///
+/// `seq` and `at` belong to the envelope; [`Download::apply`] sets them.
+pub fn evolve(download: &mut Download, event: &Event) {
+    download.entries = download.entries.saturating_add(1);
+    match event {
+        Event::Requested {
+            attempt,
+            spec,
+            restarts,
+        } => requested(download, *attempt, spec, *restarts),
+        Event::CachedHit { stored, files } => {
+            if !files.is_empty() {
+                download.files.clone_from(files);
+            }
+            available(download, *stored);
+        }
+        Event::Started {
+            try_,
+            transport,
+            registration,
+            files,
+            stored,
+            total,
+            ..
+        } => {
+            download.files.clone_from(files);
+            download.stored = *stored;
+            download.downloaded = download.downloaded.max(*stored);
+            download.total = *total;
+            download.waiting = None;
+            download.state = State::Transferring {
+                transfer: Transfer {
+                    try_: *try_,
+                    transport: *transport,
+                    registration: registration.clone(),
+                    base: *stored,
+                },
+            };
+        }
+        Event::Progress {
+            downloaded,
+            stored,
+            total,
+        } => {
+            download.downloaded = *downloaded;
+            download.stored = *stored;
+            download.total = total.or(download.total);
+            download.waiting = None;
+            download.failed_rounds = 0;
+        }
+        Event::Waiting {
+            reason,
+            until,
+            try_,
+        } => waiting(download, *reason, *until, *try_),
+        Event::Success { sizes, .. } => {
+            for (file, size) in download.files.iter_mut().zip(sizes) {
+                // The key of a file of unknown size does not have one; it stays as it is.
+                if file.size.is_some() {
+                    file.size = Some(*size);
+                }
+            }
+            let stored = sizes
+                .iter()
+                .fold(0, |sum: u64, size| sum.saturating_add(*size));
+            available(download, stored);
+        }
+        Event::Failure(failure) => {
+            ended(
+                download,
+                State::Failed {
+                    failure: failure.clone(),
+                },
+            );
+        }
+        Event::Aborted { by } => {
+            download.stored = 0;
+            ended(download, State::Aborted { by: *by });
+        }
+        Event::Evicted { by } => {
+            download.stored = 0;
+            ended(download, State::Evicted { by: *by });
+        }
+    }
+}
+
+fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) {
+    download.attempt = attempt;
+    download.restarts = restarts;
+    download.entries = 1;
+    download.spec = Some(spec.clone());
+    download.downloaded = 0;
+    download.stored = 0;
+    download.total = None;
+    download.failed_rounds = 0;
+    download.degraded = false;
+    ended(download, State::Requested);
+}
+
+fn available(download: &mut Download, stored: u64) {
+    download.stored = stored;
+    download.downloaded = stored;
+    download.total = Some(stored);
+    download.restarts = 0;
+    ended(download, State::Available);
+}
+
+fn ended(download: &mut Download, state: State) {
+    download.waiting = None;
+    download.state = state;
+}
+
+fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, try_: u32) {
+    let since = match &download.waiting {
+        Some(before) if before.reason == reason => before.since,
+        _ => download.at,
+    };
+    download.waiting = Some(Waiting {
+        reason,
+        until,
+        since,
+    });
+    download.failed_rounds = try_;
+    if let State::Transferring { transfer } = &mut download.state
+        && reason.ends_try()
+    {
+        transfer.registration = None;
+    }
+}

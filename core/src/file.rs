@@ -1,0 +1,276 @@
+//! Files: one generation of a resource's bytes, how it is split, and the keys its parts rest under.
+
+use crate::identity::{escape, identity, unescape};
+use crate::parts::{Layout, Range};
+use serde::{Deserialize, Serialize};
+
+/// What tells two versions of a resource apart ([RFC 9110, 8.8]).
+///
+/// [RFC 9110, 8.8]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Validator {
+    /// A strong entity tag, quotes included.
+    Etag(String),
+    /// The value of `Last-Modified`, as sent.
+    LastModified(String),
+}
+
+impl Validator {
+    fn text(this: Option<&Self>) -> String {
+        match this {
+            Some(Self::Etag(tag)) => format!("e{tag}"),
+            Some(Self::LastModified(date)) => format!("m{date}"),
+            None => String::new(),
+        }
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if let Some(tag) = text.strip_prefix('e') {
+            return Some(Self::Etag(tag.to_owned()));
+        }
+        text.strip_prefix('m')
+            .map(|date| Self::LastModified(date.to_owned()))
+    }
+}
+
+/// One generation of a resource: which bytes they are, and how they are split.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct File {
+    /// Identity of the resource.
+    pub url: String,
+    /// Size in bytes, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size: Option<u64>,
+    /// What tells this generation from others.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub validator: Option<Validator>,
+    /// Size of a part in bytes; absent: one part, the whole body.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part_bytes: Option<u64>,
+    /// The `Content-Type` the server gave.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_type: Option<String>,
+}
+
+impl File {
+    /// How the file is split.
+    #[must_use]
+    pub fn layout(&self) -> Layout {
+        match (self.size, self.part_bytes) {
+            (Some(size), Some(part)) => Layout::Ranged {
+                size,
+                part: part.max(1),
+            },
+            (size, _) => Layout::Whole { size },
+        }
+    }
+
+    /// The key that its parts rest under: identity, size and validator, so that bytes of two
+    /// generations can never meet, and two downloads of one generation share them.
+    #[must_use]
+    pub fn key(&self) -> String {
+        // A file without a validator and without ranges is whatever one answer brought: it must
+        // not be mistaken for the parts of a ranged transfer of the same size.
+        let size = match (self.size, self.part_bytes) {
+            (Some(size), Some(_)) => size.to_string(),
+            (Some(size), None) => format!("{size}w"),
+            (None, _) => "w".to_owned(),
+        };
+        format!(
+            "{size} {} {}",
+            escape(&Validator::text(self.validator.as_ref())),
+            self.url
+        )
+    }
+}
+
+/// What a request for one part expects: everything needed to measure and store the answer,
+/// carried in the fragment of the request's URL, which no server ever sees.
+///
+/// A completion handler can thus store a record from its URL alone, even when the history
+/// cannot be opened. The fragment begins with the zero-padded number of the part: it makes the
+/// URLs of a job distinct, without which Chromium answers every early read with the first
+/// record's bytes, and it keeps the records in order, which Chromium sorts as text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartRequest {
+    /// The file the part belongs to. Its `content_type` is not carried.
+    pub file: File,
+    /// Number of the part.
+    pub index: u32,
+}
+
+impl PartRequest {
+    /// The range of the part; `None` for a whole body of unknown size.
+    #[must_use]
+    pub fn range(&self) -> Option<Range> {
+        self.file.layout().range(self.index)
+    }
+
+    /// The value of the `Range` request header; `None` where the whole body is asked for.
+    #[must_use]
+    pub fn range_header(&self) -> Option<String> {
+        self.file.part_bytes?;
+        self.range()?.header()
+    }
+
+    /// The URL to ask for: `url` (the full one) with the fragment that [`PartRequest::parse`] reads.
+    #[must_use]
+    pub fn url(&self, url: &str, secret_params: &[String]) -> String {
+        let base = url.split('#').next().unwrap_or_default();
+        let number = |value: Option<u64>| value.map_or_else(String::new, |v| v.to_string());
+        let secret: Vec<String> = secret_params.iter().map(|name| escape(name)).collect();
+        format!(
+            "{base}#part={:04}&size={}&each={}&of={}&secret={}",
+            self.index,
+            number(self.file.size),
+            number(self.file.part_bytes),
+            escape(&Validator::text(self.file.validator.as_ref())),
+            secret.join(","),
+        )
+    }
+
+    /// Reads back what [`PartRequest::url`] wrote; `None` for any other URL.
+    #[must_use]
+    pub fn parse(url: &str) -> Option<Self> {
+        let (base, fragment) = url.split_once('#')?;
+        let mut fields = fragment.split('&');
+        let mut field = |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=');
+        let number = |text: &str| match text {
+            "" => Some(None),
+            digits => digits.parse::<u64>().ok().map(Some),
+        };
+        let index = field("part")?.parse().ok()?;
+        let size = number(field("size")?)?;
+        let part_bytes = number(field("each")?)?;
+        let validator = Validator::parse(&unescape(field("of")?)?);
+        let secret = field("secret")?
+            .split(',')
+            .filter(|name| !name.is_empty())
+            .map(unescape)
+            .collect::<Option<Vec<String>>>()?;
+        let file = File {
+            url: identity(base, &secret),
+            size,
+            validator,
+            part_bytes,
+            content_type: None,
+        };
+        (index < file.layout().count()).then_some(Self { file, index })
+    }
+}
+
+/// Whether a URL is one of our own transfers, which no cache of ours may answer.
+#[must_use]
+pub fn is_transfer(url: &str) -> bool {
+    url.split_once('#')
+        .is_some_and(|(_, fragment)| fragment.starts_with("part="))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file() -> File {
+        File {
+            url: "https://h/f?token=".into(),
+            size: Some(100),
+            validator: Some(Validator::Etag("\"a b#&\"".into())),
+            part_bytes: Some(30),
+            content_type: None,
+        }
+    }
+
+    #[test]
+    fn a_request_url_tells_everything_about_its_part() {
+        let request = PartRequest {
+            file: file(),
+            index: 3,
+        };
+        let url = request.url("https://h/f?token=s3cret", &["token".into()]);
+        assert!(
+            url.starts_with("https://h/f?token=s3cret#part=0003&"),
+            "{url}"
+        );
+        assert!(is_transfer(&url));
+        assert_eq!(PartRequest::parse(&url), Some(request.clone()));
+        assert_eq!(request.range_header().as_deref(), Some("bytes=90-99"));
+    }
+
+    #[test]
+    fn foreign_urls_are_no_part_requests() {
+        for url in [
+            "https://h/f",
+            "https://h/f#part=0001",
+            "https://h/f#part=x&size=&each=&of=&secret=",
+            "https://h/f#part=0001&size=&each=&of=&secret=",
+            "https://h/f#part=0000&size=1&each=1&of=%ZZ&secret=",
+        ] {
+            assert_eq!(PartRequest::parse(url), None, "{url}");
+        }
+    }
+
+    #[test]
+    fn request_urls_sort_like_their_parts() {
+        let wide = File {
+            size: Some(10_000),
+            part_bytes: Some(1),
+            ..file()
+        };
+        let urls: Vec<String> = (0..2000)
+            .map(|index| {
+                PartRequest {
+                    file: wide.clone(),
+                    index,
+                }
+                .url("https://h/f", &[])
+            })
+            .collect();
+        assert!(urls.is_sorted());
+    }
+
+    #[test]
+    fn generations_have_different_keys() {
+        let base = file();
+        let keys = [
+            base.key(),
+            File {
+                size: Some(101),
+                ..base.clone()
+            }
+            .key(),
+            File {
+                validator: None,
+                ..base.clone()
+            }
+            .key(),
+            File {
+                validator: Some(Validator::LastModified("\"a b#&\"".into())),
+                ..base.clone()
+            }
+            .key(),
+            File {
+                part_bytes: None,
+                ..base.clone()
+            }
+            .key(),
+            File {
+                url: "https://h/g".into(),
+                ..base.clone()
+            }
+            .key(),
+        ];
+        for (n, key) in keys.iter().enumerate() {
+            assert!(!keys[..n].contains(key), "{key}");
+        }
+        assert_eq!(
+            base.key(),
+            File {
+                part_bytes: Some(10),
+                ..base.clone()
+            }
+            .key()
+        );
+    }
+}

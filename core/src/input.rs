@@ -1,0 +1,261 @@
+//! What goes into [`decide`](crate::decide): commands of the app, signals of the browser, and the
+//! witness of what can be observed now.
+
+use crate::event::Failure;
+use crate::measure::{Answer, Fault};
+use crate::parts::{Layout, Range};
+use crate::policy::Policy;
+use crate::spec::Spec;
+use std::collections::BTreeMap;
+
+/// Everything that can happen to a download.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Input {
+    /// The app asks.
+    Command(Command),
+    /// The browser was seen to do something.
+    Signal(Signal),
+}
+
+/// What an app asks for. Imperative.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Command {
+    /// Have this, by whatever is the least work: attach, find it stored, or begin an attempt.
+    Request(Box<Spec>),
+    /// End the attempt that runs, and drop what it stored.
+    Abort,
+    /// Try again what failed, was aborted or is gone; cut a wait short.
+    Retry,
+    /// Delete the bytes, keep the history.
+    Remove,
+}
+
+/// What the browser was seen to do. Those that answer an effect carry what names it, so that a
+/// stale one can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Signal {
+    /// Somebody looked: the witness was taken anew.
+    Observed(Box<Witness>),
+    /// The servers were asked for size, validator and Range support, one answer for each resource.
+    Probed {
+        /// The attempt for which they were asked.
+        attempt: u32,
+        /// Answers in the order of the resources.
+        answers: Vec<Result<Answer, Fault>>,
+        /// What is at rest for these generations, among the rest.
+        witness: Box<Witness>,
+    },
+    /// The browser refused to start the job.
+    JobRefused {
+        /// The registration that was asked for.
+        registration: String,
+        /// Whether it said that there is no room.
+        quota: bool,
+        /// What can be observed now.
+        witness: Box<Witness>,
+    },
+    /// A job ended, and all of its records that could be stored have been.
+    JobEnded {
+        /// Its registration.
+        registration: String,
+        /// How.
+        end: JobEnd,
+        /// What was wrong with records that could not be stored.
+        faults: Vec<Fault>,
+        /// What is at rest now.
+        witness: Box<Witness>,
+    },
+    /// A part was asked for by the page itself, and did not come.
+    PartFailed {
+        /// The attempt that asked.
+        attempt: u32,
+        /// Index of the resource.
+        resource: u32,
+        /// Why.
+        fault: Fault,
+        /// What can be observed now.
+        witness: Box<Witness>,
+    },
+    /// The hashes over what is at rest were computed.
+    Verified {
+        /// The attempt that asked.
+        attempt: u32,
+        /// Index of each resource with its digest, 64 lower-case hexadecimal digits.
+        digests: Vec<(u32, String)>,
+        /// What is at rest now.
+        witness: Box<Witness>,
+    },
+}
+
+/// How a background job ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobEnd {
+    /// The browser says every record came; measuring tells whether that is so.
+    Success,
+    /// The browser gave up, for this reason.
+    Failure(JobFailure),
+    /// Somebody aborted it.
+    Abort,
+}
+
+/// `BackgroundFetchFailureReason` ([Background Fetch, 6.4]), without `aborted`.
+///
+/// [Background Fetch, 6.4]: https://wicg.github.io/background-fetch/#background-fetch-registration-interface
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobFailure {
+    /// A record was answered with an error status.
+    BadStatus,
+    /// A record could not be fetched.
+    FetchError,
+    /// No room.
+    QuotaExceeded,
+    /// More bytes came than were announced.
+    DownloadTotalExceeded,
+    /// A reason this code does not know, or none.
+    Other,
+}
+
+/// A background job as the browser shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Job {
+    /// Its registration id.
+    pub registration: String,
+    /// Bytes received so far, all records together.
+    pub downloaded: u64,
+}
+
+/// Ranges at rest by file key.
+pub type Rest = BTreeMap<String, Vec<Range>>;
+
+/// What can be observed at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Witness {
+    /// What is at rest, for the files of this download.
+    pub rest: Rest,
+    /// Jobs of this download that the browser knows.
+    pub jobs: Vec<Job>,
+    /// Registrations whose completion the worker is handling right now. A job absent from `jobs`
+    /// is not lost while it is here.
+    pub handling: Vec<String>,
+    /// The registration that the looking owner has licensed but not yet handed to the browser,
+    /// so that its absence means nothing.
+    pub unstarted: Option<String>,
+    /// For how long the running job has brought nothing, in milliseconds, as far as the owner
+    /// has watched; absent where nobody watches.
+    pub idle_ms: Option<u64>,
+    /// Who looks, and what it can do.
+    pub context: Context,
+}
+
+impl Witness {
+    /// What is at rest under a key.
+    #[must_use]
+    pub fn at_rest(&self, key: &str) -> &[Range] {
+        self.rest.get(key).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether the browser still has a job, or the worker its completion.
+    #[must_use]
+    pub fn knows_job(&self, registration: &str) -> bool {
+        self.jobs.iter().any(|job| job.registration == registration)
+            || self.handling.iter().any(|id| id == registration)
+    }
+
+    /// Parts of a layout that are not at rest under a key.
+    #[must_use]
+    pub fn missing(&self, key: &str, layout: Layout) -> Vec<u32> {
+        layout.missing(self.at_rest(key))
+    }
+}
+
+/// Which side looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Role {
+    /// A page: may start transfers.
+    #[default]
+    Page,
+    /// The service worker: may not start jobs, and does not live long enough for transfers.
+    Worker,
+}
+
+/// Whether a background job can be started from here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Background {
+    /// Yes.
+    Usable,
+    /// The browser has no Background Fetch.
+    #[default]
+    Missing,
+    /// There is no active worker of this origin and version.
+    NoWorker,
+}
+
+/// Which transport the app wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Preference {
+    /// Whichever serves best.
+    #[default]
+    Auto,
+    /// Background Fetch or nothing.
+    BackgroundFetch,
+    /// The page's own transfers.
+    Foreground,
+}
+
+/// Who looks, and what it can do.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Context {
+    /// The `name` that the library was opened with.
+    pub name: String,
+    /// Which side.
+    pub role: Role,
+    /// `navigator.onLine`.
+    pub offline: bool,
+    /// Whether it holds the headers that requests of this download need.
+    pub headers: bool,
+    /// Whether it can start a background job.
+    pub background: Background,
+    /// What the app wants.
+    pub preference: Preference,
+    /// Sizes, limits and delays.
+    pub policy: Policy,
+}
+
+/// Why a command is refused. Nothing was decided.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Rejection {
+    /// The id runs with another spec.
+    SpecConflict,
+    /// There is nothing to abort, try again or remove under this id.
+    NotAvailable,
+}
+
+impl Rejection {
+    /// The code of the JavaScript contract.
+    #[must_use]
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::SpecConflict => "spec-conflict",
+            Self::NotAvailable => "not-available",
+        }
+    }
+}
+
+impl core::fmt::Display for Rejection {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.write_str(match self {
+            Self::SpecConflict => {
+                "this id is being downloaded with other resources: abort it first, or use another id"
+            }
+            Self::NotAvailable => "nothing was ever requested under this id",
+        })
+    }
+}
+
+impl core::error::Error for Rejection {}
+
+impl From<Failure> for crate::Event {
+    fn from(failure: Failure) -> Self {
+        Self::Failure(failure)
+    }
+}

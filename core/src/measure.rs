@@ -1,0 +1,539 @@
+//! Measuring: what a server's answer is worth, before its bytes count.
+//!
+//! A background record can claim success with status 200 and an empty body; a server can ignore
+//! `Range`, or have a new file in mid-download. No answer is trusted for its status alone.
+
+use crate::event::{FailReason, Failure};
+use crate::file::{File, PartRequest, Validator};
+use crate::parts::Range;
+use crate::policy::Policy;
+use crate::spec::Resource;
+
+/// A response, as plain data: status and the headers that matter. A header that is absent, or
+/// hidden by CORS, is `None`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Answer {
+    /// Status code.
+    pub status: u16,
+    /// `Content-Range`.
+    pub content_range: Option<String>,
+    /// `Content-Length`, where it is a number.
+    pub content_length: Option<u64>,
+    /// `Content-Encoding`.
+    pub content_encoding: Option<String>,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `ETag`, as sent.
+    pub etag: Option<String>,
+    /// `Last-Modified`, as sent.
+    pub last_modified: Option<String>,
+    /// `Retry-After` in milliseconds from now.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Why an answer, or the lack of one, is not the bytes that were asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// The device is offline.
+    Offline,
+    /// No answer, or the connection broke.
+    Network,
+    /// The server does not answer anybody.
+    Unreachable,
+    /// The server answers, but not to this origin.
+    Cors,
+    /// An error status.
+    Status {
+        /// Its code.
+        status: u16,
+        /// `Retry-After` in milliseconds from now.
+        retry_after_ms: Option<u64>,
+    },
+    /// The file is not the one that was begun with.
+    Changed,
+    /// Another range than the one that was asked for.
+    WrongRange,
+    /// The body is shorter or longer than it must be.
+    Truncated,
+    /// An HTML page where a file was expected.
+    UnexpectedType,
+    /// There is no room to store the bytes.
+    Quota,
+    /// The server asks for headers, or the spec does, and this context has none.
+    HeadersNeeded,
+}
+
+impl Fault {
+    /// Whether asking again later may help.
+    #[must_use]
+    pub const fn is_transient(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => matches!(status, 408 | 425 | 429 | 500..=599),
+            Self::Offline
+            | Self::Network
+            | Self::Unreachable
+            | Self::WrongRange
+            | Self::Truncated => true,
+            Self::Cors
+            | Self::Changed
+            | Self::UnexpectedType
+            | Self::Quota
+            | Self::HeadersNeeded => false,
+        }
+    }
+
+    /// The failure it becomes where asking again does not help, or no longer.
+    #[must_use]
+    pub fn failure(&self, resource: Option<u32>) -> Failure {
+        let (reason, message) = match self {
+            Self::Status {
+                status: status @ (404 | 410),
+                ..
+            } => (
+                FailReason::NotFound,
+                format!("the server answered {status}: there is no such file"),
+            ),
+            Self::Status {
+                status: status @ (401 | 403 | 407),
+                ..
+            } => (
+                FailReason::Unauthorized,
+                format!("the server answered {status}: it wants other credentials"),
+            ),
+            Self::Status { status, .. } => (
+                FailReason::BadStatus,
+                format!("the server answered {status}"),
+            ),
+            Self::Offline | Self::Network => (
+                FailReason::Network,
+                "the transfer broke again and again".to_owned(),
+            ),
+            Self::Unreachable => (
+                FailReason::Unreachable,
+                "the server does not answer".to_owned(),
+            ),
+            Self::Cors => (
+                FailReason::Cors,
+                "the server answers, but does not let this origin read it (CORS)".to_owned(),
+            ),
+            Self::Changed => (
+                FailReason::Changed,
+                "the file is not of the size or version that was asked for".to_owned(),
+            ),
+            Self::WrongRange => (
+                FailReason::BadStatus,
+                "the server answers with other ranges than those it is asked for".to_owned(),
+            ),
+            Self::Truncated => (
+                FailReason::Truncated,
+                "the body is not as long as it must be, again and again".to_owned(),
+            ),
+            Self::UnexpectedType => (
+                FailReason::UnexpectedType,
+                "the server answered with an HTML page; give a sha256 if that is the file"
+                    .to_owned(),
+            ),
+            Self::Quota => (
+                FailReason::Quota,
+                "the browser has no room for it: remove something, then try again".to_owned(),
+            ),
+            Self::HeadersNeeded => (
+                FailReason::Unauthorized,
+                "the server wants headers that no open page has: request it again with them"
+                    .to_owned(),
+            ),
+        };
+        Failure {
+            reason,
+            message,
+            resource,
+        }
+    }
+}
+
+/// A parsed `Content-Range` ([RFC 9110, 14.4]).
+///
+/// [RFC 9110, 14.4]: https://www.rfc-editor.org/rfc/rfc9110#section-14.4
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ContentRange {
+    /// The range; `None` for `*`, which says that it cannot be satisfied.
+    pub range: Option<Range>,
+    /// Size of the whole; `None` for `*`.
+    pub total: Option<u64>,
+}
+
+impl ContentRange {
+    /// Parses a header's value; `None` where it is not in the form of the RFC.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
+        let (range, total) = text.trim().strip_prefix("bytes ")?.split_once('/')?;
+        let total = match total {
+            "*" => None,
+            digits => Some(digits.parse().ok()?),
+        };
+        if range == "*" {
+            return Some(Self { range: None, total });
+        }
+        let (first, last) = range.split_once('-')?;
+        let (first, last): (u64, u64) = (first.parse().ok()?, last.parse().ok()?);
+        let len = last.checked_sub(first)?.checked_add(1)?;
+        if total.is_some_and(|total| last >= total) {
+            return None;
+        }
+        Some(Self {
+            range: Some(Range::new(first, len)),
+            total,
+        })
+    }
+}
+
+/// The strongest validator of an answer. A weak entity tag says that two versions mean the same,
+/// not that they are the same bytes, so it does not count ([RFC 9110, 8.8.1]).
+///
+/// [RFC 9110, 8.8.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
+#[must_use]
+pub fn validator(answer: &Answer) -> Option<Validator> {
+    let etag = answer.etag.as_deref().map(str::trim);
+    match etag {
+        Some(tag) if tag.starts_with('"') && tag.len() > 2 => Some(Validator::Etag(tag.to_owned())),
+        _ => answer.last_modified.clone().map(Validator::LastModified),
+    }
+}
+
+/// Measures the body of an answer to a part's request.
+///
+/// # Errors
+/// The fault for which the bytes must not be stored.
+pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+    check_status(request, answer)?;
+    let same_version = match &request.file.validator {
+        // A header hidden by CORS tells nothing; the total and the hash still do.
+        Some(Validator::Etag(tag)) => answer.etag.as_ref().is_none_or(|found| found.trim() == tag),
+        Some(Validator::LastModified(date)) => answer
+            .last_modified
+            .as_ref()
+            .is_none_or(|found| found == date),
+        None => true,
+    };
+    if !same_version {
+        return Err(Fault::Changed);
+    }
+    if request.file.part_bytes.is_none() {
+        return measure_whole(request, answer, body);
+    }
+    let asked = request.range().ok_or(Fault::WrongRange)?;
+    let found = answer
+        .content_range
+        .as_deref()
+        .and_then(ContentRange::parse);
+    let found = found.ok_or(Fault::WrongRange)?;
+    if found.total.is_some() && found.total != request.file.size {
+        return Err(Fault::Changed);
+    }
+    if found.range != Some(asked) {
+        return Err(Fault::WrongRange);
+    }
+    if body != asked.len {
+        return Err(Fault::Truncated);
+    }
+    Ok(asked)
+}
+
+fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
+    match (answer.status, request.file.part_bytes) {
+        (206, Some(_)) | (200, None) => Ok(()),
+        // The server ignores Range (or the record claims a success it did not have), or answers
+        // a plain request with a part.
+        (200, Some(_)) | (206, None) => Err(Fault::WrongRange),
+        // The range begins past the end, or a precondition failed: another file.
+        (412 | 416, _) => Err(Fault::Changed),
+        (status, _) => Err(Fault::Status {
+            status,
+            retry_after_ms: answer.retry_after_ms,
+        }),
+    }
+}
+
+fn measure_whole(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+    if let Some(size) = request.file.size
+        && size != body
+    {
+        return Err(Fault::Truncated);
+    }
+    // Content-Length counts the bytes on the wire. Where they were compressed and CORS hides
+    // that, more come out than it says; fewer always means that the end is missing.
+    let announced = match answer.content_encoding.as_deref() {
+        None | Some("identity" | "") => answer.content_length,
+        Some(_) => None,
+    };
+    if announced.is_some_and(|announced| body < announced) {
+        return Err(Fault::Truncated);
+    }
+    // An empty body of unknown length is what a broken background record looks like.
+    if body == 0 && announced != Some(0) {
+        return Err(Fault::Truncated);
+    }
+    Ok(Range::new(0, body))
+}
+
+/// What the answer to a probe (`Range: bytes=0-0`, or `HEAD`) says of a resource: the generation
+/// to transfer and its split.
+///
+/// `identity` is the resource's identity; `resource` what the spec asks for.
+///
+/// # Errors
+/// The fault for which there is nothing to transfer.
+pub fn file_of(
+    resource: &Resource,
+    identity: &str,
+    answer: &Answer,
+    policy: &Policy,
+) -> Result<File, Fault> {
+    let range = answer
+        .content_range
+        .as_deref()
+        .and_then(ContentRange::parse);
+    let (size, ranged) = match answer.status {
+        206 => (
+            range.and_then(|range| range.total),
+            range.is_some_and(|range| range.range.is_some()),
+        ),
+        // Nothing satisfies bytes=0-0 in an empty file.
+        416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
+        200..=299 => (plain_length(answer), false),
+        status => {
+            return Err(Fault::Status {
+                status,
+                retry_after_ms: answer.retry_after_ms,
+            });
+        }
+    };
+    if resource.sha256.is_none() && is_html(answer) {
+        return Err(Fault::UnexpectedType);
+    }
+    if let (Some(size), Some(asked)) = (size, resource.bytes)
+        && size != asked
+    {
+        return Err(Fault::Changed);
+    }
+    let size = size.or(resource.bytes);
+    let validator = validator(answer);
+    // Without a validator or a hash, parts of two versions could not be told apart.
+    let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
+    let part_bytes = size
+        .filter(|_| can_split)
+        .map(|size| (size, policy.part_bytes(size)))
+        .filter(|(size, part)| size > part)
+        .map(|(_, part)| part);
+    Ok(File {
+        url: identity.to_owned(),
+        size,
+        validator,
+        part_bytes,
+        content_type: answer.content_type.clone(),
+    })
+}
+
+/// The length of a plain body, where the header can be trusted to be that of the bytes.
+fn plain_length(answer: &Answer) -> Option<u64> {
+    match answer.content_encoding.as_deref() {
+        None | Some("identity" | "") => answer.content_length,
+        Some(_) => None,
+    }
+}
+
+fn is_html(answer: &Answer) -> bool {
+    answer.content_type.as_deref().is_some_and(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case("text/html")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn request(part_bytes: Option<u64>) -> PartRequest {
+        let file = File {
+            url: "https://h/f".into(),
+            size: Some(100),
+            validator: Some(Validator::Etag("\"v1\"".into())),
+            part_bytes,
+            content_type: None,
+        };
+        PartRequest { file, index: 0 }
+    }
+
+    fn partial() -> Answer {
+        Answer {
+            status: 206,
+            content_range: Some("bytes 0-39/100".into()),
+            etag: Some("\"v1\"".into()),
+            ..Answer::default()
+        }
+    }
+
+    #[test]
+    fn a_part_counts_only_when_everything_about_it_is_right() {
+        let ranged = request(Some(40));
+        assert_eq!(measure(&ranged, &partial(), 40), Ok(Range::new(0, 40)));
+        let with = |change: fn(&mut Answer)| {
+            let mut answer = partial();
+            change(&mut answer);
+            measure(&ranged, &answer, 40)
+        };
+        let status = |status| {
+            Err(Fault::Status {
+                status,
+                retry_after_ms: None,
+            })
+        };
+        assert_eq!(with(|a| a.status = 200), Err(Fault::WrongRange));
+        assert_eq!(with(|a| a.status = 404), status(404));
+        assert_eq!(with(|a| a.status = 412), Err(Fault::Changed));
+        assert_eq!(with(|a| a.status = 416), Err(Fault::Changed));
+        assert_eq!(with(|a| a.content_range = None), Err(Fault::WrongRange));
+        assert_eq!(
+            with(|a| a.content_range = Some("bytes 1-40/100".into())),
+            Err(Fault::WrongRange)
+        );
+        assert_eq!(
+            with(|a| a.content_range = Some("bytes 0-39/101".into())),
+            Err(Fault::Changed)
+        );
+        assert_eq!(
+            with(|a| a.etag = Some("\"v2\"".into())),
+            Err(Fault::Changed)
+        );
+        assert_eq!(with(|a| a.etag = None), Ok(Range::new(0, 40)));
+        assert_eq!(measure(&ranged, &partial(), 39), Err(Fault::Truncated));
+        assert_eq!(measure(&ranged, &partial(), 0), Err(Fault::Truncated));
+    }
+
+    #[test]
+    fn an_empty_success_is_no_model() {
+        let mut whole = request(None);
+        let answer = Answer {
+            status: 200,
+            content_length: Some(100),
+            ..Answer::default()
+        };
+        assert_eq!(measure(&whole, &answer, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &answer, 100), Ok(Range::new(0, 100)));
+        whole.file.size = None;
+        assert_eq!(measure(&whole, &answer, 99), Err(Fault::Truncated));
+        let unknown = Answer {
+            status: 200,
+            ..Answer::default()
+        };
+        assert_eq!(measure(&whole, &unknown, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &unknown, 7), Ok(Range::new(0, 7)));
+        let empty = Answer {
+            status: 200,
+            content_length: Some(0),
+            ..Answer::default()
+        };
+        assert_eq!(measure(&whole, &empty, 0), Ok(Range::new(0, 0)));
+    }
+
+    #[test]
+    fn content_ranges_are_read_strictly() {
+        let parse = ContentRange::parse;
+        assert_eq!(
+            parse("bytes 5-9/20"),
+            Some(ContentRange {
+                range: Some(Range::new(5, 5)),
+                total: Some(20)
+            })
+        );
+        assert_eq!(
+            parse("bytes */0"),
+            Some(ContentRange {
+                range: None,
+                total: Some(0)
+            })
+        );
+        assert_eq!(
+            parse("bytes 0-0/*"),
+            Some(ContentRange {
+                range: Some(Range::new(0, 1)),
+                total: None
+            })
+        );
+        for bad in [
+            "",
+            "bytes",
+            "bytes 5-4/9",
+            "bytes 0-9/9",
+            "items 0-1/2",
+            "bytes 0-18446744073709551615/*",
+        ] {
+            assert_eq!(parse(bad), None, "{bad}");
+        }
+    }
+
+    fn probe(answer: &Answer, resource: &str) -> Result<File, Fault> {
+        let resource: Resource = serde_json::from_str(resource).expect("a resource");
+        let policy = Policy {
+            part_bytes: Some(10),
+            ..Policy::default()
+        };
+        file_of(&resource, &resource.url, answer, &policy)
+    }
+
+    #[test]
+    fn a_file_is_split_only_where_its_parts_can_be_told_from_another_versions() {
+        let plain = r#"{"url":"https://h/f"}"#;
+        let hashed = r#"{"url":"https://h/f","sha256":"00"}"#;
+        let ranged = |etag: Option<&str>| Answer {
+            status: 206,
+            content_range: Some("bytes 0-0/100".into()),
+            etag: etag.map(str::to_owned),
+            ..Answer::default()
+        };
+        let split = |answer: &Answer, resource| probe(answer, resource).expect("a file").part_bytes;
+        assert_eq!(split(&ranged(Some("\"a\"")), plain), Some(10));
+        assert_eq!(split(&ranged(Some("W/\"a\"")), plain), None);
+        assert_eq!(split(&ranged(None), plain), None);
+        assert_eq!(split(&ranged(None), hashed), Some(10));
+        let whole = Answer {
+            status: 200,
+            content_length: Some(100),
+            ..Answer::default()
+        };
+        assert_eq!(split(&whole, hashed), None);
+    }
+
+    #[test]
+    fn probes_tell_what_is_wrong() {
+        let plain = r#"{"url":"https://h/f"}"#;
+        let html = Answer {
+            status: 200,
+            content_type: Some("Text/HTML; charset=utf-8".into()),
+            ..Answer::default()
+        };
+        assert_eq!(probe(&html, plain), Err(Fault::UnexpectedType));
+        assert!(probe(&html, r#"{"url":"https://h/f","sha256":"00"}"#).is_ok());
+        let other_size = Answer {
+            status: 200,
+            content_length: Some(9),
+            ..Answer::default()
+        };
+        assert_eq!(
+            probe(&other_size, r#"{"url":"https://h/f","bytes":8}"#),
+            Err(Fault::Changed)
+        );
+        let gone = Answer {
+            status: 410,
+            ..Answer::default()
+        };
+        let fault = probe(&gone, plain).expect_err("gone");
+        assert_eq!(fault.failure(Some(0)).reason, FailReason::NotFound);
+        let empty = Answer {
+            status: 416,
+            content_range: Some("bytes */0".into()),
+            ..Answer::default()
+        };
+        assert_eq!(probe(&empty, plain).expect("empty").layout().count(), 0);
+    }
+}

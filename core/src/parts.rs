@@ -1,0 +1,241 @@
+//! Parts: the byte ranges in which a resource is transferred, stored, verified and resumed.
+
+use crate::MIB;
+use serde::{Deserialize, Serialize};
+
+/// Most parts that a resource is split into by default.
+///
+/// A kill costs the parts in flight, so more parts lose less; each part is a record of the
+/// browser's own database, so fewer parts keep a job small.
+const DEFAULT_PARTS: u64 = 128;
+const SMALLEST_PART: u64 = MIB;
+const LARGEST_PART: u64 = 64 * MIB;
+
+/// A range of bytes: `len` bytes from offset `start`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Range {
+    /// Offset of the first byte.
+    pub start: u64,
+    /// Number of bytes.
+    pub len: u64,
+}
+
+impl Range {
+    /// A range of `len` bytes that begins at `start`.
+    #[must_use]
+    pub const fn new(start: u64, len: u64) -> Self {
+        Self { start, len }
+    }
+
+    /// Offset just after the last byte.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.start.saturating_add(self.len)
+    }
+
+    /// The value of a `Range` request header for it ([RFC 9110, 14.2]); `None` where the range
+    /// is empty, which HTTP cannot express.
+    ///
+    /// [RFC 9110, 14.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.2
+    #[must_use]
+    pub fn header(&self) -> Option<String> {
+        (self.len > 0).then(|| format!("bytes={}-{}", self.start, self.end() - 1))
+    }
+}
+
+/// How many bytes a part of a resource of `size` bytes has, where the app did not say.
+#[must_use]
+pub fn default_part_bytes(size: u64) -> u64 {
+    size.div_ceil(DEFAULT_PARTS)
+        .next_multiple_of(SMALLEST_PART)
+        .clamp(SMALLEST_PART, LARGEST_PART)
+}
+
+/// The split of a resource into parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layout {
+    /// Parts of `part` bytes, the last one shorter.
+    Ranged {
+        /// Size of the resource in bytes.
+        size: u64,
+        /// Size of every part but the last, in bytes; at least 1.
+        part: u64,
+    },
+    /// One part: the whole body, asked for without a `Range` header.
+    Whole {
+        /// Size in bytes, where it is known before the transfer.
+        size: Option<u64>,
+    },
+}
+
+impl Layout {
+    /// Number of parts. A resource known to be empty has none: it is stored without a transfer.
+    #[must_use]
+    pub fn count(&self) -> u32 {
+        match *self {
+            Self::Ranged { size, part } => {
+                u32::try_from(size.div_ceil(part.max(1))).unwrap_or(u32::MAX)
+            }
+            Self::Whole { size: Some(0) } => 0,
+            Self::Whole { .. } => 1,
+        }
+    }
+
+    /// The range of part `index`; `None` for a whole body of unknown size, and past the end.
+    #[must_use]
+    pub fn range(&self, index: u32) -> Option<Range> {
+        if index >= self.count() {
+            return None;
+        }
+        match *self {
+            Self::Ranged { size, part } => {
+                let start = u64::from(index) * part;
+                Some(Range::new(start, part.min(size - start)))
+            }
+            Self::Whole { size } => size.map(|len| Range::new(0, len)),
+        }
+    }
+
+    /// Which part a range at rest is, or `None` where it does not fit this layout.
+    #[must_use]
+    pub fn index_of(&self, range: Range) -> Option<u32> {
+        match *self {
+            Self::Ranged { part, .. } => {
+                let index = u32::try_from(range.start / part.max(1)).ok()?;
+                (self.range(index) == Some(range)).then_some(index)
+            }
+            Self::Whole { size: Some(0) } => None,
+            Self::Whole { size } => {
+                (range.start == 0 && size.is_none_or(|size| size == range.len)).then_some(0)
+            }
+        }
+    }
+
+    /// The parts that are not among the ranges at rest, in order.
+    #[must_use]
+    pub fn missing(&self, rest: &[Range]) -> Vec<u32> {
+        let mut present: Vec<u32> = rest.iter().filter_map(|r| self.index_of(*r)).collect();
+        present.sort_unstable();
+        (0..self.count())
+            .filter(|index| present.binary_search(index).is_err())
+            .collect()
+    }
+
+    /// Bytes at rest that fit this layout, each part counted once.
+    #[must_use]
+    pub fn stored(&self, rest: &[Range]) -> u64 {
+        let mut fitting: Vec<Range> = rest
+            .iter()
+            .copied()
+            .filter(|r| self.index_of(*r).is_some())
+            .collect();
+        fitting.sort_unstable();
+        fitting.dedup_by_key(|r| r.start);
+        fitting
+            .iter()
+            .fold(0, |sum: u64, r| sum.saturating_add(r.len))
+    }
+}
+
+/// Part numbers as runs, the way the history writes them: `0-3,7`.
+#[must_use]
+pub fn runs(parts: &[u32]) -> String {
+    let mut text = String::new();
+    let mut rest = parts.iter().copied().peekable();
+    while let Some(first) = rest.next() {
+        let mut last = first;
+        while rest
+            .next_if(|next| Some(*next) == last.checked_add(1))
+            .is_some()
+        {
+            last += 1;
+        }
+        if !text.is_empty() {
+            text.push(',');
+        }
+        text.push_str(&first.to_string());
+        if last > first {
+            text.push('-');
+            text.push_str(&last.to_string());
+        }
+    }
+    text
+}
+
+/// Whether part `index` is among the runs that [`runs`] wrote. Text that is not in that form
+/// names no part.
+#[must_use]
+pub fn runs_contain(text: &str, index: u32) -> bool {
+    text.split(',').any(|run| {
+        let (first, last) = run.split_once('-').unwrap_or((run, run));
+        match (first.parse::<u32>(), last.parse::<u32>()) {
+            (Ok(first), Ok(last)) => (first..=last).contains(&index),
+            _ => false,
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_of_98_mb_has_94_parts_of_one_mebibyte() {
+        let size = 98_362_432;
+        let layout = Layout::Ranged {
+            size,
+            part: default_part_bytes(size),
+        };
+        assert_eq!(layout.count(), 94);
+        assert_eq!(
+            layout.range(93),
+            Some(Range::new(93 * MIB, size - 93 * MIB))
+        );
+        assert_eq!(layout.range(94), None);
+    }
+
+    #[test]
+    fn part_sizes_stay_between_one_and_64_mebibytes() {
+        assert_eq!(default_part_bytes(1), MIB);
+        assert_eq!(default_part_bytes(5 << 30), 40 * MIB);
+        assert_eq!(default_part_bytes(1 << 40), 64 * MIB);
+    }
+
+    #[test]
+    fn only_ranges_of_the_layout_count_as_stored() {
+        let layout = Layout::Ranged { size: 25, part: 10 };
+        let rest = [Range::new(0, 10), Range::new(10, 9), Range::new(20, 5)];
+        assert_eq!(layout.missing(&rest), [1]);
+        assert_eq!(layout.stored(&rest), 15);
+    }
+
+    #[test]
+    fn a_whole_body_of_unknown_size_is_stored_by_whatever_begins_at_zero() {
+        let layout = Layout::Whole { size: None };
+        assert_eq!(layout.missing(&[]), [0]);
+        assert_eq!(layout.missing(&[Range::new(0, 77)]), [] as [u32; 0]);
+        assert_eq!(layout.stored(&[Range::new(0, 77)]), 77);
+    }
+
+    #[test]
+    fn an_empty_resource_has_no_parts() {
+        assert_eq!(Layout::Whole { size: Some(0) }.count(), 0);
+        assert_eq!(Layout::Ranged { size: 0, part: 5 }.count(), 0);
+    }
+
+    #[test]
+    fn runs_are_compact_and_can_be_asked() {
+        let text = runs(&[0, 1, 2, 5, 7, 8]);
+        assert_eq!(text, "0-2,5,7-8");
+        let found: Vec<u32> = (0..10).filter(|i| runs_contain(&text, *i)).collect();
+        assert_eq!(found, [0, 1, 2, 5, 7, 8]);
+        assert!(!runs_contain("", 0));
+        assert!(!runs_contain("x-3", 2));
+    }
+
+    #[test]
+    fn the_range_header_names_the_last_byte() {
+        assert_eq!(Range::new(10, 5).header().as_deref(), Some("bytes=10-14"));
+        assert_eq!(Range::new(10, 0).header(), None);
+    }
+}

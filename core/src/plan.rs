@@ -1,0 +1,213 @@
+//! `plan`: what is still to be done, from the folded state and what can be observed.
+
+use crate::download::{Download, State, Transfer, Waiting};
+use crate::effect::Effect;
+use crate::event::{FailReason, Transport, WaitReason};
+use crate::file::{File, PartRequest};
+use crate::input::{Role, Witness};
+use crate::job::MOST_RECORDS;
+
+/// Names everything that is missing now, and nothing that is not: after a crash at any point the
+/// same state and the same witness give the same plan. `now` is in milliseconds since 1970.
+///
+/// The effects belong to the owner of the download, except `Harvest`, which anyone may perform.
+#[must_use]
+pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
+    if download.degraded {
+        // Nothing is decided about it, but bytes that arrive are not thrown away.
+        return harvest_all(witness).collect();
+    }
+    let current = download
+        .state
+        .transfer()
+        .and_then(|transfer| transfer.registration.as_deref());
+    let mut effects: Vec<Effect> = witness
+        .jobs
+        .iter()
+        .filter(|job| Some(job.registration.as_str()) != current)
+        .map(|job| Effect::AbortJob {
+            registration: job.registration.clone(),
+        })
+        .collect();
+    match &download.state {
+        State::Requested => effects.extend(prepare(download, witness, now)),
+        State::Transferring { transfer } => {
+            effects.extend(transferring(download, transfer, witness, now));
+        }
+        State::Failed { failure } if failure.reason == FailReason::Integrity => {
+            let guilty = failure
+                .resource
+                .and_then(|n| download.files.get(n as usize));
+            let files = guilty.map_or(&download.files[..], std::slice::from_ref);
+            effects.extend(delete(download, files, witness));
+        }
+        State::Aborted { .. } | State::Evicted { .. } => {
+            effects.extend(delete(download, &download.files, witness));
+        }
+        State::None | State::Available | State::Failed { .. } => {}
+    }
+    effects
+}
+
+fn harvest_all(witness: &Witness) -> impl Iterator<Item = Effect> {
+    witness.jobs.iter().map(|job| Effect::Harvest {
+        registration: job.registration.clone(),
+    })
+}
+
+/// Before the first try: ask the servers, unless something is waited for.
+fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
+    if witness.context.role == Role::Worker {
+        return None;
+    }
+    held_up(download, witness, now).or(Some(Effect::Probe {
+        attempt: download.attempt,
+    }))
+}
+
+/// The wait that stands before the next round, if one does.
+fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
+    if download.spec.as_ref().is_some_and(|spec| spec.headers) && !witness.context.headers {
+        return Some(Effect::Wait {
+            until: None,
+            reason: WaitReason::Headers,
+        });
+    }
+    let Waiting { reason, until, .. } = *download.waiting.as_ref()?;
+    let holds = match (reason, until) {
+        (WaitReason::Offline, _) => witness.context.offline,
+        (_, Some(until)) => reason.ends_try() && until > now,
+        (_, None) => false,
+    };
+    holds.then_some(Effect::Wait { until, reason })
+}
+
+fn transferring(
+    download: &Download,
+    transfer: &Transfer,
+    witness: &Witness,
+    now: u64,
+) -> Vec<Effect> {
+    let missing = missing(download, witness);
+    if missing.is_empty() {
+        return verify(download).into_iter().collect();
+    }
+    match (transfer.transport, &transfer.registration) {
+        (Transport::BackgroundFetch, Some(registration)) => {
+            in_background(download, transfer, registration, missing, witness)
+        }
+        // The next try is an event first: look again when the wait is over.
+        (Transport::BackgroundFetch, None) => held_up(download, witness, now).into_iter().collect(),
+        (Transport::Foreground, _) if witness.context.role == Role::Worker => Vec::new(),
+        (Transport::Foreground, _) => match held_up(download, witness, now) {
+            Some(wait) => vec![wait],
+            None => fetch(download, transfer, missing.into_iter()),
+        },
+    }
+}
+
+fn in_background(
+    download: &Download,
+    transfer: &Transfer,
+    registration: &str,
+    missing: Vec<(u32, PartRequest)>,
+    witness: &Witness,
+) -> Vec<Effect> {
+    let registration = registration.to_owned();
+    if witness
+        .jobs
+        .iter()
+        .any(|job| job.registration == registration)
+    {
+        let mut effects = vec![Effect::Harvest { registration }];
+        let idle = witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
+        if idle && witness.context.role == Role::Page {
+            // From the end backwards: the job works from the beginning, so they meet once.
+            effects.extend(fetch(download, transfer, missing.into_iter().rev()));
+        }
+        return effects;
+    }
+    if witness.unstarted.as_ref() != Some(&registration) {
+        return Vec::new();
+    }
+    let parts: Vec<(u32, PartRequest)> = missing.into_iter().take(MOST_RECORDS).collect();
+    let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
+        Some(sum.saturating_add(announced(part)?))
+    });
+    vec![Effect::StartJob {
+        attempt: download.attempt,
+        registration,
+        title: download.spec.as_ref().and_then(|spec| spec.title.clone()),
+        total: total.unwrap_or(0),
+        parts,
+    }]
+}
+
+/// Bytes to announce for a part. A body without a range may be compressed on the wire, and a
+/// total that is too small by one byte fails the job, so those are not announced.
+fn announced(part: &PartRequest) -> Option<u64> {
+    part.file.part_bytes?;
+    part.range().map(|range| range.len)
+}
+
+fn fetch(
+    download: &Download,
+    transfer: &Transfer,
+    parts: impl Iterator<Item = (u32, PartRequest)>,
+) -> Vec<Effect> {
+    let (attempt, try_) = (download.attempt, transfer.try_);
+    parts
+        .map(|(resource, part)| Effect::Fetch {
+            attempt,
+            try_,
+            resource,
+            part,
+        })
+        .collect()
+}
+
+fn verify(download: &Download) -> Option<Effect> {
+    let spec = download.spec.as_ref()?;
+    let resources: Vec<u32> = (0_u32..)
+        .zip(&spec.resources)
+        .filter(|(_, resource)| resource.sha256.is_some())
+        .map(|(n, _)| n)
+        .collect();
+    (!resources.is_empty()).then_some(Effect::Verify {
+        attempt: download.attempt,
+        resources,
+    })
+}
+
+/// Parts of all files that are not at rest.
+fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
+    (0_u32..)
+        .zip(&download.files)
+        .flat_map(|(resource, file)| {
+            witness
+                .missing(&file.key(), file.layout())
+                .into_iter()
+                .map(move |index| {
+                    (
+                        resource,
+                        PartRequest {
+                            file: file.clone(),
+                            index,
+                        },
+                    )
+                })
+        })
+        .collect()
+}
+
+fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
+    let keys: Vec<String> = files
+        .iter()
+        .map(File::key)
+        .filter(|key| !witness.at_rest(key).is_empty())
+        .collect();
+    (!keys.is_empty()).then_some(Effect::DeleteFiles {
+        attempt: download.attempt,
+        keys,
+    })
+}

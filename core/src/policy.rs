@@ -1,0 +1,170 @@
+//! Policies: how often, how long, how much. Pure numbers; the one source of chance is a seed.
+
+use crate::parts::default_part_bytes;
+
+/// Sizes, limits and delays that an app may set.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Policy {
+    /// Size of a part in bytes; by default chosen by the size of the resource.
+    pub part_bytes: Option<u64>,
+    /// When and how often to try again.
+    pub retry: Retry,
+    /// When the page helps a background job.
+    pub overtake: Overtake,
+}
+
+impl Policy {
+    /// Size of a part of a resource of `size` bytes.
+    #[must_use]
+    pub fn part_bytes(&self, size: u64) -> u64 {
+        self.part_bytes
+            .unwrap_or_else(|| default_part_bytes(size))
+            .max(1)
+    }
+}
+
+/// When and how often to try again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Retry {
+    /// Failed rounds in a row, without a byte between them, after which an attempt fails.
+    pub limit: u32,
+    /// First delay in milliseconds; doubled from round to round.
+    pub base_ms: u64,
+    /// Longest delay in milliseconds.
+    pub max_ms: u64,
+    /// For how long a server may not answer before an attempt fails, in milliseconds.
+    pub unreachable_ms: u64,
+}
+
+impl Default for Retry {
+    fn default() -> Self {
+        Self {
+            limit: 8,
+            base_ms: 1_000,
+            max_ms: 60_000,
+            unreachable_ms: 30 * 60_000,
+        }
+    }
+}
+
+impl Retry {
+    /// The delay before round `n` (from 1): doubled each time, at most `max_ms`, and spread
+    /// downwards by up to a quarter so that many clients do not come back together. The spread
+    /// is a function of the seed alone: the same history waits the same.
+    #[must_use]
+    pub fn delay_ms(&self, n: u32, seed: &str) -> u64 {
+        let doublings = n.saturating_sub(1).min(32);
+        let full = self
+            .base_ms
+            .saturating_mul(1 << doublings)
+            .min(self.max_ms.max(1));
+        let spread = hash(seed, n) % 256;
+        full - full / 4 * spread / 256
+    }
+}
+
+/// FNV-1a over the seed and the round: any spread will do, and this one is the same everywhere.
+fn hash(seed: &str, n: u32) -> u64 {
+    seed.bytes()
+        .chain(n.to_le_bytes())
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+/// When the page helps a background job that brings nothing.
+///
+/// Chromium freezes a job for 30 s at every navigation of its origin, and after a crash of the
+/// browser waits 20 s before it starts unfinished records anew.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Overtake {
+    /// After how many milliseconds without a byte the page fetches missing parts itself.
+    pub after_ms: u64,
+}
+
+impl Default for Overtake {
+    fn default() -> Self {
+        Self { after_ms: 6_000 }
+    }
+}
+
+/// Most entries that one attempt writes (law L12).
+pub const MOST_ENTRIES: u32 = 200;
+/// From here on waits and progress are no longer written, so that tries and the ending have room.
+const LAST_DETAIL: u32 = 160;
+/// From here on no further try is begun.
+const LAST_TRY: u32 = 190;
+/// Progress entries of an undisturbed attempt.
+const PROGRESS_STEPS: u64 = 64;
+/// First step of progress where no total is known, in bytes; later steps grow with what came.
+const FIRST_STEP: u64 = crate::MIB;
+
+/// Whether a wait, or progress, may still be written as entry number `entries + 1`.
+#[must_use]
+pub(crate) const fn may_detail(entries: u32) -> bool {
+    entries < LAST_DETAIL
+}
+
+/// Whether another try may still be begun.
+#[must_use]
+pub(crate) const fn may_try(entries: u32) -> bool {
+    entries < LAST_TRY
+}
+
+/// Whether progress is worth an entry: a 64th of the total came since the last one (counting both
+/// what arrived and what came to rest), or, where no total is known, half of what was there.
+#[must_use]
+pub(crate) fn progress_due(
+    before: (u64, u64),
+    now: (u64, u64),
+    total: Option<u64>,
+    entries: u32,
+) -> bool {
+    let gained = (now.0.saturating_sub(before.0)).saturating_add(now.1.saturating_sub(before.1));
+    let step = match total {
+        Some(total) => total / (PROGRESS_STEPS / 2),
+        None => FIRST_STEP.max(before.0 / 2),
+    };
+    may_detail(entries) && gained >= step.max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_double_up_to_the_longest_and_never_fall_below_three_quarters() {
+        let retry = Retry::default();
+        for n in 1..60 {
+            let full = (1_000_u64 << (n - 1).min(20)).min(60_000);
+            let delay = retry.delay_ms(n, "seed");
+            assert!(delay <= full && delay >= full * 3 / 4, "round {n}: {delay}");
+        }
+        assert_eq!(retry.delay_ms(3, "a"), retry.delay_ms(3, "a"));
+        let spread: Vec<u64> = (0..20).map(|s| retry.delay_ms(5, &s.to_string())).collect();
+        assert!(spread.iter().any(|delay| *delay != spread[0]));
+    }
+
+    #[test]
+    fn progress_of_any_size_fits_the_history() {
+        for total in [1_u64, 1000, 98_362_432, 1 << 40] {
+            let (mut entries, mut last) = (1, (0, 0));
+            for n in 0..=10_000_u64 {
+                let at = u64::try_from(u128::from(total) * u128::from(n) / 10_000).expect("fits");
+                if progress_due(last, (at, at), Some(total), entries) {
+                    entries += 1;
+                    last = (at, at);
+                }
+            }
+            assert!(entries <= 70, "{total}: {entries}");
+        }
+        let (mut entries, mut last) = (1, (0, 0));
+        for n in 0..1_000_000_u64 {
+            if progress_due(last, (n << 20, 0), None, entries) {
+                entries += 1;
+                last = (n << 20, 0);
+            }
+        }
+        assert!(entries < 80, "{entries}");
+    }
+}

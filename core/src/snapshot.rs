@@ -1,0 +1,122 @@
+//! Snapshots: what anyone is shown of a download.
+
+use crate::download::{Download, State};
+use crate::event::{FailReason, Transport, WaitReason};
+use serde::Serialize;
+
+/// A download as it is shown: the `Snapshot` of the JavaScript contract. Its fields are
+/// serialised in this order, so that equal snapshots are equal texts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Snapshot {
+    /// Id of the download.
+    pub id: String,
+    /// Name of the phase.
+    pub phase: &'static str,
+    /// The latest attempt, from 1.
+    pub attempt: u32,
+    /// How the bytes come, while they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transport: Option<Transport>,
+    /// Bytes received, those at rest included.
+    pub downloaded: u64,
+    /// Bytes safe at rest.
+    pub stored: u64,
+    /// Size of the whole download.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// Present where entries could not be read.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub degraded: bool,
+    /// Present where figures are newer than the history.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
+    pub live: bool,
+    /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub waiting: Option<SnapshotWaiting>,
+    /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failure: Option<SnapshotFailure>,
+    /// Number of the last entry.
+    pub seq: u64,
+    /// Time of the last entry, in milliseconds since 1970.
+    pub at: u64,
+    /// Title for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+}
+
+/// What a download waits for, as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotWaiting {
+    /// The reason.
+    pub reason: WaitReason,
+    /// When it goes on by itself, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<u64>,
+}
+
+/// Why a download failed, as shown.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SnapshotFailure {
+    /// The reason, for programs.
+    pub reason: FailReason,
+    /// One sentence, for people.
+    pub message: String,
+}
+
+impl Snapshot {
+    /// What is shown of a state; `None` where nothing was ever requested.
+    #[must_use]
+    pub fn of(download: &Download) -> Option<Self> {
+        let failure = match &download.state {
+            State::None if !download.degraded => return None,
+            State::Failed { failure } => Some(SnapshotFailure {
+                reason: failure.reason,
+                message: failure.message.clone(),
+            }),
+            _ => None,
+        };
+        let waiting = download.waiting.as_ref().map(|waiting| SnapshotWaiting {
+            reason: waiting.reason,
+            until: waiting.until,
+        });
+        Some(Self {
+            id: download.id.clone(),
+            // A history of which nothing could be read: it was requested, or there were none.
+            phase: match download.state {
+                State::None => State::Requested.name(),
+                ref state => state.name(),
+            },
+            attempt: download.attempt,
+            transport: download.state.transfer().map(|transfer| transfer.transport),
+            downloaded: download.downloaded,
+            stored: download.stored,
+            total: download.total,
+            degraded: download.degraded,
+            live: false,
+            waiting,
+            failure,
+            seq: download.seq,
+            at: download.at,
+            title: download.spec.as_ref().and_then(|spec| spec.title.clone()),
+        })
+    }
+
+    /// The snapshot with live figures, which never show less than the history does, nor more
+    /// than the total.
+    #[must_use]
+    pub fn with_live(mut self, downloaded: u64, stored: u64) -> Self {
+        let most = self.total.unwrap_or(u64::MAX);
+        let stored = stored.min(most).max(self.stored);
+        let downloaded = downloaded.min(most).max(self.downloaded).max(stored);
+        self.live = (downloaded, stored) != (self.downloaded, self.stored);
+        (self.downloaded, self.stored) = (downloaded, stored);
+        self
+    }
+
+    /// The canonical JSON: the same text for the same state, natively and in a browser.
+    #[must_use]
+    pub fn canonical_json(&self) -> String {
+        serde_json::to_string(self).expect("a snapshot has string keys and no fallible serializer")
+    }
+}
