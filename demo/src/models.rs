@@ -1,0 +1,308 @@
+//! `/models/*`: files with all of HTTP that a download needs, and every fault on request.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Extension;
+use axum::body::Body;
+use axum::extract::{Path, Query, State};
+use axum::http::header::{self, HeaderName};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+
+use crate::app::App;
+use crate::body::Sending;
+use crate::conditional::{Honours, Metadata, Selected, select};
+use crate::content::{Content, Generated};
+use crate::faults::{Answer, Faults, Gzip, Redirect, WrongLength};
+use crate::log::{Entry, Outcome, Recorder, now};
+use crate::respond::{
+    content_range, empty, plain, portal, refusal, value, with, with_cors, with_validators,
+};
+use crate::socket::{Connection, Ending};
+
+/// The handler of all methods.
+pub(crate) async fn models(
+    State(app): State<Arc<App>>,
+    Extension(connection): Extension<Arc<Connection>>,
+    method: Method,
+    uri: Uri,
+    Path(file): Path<String>,
+    Query(query): Query<Vec<(String, String)>>,
+    headers: HeaderMap,
+) -> Response {
+    let recorder = Recorder::new(&app.log, entry(&connection, &method, &uri, &headers));
+    let faults = match Faults::parse(&query) {
+        Ok(faults) => faults,
+        Err(error) => return plain(StatusCode::BAD_REQUEST, &error.to_string(), recorder),
+    };
+    let key = uri.path_and_query().map(ToString::to_string);
+    let request = Request {
+        app,
+        connection,
+        method,
+        uri,
+        file,
+        headers,
+        key: key.unwrap_or_default(),
+    };
+    tokio::time::sleep(faults.delay).await;
+    let response = request.answer(&faults, recorder).await;
+    with_cors(response, &request.method, &request.headers, &faults)
+}
+
+fn entry(connection: &Connection, method: &Method, uri: &Uri, headers: &HeaderMap) -> Entry {
+    let header = |name| {
+        let value = headers.get::<HeaderName>(name)?;
+        Some(String::from_utf8_lossy(value.as_bytes()).into_owned())
+    };
+    Entry {
+        n: 0,
+        at: now(),
+        ended_at: None,
+        method: method.to_string(),
+        path: uri.path().to_owned(),
+        query: uri.query().unwrap_or_default().to_owned(),
+        range: header(header::RANGE),
+        if_match: header(header::IF_MATCH),
+        if_range: header(header::IF_RANGE),
+        authorized: headers.contains_key(header::AUTHORIZATION),
+        socket: connection.socket,
+        connection: connection.number,
+        status: None,
+        sent: 0,
+        outcome: Outcome::Running,
+    }
+}
+
+struct Request {
+    app: Arc<App>,
+    connection: Arc<Connection>,
+    method: Method,
+    uri: Uri,
+    /// The path behind `/models/`, decoded.
+    file: String,
+    headers: HeaderMap,
+    /// Path and query: what counters are kept by.
+    key: String,
+}
+
+impl Request {
+    async fn answer(&self, faults: &Faults, recorder: Recorder) -> Response {
+        let head = self.method == Method::HEAD;
+        if self.method == Method::OPTIONS {
+            return empty(StatusCode::NO_CONTENT, recorder);
+        }
+        if (head && faults.no_head) || !(head || self.method == Method::GET) {
+            let response = plain(StatusCode::METHOD_NOT_ALLOWED, "Use GET.", recorder);
+            return with(response, header::ALLOW, "GET, HEAD, OPTIONS");
+        }
+        if let Some(redirect) = faults.redirect {
+            return self.redirect(redirect, recorder);
+        }
+        if let Some(token) = &faults.auth
+            && !self.bears(token)
+        {
+            let response = plain(StatusCode::UNAUTHORIZED, "A token is needed.", recorder);
+            return with(response, header::WWW_AUTHENTICATE, "Bearer");
+        }
+        let Some((content, metadata)) = self.find(faults).await else {
+            return plain(StatusCode::NOT_FOUND, "There is no such file.", recorder);
+        };
+        let honours = Honours {
+            preconditions: !faults.ignore_if_match,
+            range: !faults.no_range && faults.gzip != Some(Gzip::Whole),
+        };
+        let selected = select(&self.method, &self.headers, &metadata, honours);
+        let answer = self.answer_faults(faults, &metadata, &selected);
+        if let Some(how) = answer.drop {
+            return self.hang_up(how, recorder);
+        }
+        if let Some(status) = answer.status {
+            return refusal(status, answer.retry_after, recorder);
+        }
+        if answer.html {
+            return portal(recorder);
+        }
+        let (status, span) = match selected {
+            Selected::Whole => (StatusCode::OK, 0..metadata.bytes),
+            Selected::Part(part) => (StatusCode::PARTIAL_CONTENT, part),
+            _ => return without_bytes(&selected, &metadata, honours, recorder),
+        };
+        let file = (content, &metadata);
+        let response = self
+            .bytes(file, status, span, faults, &answer, recorder)
+            .await;
+        with_validators(response, &metadata, honours)
+    }
+
+    fn hang_up(&self, how: Ending, mut recorder: Recorder) -> Response {
+        self.connection.sever(how);
+        recorder.ends(Outcome::Cut);
+        // The attempt to write it is what ends the connection.
+        StatusCode::OK.into_response()
+    }
+
+    /// The faults that `times`, `skip` and `at` let through to this request.
+    fn answer_faults(&self, faults: &Faults, metadata: &Metadata, selected: &Selected) -> Answer {
+        let whole = 0..metadata.bytes;
+        let span = match selected {
+            Selected::Part(part) => part,
+            _ => &whole,
+        };
+        let concerned =
+            faults.answer != Answer::default() && faults.at.is_none_or(|at| span.contains(&at));
+        if concerned && self.app.counters.strikes(&self.key, faults) {
+            faults.answer.clone()
+        } else {
+            Answer::default()
+        }
+    }
+
+    /// The file as it is for this request, and what is told of it.
+    async fn find(&self, faults: &Faults) -> Option<(Content, Metadata)> {
+        let mut content = self.app.catalog.find(&self.file)?;
+        let mut metadata = content.metadata().await.ok()?;
+        if let Some(change) = faults.change()
+            && self.app.counters.has_changed(&self.key, change)
+        {
+            let before = metadata.modified;
+            let bytes = change.size.unwrap_or(metadata.bytes);
+            content = Content::Generated(changed(&self.file, bytes));
+            metadata = content.metadata().await.ok()?;
+            metadata.modified = before.map(|before| before + Duration::from_mins(1));
+        }
+        if let Some(etag) = &faults.etag {
+            metadata.etag = Some(etag.clone());
+        }
+        if (faults.weak || faults.gzip == Some(Gzip::Whole))
+            && let Some(etag) = &mut metadata.etag
+            && !etag.starts_with("W/")
+        {
+            etag.insert_str(0, "W/");
+        }
+        metadata.etag.take_if(|_| faults.no_etag);
+        metadata.modified.take_if(|_| faults.no_last_modified);
+        Some((content, metadata))
+    }
+
+    /// Some bytes of the file, with the faults that concern them.
+    async fn bytes(
+        &self,
+        (content, metadata): (Content, &Metadata),
+        status: StatusCode,
+        mut span: Range<u64>,
+        faults: &Faults,
+        answer: &Answer,
+        mut recorder: Recorder,
+    ) -> Response {
+        let mut headers = HeaderMap::new();
+        headers.insert(header::CONTENT_TYPE, value("application/octet-stream"));
+        if status == StatusCode::PARTIAL_CONTENT
+            && let Some(range) = content_range(&span, metadata.bytes, answer)
+        {
+            headers.insert(header::CONTENT_RANGE, value(&range));
+        }
+        let mut length = span.end - span.start + answer.extra;
+        match answer.wrong_length {
+            _ if answer.empty => length = 0,
+            Some(WrongLength::Shorter) if span.end > span.start => {
+                length -= 1;
+                span.end -= 1;
+            }
+            Some(WrongLength::Longer) => length += 1,
+            _ => {}
+        }
+        if faults.gzip.is_some() {
+            headers.insert(header::CONTENT_ENCODING, value("gzip"));
+        } else if !faults.no_length {
+            headers.insert(header::CONTENT_LENGTH, length.into());
+        }
+        recorder.status(status.as_u16());
+        let nothing = length == 0 && faults.gzip.is_none();
+        if answer.empty || nothing || self.method == Method::HEAD {
+            recorder.ends(Outcome::Done);
+            return (status, headers, Body::empty()).into_response();
+        }
+        let Ok(reader) = content.open(span.start).await else {
+            let status = StatusCode::INTERNAL_SERVER_ERROR;
+            return plain(status, "The file cannot be read.", recorder);
+        };
+        let sending = Sending {
+            reader,
+            span,
+            extra: answer.extra,
+            corrupt: answer.corrupt,
+            gzip: faults.gzip.is_some(),
+            faults: faults.clone(),
+            counters: Arc::clone(&self.app.counters),
+            key: self.key.clone(),
+            connection: Arc::clone(&self.connection),
+            recorder,
+        };
+        (status, headers, sending.into_body()).into_response()
+    }
+
+    fn bears(&self, token: &str) -> bool {
+        let given = self.headers.get(header::AUTHORIZATION);
+        given.map(HeaderValue::as_bytes) == Some(format!("Bearer {token}").as_bytes())
+    }
+
+    fn redirect(&self, to: Redirect, recorder: Recorder) -> Response {
+        let query = self.uri.query().unwrap_or_default().split('&');
+        let rest: Vec<_> = query
+            .filter(|pair| !pair.starts_with("redirect="))
+            .collect();
+        let path = self.uri.path();
+        let rest = rest.join("&");
+        let origin = match to {
+            Redirect::Same => String::new(),
+            Redirect::Cross => match self.app.other_origin(self.connection.socket) {
+                Some(origin) => origin,
+                None => {
+                    return plain(
+                        StatusCode::BAD_REQUEST,
+                        "There is no other origin.",
+                        recorder,
+                    );
+                }
+            },
+        };
+        let response = empty(StatusCode::FOUND, recorder);
+        with(
+            response,
+            header::LOCATION,
+            &format!("{origin}{path}?{rest}"),
+        )
+    }
+}
+
+/// The answers that have none of the file's bytes.
+fn without_bytes(
+    selected: &Selected,
+    metadata: &Metadata,
+    honours: Honours,
+    recorder: Recorder,
+) -> Response {
+    let response = match selected {
+        Selected::NotModified => empty(StatusCode::NOT_MODIFIED, recorder),
+        Selected::PreconditionFailed => {
+            let status = StatusCode::PRECONDITION_FAILED;
+            plain(status, "The file has changed.", recorder)
+        }
+        _ => {
+            let status = StatusCode::RANGE_NOT_SATISFIABLE;
+            let response = plain(status, "The range lies outside of the file.", recorder);
+            let range = format!("bytes */{}", metadata.bytes);
+            with(response, header::CONTENT_RANGE, &range)
+        }
+    };
+    with_validators(response, metadata, honours)
+}
+
+/// What a file becomes with `changeAfter`: `file` is its path without `/models/`, `bytes` its (new) length.
+#[must_use]
+pub fn changed(file: &str, bytes: u64) -> Generated {
+    Generated::new(bytes, &format!("changed {file}"))
+}
