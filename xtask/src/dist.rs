@@ -88,7 +88,7 @@ pub(crate) fn run() -> Result<()> {
     for entry in &ENTRIES {
         let mut point = EntryPoint::new(entry.out_name, entry.gzip_budget_kib);
         let generated = wasm::generate(
-            &compiler.artifact(entry.crate_name),
+            &compiler.artifact(entry.crate_name, "wasm"),
             entry.out_name,
             Optimize::Yes,
         )?;
@@ -111,7 +111,7 @@ pub(crate) fn run() -> Result<()> {
 
     let mut conformance = Folder::new(workspace::target().join("conformance"));
     for (path, bytes) in wasm::generate(
-        &compiler.artifact(CONFORMANCE_CRATE),
+        &compiler.artifact(CONFORMANCE_CRATE, "wasm"),
         "conformance",
         Optimize::No,
     )? {

@@ -1,8 +1,10 @@
 //! `cargo xtask`: the commands of the workspace.
 
+mod demo;
 mod dist;
 mod setup;
 mod shell;
+mod test;
 mod workspace;
 
 use std::process::ExitCode;
@@ -30,6 +32,18 @@ enum Task {
     /// relatives; elsewhere you are told what to install. A browser of your own can be named in CHROME and
     /// CHROMEDRIVER.
     Setup,
+    /// Build everything and serve the demo
+    ///
+    /// Sets up what is missing, builds the package and the demo's server, starts it and prints its address.
+    /// Ctrl-C ends it. Without network access to the model, a generated file of 100 MB takes its place.
+    Demo(demo::Options),
+    /// Run every check and every test, and say how many of each kind ran
+    ///
+    /// Format, clippy, documentation, licences (where cargo-deny is installed), the core's example, native
+    /// unit, property and documentation tests, that the core's wasm imports nothing, the package and its
+    /// types, the stores' tests in wasm in a browser, and the end-to-end tests. Goes on after a failure and
+    /// fails at the end.
+    Test(test::Options),
     /// Build the JavaScript package into dist/ and print its sizes
     ///
     /// Compiles the page's and the service worker's crates to wasm, writes the glue, optimizes it with
@@ -41,6 +55,8 @@ enum Task {
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Task::Setup => setup::run(),
+        Task::Demo(options) => demo::run(options),
+        Task::Test(options) => test::run(&options),
         Task::Dist => dist::run(),
     };
     match done {

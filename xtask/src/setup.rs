@@ -2,6 +2,7 @@
 //! there, and installs itself if not.
 
 pub(crate) mod browser;
+mod lints;
 pub(crate) mod model;
 pub(crate) mod npm;
 pub(crate) mod system;
@@ -22,15 +23,18 @@ pub(crate) enum Part {
     Browser,
     /// The language model that the demo offers.
     Model,
+    /// rustfmt and clippy.
+    Lints,
 }
 
 /// Everything, in the order in which it is set up.
-pub(crate) const ALL: [Part; 5] = [
+pub(crate) const ALL: [Part; 6] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
     Part::Browser,
     Part::Model,
+    Part::Lints,
 ];
 
 /// Sets everything up and says where each part is.
@@ -58,6 +62,7 @@ impl Part {
             Self::Tools => npm::TOOLS.ensure(),
             Self::DemoPackages => npm::DEMO.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
+            Self::Lints => lints::ensure(),
             Self::Model => model::ensure().map(|model| model.to_string()),
         }
     }

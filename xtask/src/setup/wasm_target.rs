@@ -42,6 +42,13 @@ impl fmt::Display for WasmCompiler {
 impl WasmCompiler {
     /// `cargo build` for the target, in the profile `wasm`.
     pub(crate) fn build(self) -> Command {
+        let mut command = self.cargo("build");
+        command.args(["--profile", "wasm"]);
+        command
+    }
+
+    /// A cargo command for the target.
+    pub(crate) fn cargo(self, subcommand: &str) -> Command {
         let mut command = match self {
             Self::Own => shell::cargo(),
             Self::Debian => {
@@ -57,7 +64,7 @@ impl WasmCompiler {
                 command
             }
         };
-        command.args(["build", "--profile", "wasm", "--target", TARGET]);
+        command.args([subcommand, "--target", TARGET]);
         if self == Self::Debian {
             command.arg("-Zbuild-std=std,panic_abort");
         }
@@ -65,10 +72,10 @@ impl WasmCompiler {
         command
     }
 
-    /// The wasm that `build` makes of a library crate.
-    pub(crate) fn artifact(self, crate_name: &str) -> PathBuf {
+    /// The wasm made of a library crate; the folder is the profile's (`wasm` or `debug`).
+    pub(crate) fn artifact(self, crate_name: &str, profile: &str) -> PathBuf {
         let file = format!("{}.wasm", crate_name.replace('-', "_"));
-        self.target_dir().join(TARGET).join("wasm").join(file)
+        self.target_dir().join(TARGET).join(profile).join(file)
     }
 
     /// Two compilers in one folder would rebuild all that the other has built.

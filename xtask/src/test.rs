@@ -1,0 +1,214 @@
+//! `cargo xtask test`: every check and every test, counted from what really ran.
+
+mod core_imports;
+mod counts;
+mod report;
+mod targets;
+mod types;
+
+use std::fs;
+use std::io::{self, BufRead, BufReader, Write};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use clap::Args;
+
+use crate::dist;
+use crate::setup::{self, Part};
+use crate::shell;
+use crate::workspace;
+use counts::{Counter, Kind};
+use report::Report;
+use targets::Targets;
+
+/// What to run.
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only what needs neither a browser nor npm nor a wasm compiler
+    #[arg(long)]
+    native: bool,
+}
+
+/// The package with the end-to-end tests.
+const DEMO: &str = "longhaul-demo";
+
+/// Runs everything, goes on after a failure, and fails at the end if anything did.
+pub(crate) fn run(options: &Options) -> Result<()> {
+    let mut report = Report::new();
+    setup::ensure(&[Part::Lints])?;
+    if !options.native {
+        setup::ensure(&setup::ALL)?;
+    }
+    let targets = Targets::read()?;
+
+    report.check("format", || {
+        cargo(&["fmt", "--all", "--check"], "run `cargo fmt --all`")
+    });
+    report.check("clippy", || {
+        cargo(
+            &[
+                "clippy",
+                "--workspace",
+                "--all-targets",
+                "--",
+                "-D",
+                "warnings",
+            ],
+            "see its findings above",
+        )
+    });
+    report.check("documentation", documentation);
+    licences(&mut report);
+    for example in targets.examples_of("longhaul-core") {
+        report.check(&format!("example {example}"), || {
+            cargo(
+                &[
+                    "run",
+                    "--quiet",
+                    "-p",
+                    "longhaul-core",
+                    "--example",
+                    example,
+                ],
+                "see its output above",
+            )
+        });
+    }
+    native_tests(&mut report, &targets)?;
+    if options.native {
+        report.not_run(
+            "page scripts, core's wasm imports, types, store tests and end-to-end tests (--native)",
+        );
+    } else {
+        page_scripts(&mut report)?;
+        report.check("core's wasm imports nothing", core_imports::check);
+        let built = report.check("package", dist::run);
+        if built {
+            report.check("types of the contract", types::check);
+            browser_tests(&mut report, &targets)?;
+        }
+    }
+    let expected: &[Kind] = if options.native {
+        &[Kind::Unit, Kind::Doc, Kind::Property]
+    } else {
+        &Kind::ALL
+    };
+    if report.finish(expected) {
+        Ok(())
+    } else {
+        bail!("tests failed; the reports are above.")
+    }
+}
+
+fn cargo(arguments: &[&str], advice: &str) -> Result<()> {
+    shell::run(shell::cargo().args(arguments), advice)
+}
+
+fn documentation() -> Result<()> {
+    shell::run(
+        shell::cargo()
+            .args(["doc", "--workspace", "--no-deps"])
+            .env("RUSTDOCFLAGS", "-D warnings"),
+        "see the warnings above",
+    )
+}
+
+/// Licences and sources of all dependencies. The tool takes minutes to build, so it is used where it is there.
+fn licences(report: &mut Report) {
+    if shell::answer(shell::cargo().args(["deny", "--version"])).is_none() {
+        report.not_run("licences and sources (cargo-deny is not installed: `cargo install cargo-deny --locked`)");
+        return;
+    }
+    report.check("licences and sources", || {
+        cargo(
+            &["deny", "check", "licenses", "bans", "sources"],
+            "see its findings above",
+        )
+    });
+}
+
+/// Unit, integration, property and documentation tests of all crates, without those that need a browser.
+fn native_tests(report: &mut Report, targets: &Targets) -> Result<()> {
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
+    for test in targets.native_tests() {
+        command.args(["--test", test]);
+    }
+    tests(report, "native tests", &mut command, targets)?;
+    let mut command = shell::cargo();
+    command.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
+    tests(report, "documentation tests", &mut command, targets)
+}
+
+/// The demo page's plain functions, tested in Node.
+fn page_scripts(report: &mut Report) -> Result<()> {
+    let title = "page scripts";
+    report.heading(title);
+    let folder = workspace::path("demo/page-tests");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(&folder)
+        .with_context(|| format!("{} cannot be read", workspace::shown(&folder)))?
+    {
+        let path = entry?.path();
+        if path.to_string_lossy().ends_with(".test.js") {
+            files.push(path);
+        }
+    }
+    files.sort();
+    let output = Command::new("node")
+        .args(["--test", "--test-reporter=tap"])
+        .args(&files)
+        .stderr(Stdio::inherit())
+        .output()
+        .context("node could not be started")?;
+    let text = String::from_utf8_lossy(&output.stdout);
+    let tally = counts::tap(&text);
+    if output.status.success() {
+        println!("{} passed", tally.passed);
+    } else {
+        println!("{text}");
+    }
+    report.add(title, &[(Kind::Page, tally)], output.status.success());
+    Ok(())
+}
+
+/// The tests that drive a browser, one after the other: each wants the machine for itself.
+fn browser_tests(report: &mut Report, targets: &Targets) -> Result<()> {
+    let mut command = shell::cargo();
+    command.args(["test", "-p", DEMO, "--no-fail-fast"]);
+    let mut any = false;
+    for test in targets.browser_tests() {
+        command.args(["--test", test]);
+        any = true;
+    }
+    if !any {
+        return Ok(());
+    }
+    command.args(["--", "--test-threads=1", "--nocapture"]);
+    tests(report, "tests in the browser", &mut command, targets)
+}
+
+/// Runs `cargo test`, shows its output as it comes and counts the results in it.
+fn tests(report: &mut Report, title: &str, command: &mut Command, targets: &Targets) -> Result<()> {
+    report.heading(title);
+    let mut counter = Counter::new(targets);
+    let (reader, writer) = io::pipe()?;
+    command
+        .env("CARGO_TERM_COLOR", "never")
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
+    let mut child = command.spawn().context("cargo could not be started")?;
+    // The command holds the pipe's other end, which must be closed for the reading to end.
+    command.stdout(io::stderr()).stderr(io::stderr());
+    let mut reader = BufReader::new(reader);
+    let mut line = Vec::new();
+    while reader.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().write_all(&line)?;
+        io::stdout().flush()?;
+        counter.line(&String::from_utf8_lossy(&line));
+        line.clear();
+    }
+    let status = child.wait()?;
+    report.add(title, counter.results(), status.success());
+    Ok(())
+}
