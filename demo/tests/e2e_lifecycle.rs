@@ -1,0 +1,280 @@
+//! Downloads by real Background Fetch, and what may happen in the middle of one: the page goes, comes back, changes its mind.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use longhaul_demo::{Entry as Request, Generated};
+use serde_json::{Value, json};
+use support::history::History;
+use support::page::Page;
+use support::world::{SOON, World, scenario};
+
+const MIB: u64 = 1024 * 1024;
+
+/// A page with nothing on it but the same origin, worker and package as the demo's.
+const BLANK: &str = "/blank.html";
+
+/// A download of one generated file, throttled to `rate` bytes per second over all its connections.
+struct Throttled {
+    file: Generated,
+    spec: Value,
+}
+
+impl Throttled {
+    fn new(world: &World, id: &str, bytes: u64, rate: u64) -> Self {
+        let file = Generated::new(bytes, id);
+        let url = format!("{}{}?rateTotal={rate}", world.server.origin(), file.path());
+        let spec = json!({ "id": id, "resources": [{ "url": url, "bytes": bytes, "sha256": file.sha256() }] });
+        Self { file, spec }
+    }
+
+    /// Demands that `blob()` gives exactly the file.
+    async fn check_bytes(&self, page: &Page) -> Result<()> {
+        let (size, hash) = page.hash_of(&self.file.seed).await?;
+        ensure!(
+            size == self.file.bytes,
+            "{size} bytes instead of {}",
+            self.file.bytes
+        );
+        ensure!(hash == self.file.sha256(), "the bytes are wrong");
+        Ok(())
+    }
+}
+
+/// How often each byte offset was asked for as the start of a range, probes (`bytes=0-0`) left out.
+fn starts(log: &[Request]) -> BTreeMap<u64, usize> {
+    let mut starts = BTreeMap::new();
+    for range in log.iter().filter_map(|request| request.range.as_deref()) {
+        if let Some((first, last)) = range
+            .strip_prefix("bytes=")
+            .and_then(|range| range.split_once('-'))
+            && let Ok(first) = first.parse()
+            && last != "0"
+        {
+            *starts.entry(first).or_default() += 1;
+        }
+    }
+    starts
+}
+
+/// Waits until the server has begun to answer a request for part number `part`, counted from 0 in the order of arrival.
+async fn until_parts_flow(world: &World, parts: usize) -> Result<()> {
+    let enough = |log: &[Request]| starts(log).len() >= parts;
+    tokio::time::timeout(SOON, world.server.log().until(enough))
+        .await
+        .context("the download never began")?;
+    Ok(())
+}
+
+fn check_single_job(history: &History, parts: usize) -> Result<()> {
+    history.check()?;
+    ensure!(history.count("requested") == 1, "{:?}", history.kinds());
+    let started = &history.only("started")?.event;
+    ensure!(started["transport"] == "background-fetch", "{started}");
+    let named = started["missing"][0]["parts"].as_str().unwrap_or_default();
+    ensure!(named == format!("0-{}", parts - 1), "{started}");
+    history.only("success")?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_page_closed_in_mid_download_finds_the_model_available_when_it_opens_again() -> Result<()>
+{
+    scenario(async |world: &mut World| {
+        let model = Throttled::new(world, "closed", 8 * MIB, 2 * MIB);
+        let page = world.browser.open(BLANK).await?;
+        page.request(&model.spec).await?;
+        until_parts_flow(world, 3).await?;
+        page.close().await?;
+        let closed = now();
+
+        // Nobody but the worker is left. It has to store what comes after the last byte.
+        let all = |log: &[Request]| {
+            log.iter().map(|request| request.sent).sum::<u64>() >= model.file.bytes
+        };
+        tokio::time::timeout(SOON, world.server.log().until(all))
+            .await
+            .context("the browser did not go on without the page")?;
+
+        let page = world.browser.open(BLANK).await?;
+        page.until_available("closed", SOON).await?;
+        let history = page.history("closed").await?;
+        check_single_job(&history, 8)?;
+        let success = history.only("success")?;
+        ensure!(
+            success.origin == "service-worker",
+            "finished by {success:?}"
+        );
+        ensure!(success.at > closed, "finished before the page was closed");
+        model.check_bytes(&page).await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_page_reloaded_in_mid_download_attaches_to_the_running_job() -> Result<()> {
+    scenario(async |world: &mut World| {
+        let model = Throttled::new(world, "reloaded", 8 * MIB, 2 * MIB);
+        let page = world.browser.open(BLANK).await?;
+        page.request(&model.spec).await?;
+        until_parts_flow(world, 3).await?;
+        page.reload().await?;
+
+        let attached = page.request(&model.spec).await?;
+        ensure!(
+            attached.phase == "transferring" && attached.attempt == 1,
+            "{attached:?}"
+        );
+        let jobs = page.at_rest().await?.jobs;
+        ensure!(jobs.len() == 1, "there should be one job: {jobs:?}");
+        let before = attached.downloaded;
+        page.until("reloaded", SOON, &format!("snapshot.downloaded > {before}"))
+            .await
+            .context("no progress after the reload")?;
+        // The browser freezes the job for half a minute after the reload.
+        page.until_available("reloaded", 2 * SOON).await?;
+
+        check_single_job(&page.history("reloaded").await?, 8)?;
+        model.check_bytes(&page).await?;
+        // Two records are in flight when the browser freezes the job: only those may be asked for again, from where they stood or anew.
+        let starts = starts(&world.server.log().entries());
+        let again: usize = starts.values().map(|asked| asked - 1).sum();
+        let resumed = starts.keys().filter(|start| *start % MIB != 0).count();
+        ensure!(again + resumed <= 2, "asked for: {starts:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn asking_again_for_what_is_stored_is_one_cached_hit_without_a_single_request() -> Result<()>
+{
+    scenario(async |world: &mut World| {
+        let model = Throttled::new(world, "again", 3 * MIB, 100 * MIB);
+        let page = world.browser.open(BLANK).await?;
+        page.request(&model.spec).await?;
+        page.until_available("again", SOON).await?;
+        let first = page.history("again").await?;
+
+        world.server.log().clear();
+        page.request(&model.spec).await?;
+        let snapshot = page
+            .until("again", SOON, "snapshot.attempt === 2 && ended(snapshot)")
+            .await?;
+        ensure!(snapshot.phase == "available", "{snapshot:?}");
+        let history = page.history("again").await?;
+        history.check()?;
+        let added: Vec<_> = history.kinds().split_off(first.0.len());
+        ensure!(added == ["requested", "cached-hit"], "{added:?}");
+        model.check_bytes(&page).await?;
+
+        // The same from a page that has just been opened.
+        page.reload().await?;
+        page.request(&model.spec).await?;
+        page.until("again", SOON, "snapshot.attempt === 3 && ended(snapshot)")
+            .await?;
+        let history = page.history("again").await?;
+        ensure!(
+            history.count("cached-hit") == 2 && history.count("started") == 1,
+            "{:?}",
+            history.kinds()
+        );
+        let log = world.server.log().entries();
+        ensure!(log.is_empty(), "the server was asked: {log:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// What both ways to abort must leave behind: one `aborted`, no bytes, no job.
+async fn check_nothing_left(page: &Page, id: &str, by: &str) -> Result<()> {
+    let history = page.history(id).await?;
+    history.check()?;
+    ensure!(history.count("requested") == 1, "{:?}", history.kinds());
+    let aborted = &history.only("aborted")?.event;
+    ensure!(aborted["by"] == by, "{aborted}");
+    let rest = page
+        .eval::<support::client::AtRest>(
+            // The ending is appended before its clean-up is done: wait for the locks under which that happens.
+            "const lh = await longhaul();
+             await navigator.locks.request(`longhaul/longhaul/${args}`, () => {});
+             return atRest();",
+            json!(id),
+        )
+        .await?;
+    ensure!(
+        rest.parts().is_empty(),
+        "left in the store: {:?}",
+        rest.parts()
+    );
+    ensure!(
+        rest.jobs.is_empty(),
+        "left in the list of jobs: {:?}",
+        rest.jobs
+    );
+    let thrown = page
+        .throws(
+            "return (await (await (await longhaul()).get(args)).blob()).size",
+            json!(id),
+        )
+        .await?;
+    ensure!(thrown.code() == "not-available", "{thrown}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_abort_by_the_app_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
+    scenario(async |world: &mut World| {
+        let model = Throttled::new(world, "stopped", 8 * MIB, 2 * MIB);
+        let page = world.browser.open(BLANK).await?;
+        page.request(&model.spec).await?;
+        until_parts_flow(world, 4).await?;
+        let thrown = page
+            .throws(
+                "const download = e2e.downloads.stopped;
+                 await download.abort();
+                 await download.finished;",
+                json!(null),
+            )
+            .await?;
+        ensure!(thrown.code() == "aborted", "{thrown}");
+        page.until("stopped", SOON, "snapshot.phase === 'aborted'")
+            .await?;
+        check_nothing_left(&page, "stopped", "app").await?;
+        // A second abort has nothing to do and says nothing.
+        page.eval::<()>("await e2e.downloads.stopped.abort()", json!(null))
+            .await?;
+        check_nothing_left(&page, "stopped", "app").await
+    })
+    .await
+}
+
+#[tokio::test]
+async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
+    scenario(async |world: &mut World| {
+        let model = Throttled::new(world, "cancelled", 8 * MIB, 2 * MIB);
+        let page = world.browser.open(BLANK).await?;
+        page.request(&model.spec).await?;
+        until_parts_flow(world, 4).await?;
+        // What the browser's own cancel button does, behind Longhaul's back.
+        page.eval::<()>(
+            "const registration = await navigator.serviceWorker.ready;
+             const [id] = await registration.backgroundFetch.getIds();
+             if (!(await (await registration.backgroundFetch.get(id)).abort())) throw new Error('not aborted');",
+            json!(null),
+        )
+        .await?;
+        page.until("cancelled", SOON, "snapshot.phase === 'aborted'").await?;
+        check_nothing_left(&page, "cancelled", "browser").await
+    })
+    .await
+}
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

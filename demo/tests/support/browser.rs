@@ -1,0 +1,182 @@
+//! A real browser with a profile that outlives it: launch, close in good order, kill, launch again.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use serde::Serialize;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use thirtyfour::WebDriver;
+
+use super::engine::Engine;
+use super::page::Page;
+use super::process::{self, Tree};
+
+/// The longest that one `WebDriver` command may take; scripts have limits of their own below this.
+const COMMAND: Duration = Duration::from_mins(10);
+
+/// How long a browser may take to go.
+const EXIT: Duration = Duration::from_secs(20);
+
+/// A browser under test. Dropping it kills every process that belongs to it and removes its profile.
+#[derive(Debug)]
+pub(crate) struct Browser {
+    engine: Engine,
+    session: Option<WebDriver>,
+    // Fields drop in this order: the processes must be gone before their profile is removed.
+    driver: Tree,
+    address: String,
+    profile: TempDir,
+    origin: String,
+}
+
+impl Browser {
+    /// Launches a browser with a new profile whose pages are those of `origin`.
+    pub(crate) async fn launch(engine: Engine, origin: &str) -> Result<Self> {
+        let (driver, address) = engine.start_driver()?;
+        let profile = tempfile::Builder::new().prefix("longhaul-e2e-").tempdir()?;
+        let mut browser = Self {
+            engine,
+            session: None,
+            driver,
+            address,
+            profile,
+            origin: origin.to_owned(),
+        };
+        browser.start().await?;
+        Ok(browser)
+    }
+
+    /// Launches the browser again over the profile it had, after [`Browser::quit`] or [`Browser::kill`].
+    pub(crate) async fn relaunch(&mut self) -> Result<()> {
+        // A driver whose browser was killed under it is not worth trusting with the next one.
+        let (driver, address) = self.engine.start_driver()?;
+        self.driver = driver;
+        self.address = address;
+        self.start().await
+    }
+
+    async fn start(&mut self) -> Result<()> {
+        let capabilities = self.engine.capabilities(self.profile.path())?;
+        let session = WebDriver::builder(&self.address, capabilities)
+            .request_timeout(COMMAND)
+            .await
+            .with_context(|| format!("cannot open a session of {}", self.engine.name()))?;
+        self.session = Some(session);
+        Ok(())
+    }
+
+    /// The engine that runs.
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine
+    }
+
+    /// The profile's directory.
+    pub(crate) fn profile(&self) -> &Path {
+        self.profile.path()
+    }
+
+    /// The `WebDriver` session.
+    pub(crate) fn session(&self) -> Result<&WebDriver> {
+        self.session.as_ref().context("the browser is not running")
+    }
+
+    /// Opens `path` in a new tab. The tab the browser started with stays as it is, so that any other may be closed.
+    pub(crate) async fn open(&self, path: &str) -> Result<Page> {
+        let session = self.session()?;
+        let handle = session.new_tab().await?;
+        let page = Page::new(session.clone(), handle, &self.origin);
+        page.goto(path).await?;
+        Ok(page)
+    }
+
+    /// Every tab there is.
+    pub(crate) async fn pages(&self) -> Result<Vec<Page>> {
+        let session = self.session()?;
+        let handles = session.windows().await?;
+        Ok(handles
+            .into_iter()
+            .map(|handle| Page::new(session.clone(), handle, &self.origin))
+            .collect())
+    }
+
+    /// Sends a command of the `DevTools` protocol to the current tab.
+    pub(crate) async fn devtools(&self, method: &str, params: impl Serialize) -> Result<Value> {
+        self.session()?
+            .cdp()
+            .send_raw(method, params)
+            .await
+            .with_context(|| format!("DevTools refused {method}"))
+    }
+
+    /// Stops every running service worker, as the browser does with idle ones.
+    pub(crate) async fn stop_workers(&self) -> Result<()> {
+        self.devtools("ServiceWorker.enable", json!({})).await?;
+        self.devtools("ServiceWorker.stopAllWorkers", json!({}))
+            .await?;
+        Ok(())
+    }
+
+    /// Limits what the origin may store to `bytes`; without a number the limit is lifted.
+    pub(crate) async fn limit_quota(&self, bytes: Option<u64>) -> Result<()> {
+        let mut params = json!({ "origin": self.origin });
+        if let Some(bytes) = bytes {
+            params["quotaSize"] = json!(bytes);
+        }
+        self.devtools("Storage.overrideQuotaForOrigin", params)
+            .await?;
+        Ok(())
+    }
+
+    /// What the pages wrote to their consoles since the last call, a line each.
+    pub(crate) async fn console(&self) -> Result<Vec<String>> {
+        let entries = self.session()?.browser_log().await?;
+        Ok(entries
+            .into_iter()
+            .map(|entry| format!("{} {} {}", entry.timestamp, entry.level, entry.message))
+            .collect())
+    }
+
+    /// Closes the browser in good order, as a user does, and waits until it is gone.
+    pub(crate) async fn quit(&mut self) -> Result<()> {
+        let owner = process::profile_owner(self.profile.path());
+        let session = self.session.take().context("the browser is not running")?;
+        // The answer may be lost with the browser that should send it; what counts is that the process ends.
+        let _ = session.cdp().send_raw("Browser.close", json!({})).await;
+        if let Some(pid) = owner {
+            wait_for_end(pid).await?;
+        }
+        let _ = session.leak();
+        Ok(())
+    }
+
+    /// Kills the browser with all its processes, as a power cut does, and waits until it is gone.
+    pub(crate) async fn kill(&mut self) -> Result<()> {
+        let session = self.session.take().context("the browser is not running")?;
+        let pid = process::profile_owner(self.profile.path())
+            .context("the profile does not say which process holds it")?;
+        process::kill_tree(pid);
+        wait_for_end(pid).await?;
+        let _ = session.leak();
+        Ok(())
+    }
+}
+
+impl Drop for Browser {
+    fn drop(&mut self) {
+        if let Some(pid) = process::profile_owner(self.profile.path()) {
+            process::kill_tree(pid);
+            // The profile can only be removed when nobody writes to it any more.
+            let _ = process::wait_for_end(pid, EXIT);
+        }
+        if let Some(session) = self.session.take() {
+            // Its browser is dead: there is nothing left to say goodbye to.
+            let _ = session.leak();
+        }
+    }
+}
+
+async fn wait_for_end(pid: u32) -> Result<()> {
+    tokio::task::spawn_blocking(move || process::wait_for_end(pid, EXIT)).await?
+}

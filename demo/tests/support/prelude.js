@@ -1,0 +1,94 @@
+// Helpers that every evaluated test script can use. They stand in the script itself, so that they work while the server is down.
+"use strict";
+
+const sha256 = async (data) => {
+  const bytes = data instanceof ArrayBuffer ? data : await data.arrayBuffer();
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+};
+
+/** Resolves with the first event of `type` on `target` that `accept` answers with something truthy. */
+const once = (target, type, accept = () => true) =>
+  new Promise((resolve) => {
+    const listener = (event) => {
+      if (!accept(event)) return;
+      target.removeEventListener(type, listener);
+      resolve(event);
+    };
+    target.addEventListener(type, listener);
+  });
+
+/** Opens Longhaul once per page and keeps it. */
+const longhaul = async (options) => {
+  globalThis.e2e ??= {};
+  const { open } = await import("/longhaul/index.js");
+  globalThis.e2e.longhaul ??= await open(options);
+  return globalThis.e2e.longhaul;
+};
+
+/** The snapshot of download `id` as soon as it satisfies `accept`: now, or with a later "change". */
+const until = async (lh, id, accept) => {
+  let found;
+  const later = once(lh, "change", ({ detail }) => {
+    if (detail.id !== id || !accept(detail)) return false;
+    found = detail;
+    return true;
+  });
+  // Asked after listening: whatever happens between the two is seen by one of them.
+  const now = (await lh.list()).find((snapshot) => snapshot.id === id);
+  if (now && accept(now)) return now;
+  await later;
+  return found;
+};
+
+const ended = ({ phase }) => ["available", "failed", "aborted", "evicted"].includes(phase);
+
+/** The element that `css` finds, as soon as it satisfies `accept`. */
+const shown = (css, accept = () => true) =>
+  new Promise((resolve) => {
+    const look = () => {
+      const element = document.querySelector(css);
+      if (!element || !accept(element)) return;
+      observer.disconnect();
+      resolve(element);
+    };
+    const observer = new MutationObserver(look);
+    observer.observe(document, { attributes: true, characterData: true, childList: true, subtree: true });
+    look();
+  });
+
+/** Everything this origin keeps: entries of each cache, databases with the number of records in each store, background jobs. */
+const atRest = async () => {
+  const found = { caches: {}, databases: {}, jobs: [] };
+  for (const name of await caches.keys()) {
+    const keys = await (await caches.open(name)).keys();
+    found.caches[name] = keys.map((request) => request.url);
+  }
+  for (const { name } of await indexedDB.databases()) {
+    const db = await new Promise((resolve, reject) => {
+      const request = indexedDB.open(name);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    found.databases[name] = {};
+    for (const store of db.objectStoreNames) {
+      found.databases[name][store] = await new Promise((resolve, reject) => {
+        const request = db.transaction(store).objectStore(store).count();
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+    }
+    db.close();
+  }
+  const registration = await navigator.serviceWorker.getRegistration();
+  if (registration?.backgroundFetch) found.jobs = await registration.backgroundFetch.getIds();
+  return found;
+};
+
+const plainError = (error) => ({
+  name: error?.name ?? typeof error,
+  code: error?.code,
+  message: String(error?.message ?? error),
+  data: error?.data,
+  stack: error?.stack,
+});
