@@ -5,16 +5,17 @@ import { countParts, EVENT_TYPES, originWords, summarize } from "../page/summary
 test("each event of the contract reads as a sentence", () => {
   const cases = [
     [{ type: "requested", attempt: 2, spec: { id: "m", resources: [{ url: "https://h/m", bytes: 98_362_432 }] } }, "Asked for 98.4 MB, attempt 2"],
-    [{ type: "cached-hit", stored: 98_362_432 }, "Already stored (98.4 MB); nothing to download"],
+    [{ type: "cached-hit", stored: 98_362_432 }, "98.4 MB were already stored"],
     [
       { type: "started", try: 2, transport: "foreground", why: "job-lost", missing: [{ resource: 0, parts: "0-3,7" }], stored: 4_000_000, total: 9_000_000 },
       "Started by this page, 5 parts to fetch, 4.00 MB of 9.00 MB stored before, try 2: the background job vanished",
     ],
+    [{ type: "started", try: 1, transport: "background-fetch", why: "preferred", missing: [{ resource: 0, parts: "0" }], stored: 0 }, "Started by Background Fetch, 1 part to fetch"],
     [{ type: "progress", downloaded: 2000, stored: 1000, total: 3000 }, "2.00 kB downloaded, 1.00 kB stored"],
     [{ type: "waiting", reason: "offline", try: 0 }, "Waiting for the network to come back"],
     [{ type: "waiting", reason: "backoff", try: 3 }, "Waiting before the next try, failed rounds: 3"],
-    [{ type: "success", sizes: [1000, 2000], verified: [0] }, "Stored, 3.00 kB: every part measured, SHA-256 verified"],
-    [{ type: "success", sizes: [1000], verified: [] }, "Stored, 1.00 kB: every part measured"],
+    [{ type: "success", sizes: [1000, 2000], verified: [0] }, "3.00 kB stored, SHA-256 verified"],
+    [{ type: "success", sizes: [1000], verified: [] }, "1.00 kB stored, every part measured"],
     [{ type: "failure", reason: "not-found", message: "the server answered 404" }, "The server does not have this file: the server answered 404"],
     [{ type: "aborted", by: "browser" }, "Aborted from the browser’s download list"],
     [{ type: "evicted", by: "removal" }, "No longer stored: deleted by removal"],

@@ -142,6 +142,8 @@ export class Card {
       setAttribute(parts[name], "data-bytes", value);
     }
     setText(parts.attempt, snapshot ? String(snapshot.attempt) : UNKNOWN);
+    // Nothing was downloaded in an attempt that ended in a cached hit, so no such figure stands there.
+    parts.gain.hidden = this.#closing?.type === "cached-hit" && !running;
     parts.way.hidden = snapshot?.transport === undefined;
     setText(parts.transport, transportWords(snapshot?.transport) ?? UNKNOWN);
   }
@@ -244,7 +246,7 @@ export class Card {
     parts.figures = h(
       "dl",
       { class: "figures" },
-      figure("downloaded", "Downloaded", { "data-testid": "downloaded" }),
+      (parts.gain = figure("downloaded", "Downloaded", { "data-testid": "downloaded" })),
       figure("stored", "Stored", { "data-testid": "stored" }),
       figure("total", "Total", { "data-testid": "total" }),
       figure("attempt", "Attempt", { "data-testid": "attempt" }),

@@ -14,6 +14,7 @@ export class Facts {
     this.#parts = Object.fromEntries(
       ["fetch", "worker", "storage", "network"].map((name) => [name, root.querySelector(`#fact-${name}`)]),
     );
+    this.#parts.note = root.querySelector("#offline-note");
     this.#set("fetch", ...("BackgroundFetchManager" in self ? ["available", "good"] : ["not in this browser; this page downloads", "idle"]));
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#network(true));
     this.#network(false);
@@ -49,9 +50,9 @@ export class Facts {
 
   #network(changed) {
     const { onLine } = navigator;
-    this.#set("network", ...(onLine ? ["online", "good"] : ["offline; what is stored keeps working", "wait"]));
-    setAttribute(document.documentElement, "data-offline", !onLine);
-    if (changed) announce(onLine ? "Online again" : "Offline; what is stored keeps working");
+    this.#set("network", ...(onLine ? ["online", "good"] : ["offline", "wait"]));
+    this.#parts.note.hidden = onLine;
+    if (changed) announce(onLine ? "Online again" : this.#parts.note.textContent);
   }
 
   async #followWorker() {

@@ -5,7 +5,7 @@
 //   card-<id>                       a download's card; data-tone: idle, busy, wait, good, bad
 //     phase                         its label; data-phase is the raw phase ("none" before the first request),
 //                                   data-closing the type of the event that closed the attempt
-//     downloaded, stored, total     figures; data-bytes has the exact number
+//     downloaded, stored, total     figures; data-bytes has the exact number; downloaded is hidden after a cached hit
 //     speed, time-left, transport, attempt
 //     waiting, failure, note        sentences, hidden where they say nothing; failure has data-reason
 //     card-error                    the rejection of the last command

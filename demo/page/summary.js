@@ -8,7 +8,6 @@ import { failureWords, transportWords, waitingWords } from "./phase.js";
 export const EVENT_TYPES = ["requested", "cached-hit", "started", "progress", "waiting", "success", "failure", "aborted", "evicted"];
 
 const WHY = {
-  preferred: "it is there, and nothing speaks against it",
   asked: "the app asked for it",
   missing: "this browser has no Background Fetch",
   "no-worker": "no fitting service worker is active",
@@ -29,7 +28,7 @@ const WORDS = {
     return `Asked for${size === undefined ? "" : ` ${bytes(size)}`}${files}${isNumber(attempt) ? `, attempt ${attempt}` : ""}`;
   },
   "cached-hit"({ stored }) {
-    return `Already stored${isNumber(stored) ? ` (${bytes(stored)})` : ""}; nothing to download`;
+    return isNumber(stored) ? `${bytes(stored)} were already stored` : "Already stored";
   },
   started({ transport, why, missing, stored, total, try: number }) {
     const by = isText(transport) ? ` by ${transportWords(transport)}` : "";
@@ -37,7 +36,7 @@ const WORDS = {
     const inParts = parts === undefined ? "" : `, ${count(parts, "part", "parts")} to fetch`;
     const kept = isNumber(stored) && stored > 0 ? `, ${bytes(stored)}${isNumber(total) ? ` of ${bytes(total)}` : ""} stored before` : "";
     const again = isNumber(number) && number > 1 ? `, try ${number}` : "";
-    return `Started${by}${inParts}${kept}${again}${isText(why) ? `: ${WHY[why] ?? why}` : ""}`;
+    return `Started${by}${inParts}${kept}${again}${isText(why) && why !== "preferred" ? `: ${WHY[why] ?? why}` : ""}`;
   },
   progress: ({ downloaded, stored }) => `${bytes(downloaded)} downloaded, ${bytes(stored)} stored`,
   waiting({ reason, until, try: number }) {
@@ -47,8 +46,8 @@ const WORDS = {
   },
   success({ sizes, verified }) {
     const size = Array.isArray(sizes) ? sum(sizes) : undefined;
-    const checked = Array.isArray(verified) && verified.length > 0 ? "every part measured, SHA-256 verified" : "every part measured";
-    return `Stored${size === undefined ? "" : `, ${bytes(size)}`}: ${checked}`;
+    const checked = Array.isArray(verified) && verified.length > 0 ? "SHA-256 verified" : "every part measured";
+    return `${size === undefined ? "Stored" : `${bytes(size)} stored`}, ${checked}`;
   },
   failure({ reason, message }) {
     const words = failureWords(String(reason));
