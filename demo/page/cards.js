@@ -40,7 +40,7 @@ export class Card {
 
   /**
    * @param {string} id the download's id
-   * @param {{ title: string, bytes?: number, sha256?: string } | undefined} model what the server offers under this id
+   * @param {{ title: string, resources: { bytes?: number, sha256?: string }[] } | undefined} model what the server offers under this id
    * @param {(action: string) => Promise<void>} perform runs a command; its rejection is shown on the card
    */
   constructor(id, model, perform) {
@@ -87,6 +87,23 @@ export class Card {
     return this.#model?.title ?? snapshot?.title ?? this.#id;
   }
 
+  /** The size that the server's list gives, in bytes; undefined where a file's is not told. */
+  #size() {
+    const sizes = this.#model?.resources.map(({ bytes: size }) => size) ?? [undefined];
+    return sizes.includes(undefined) ? undefined : sizes.reduce((sum, size) => sum + size, 0);
+  }
+
+  #facts() {
+    const files = this.#model?.resources ?? [];
+    const size = this.#size();
+    const hashes = files.filter(({ sha256 }) => sha256).length;
+    return [
+      size !== undefined && bytes(size),
+      files.length > 1 && `${files.length} files`,
+      hashes > 0 && hashes === files.length && (hashes === 1 ? `SHA-256 ${files[0].sha256.slice(0, 8)}…` : "SHA-256 of each"),
+    ].filter(Boolean);
+  }
+
   #measure(snapshot) {
     if (snapshot?.phase !== "transferring") {
       this.#speed.reset();
@@ -118,7 +135,7 @@ export class Card {
 
   #renderProgress(snapshot) {
     const parts = this.#parts;
-    const total = snapshot?.total ?? this.#model?.bytes;
+    const total = snapshot?.total ?? this.#size();
     const downloaded = snapshot?.downloaded ?? 0;
     const stored = snapshot?.stored ?? 0;
     const storedPercent = percent(stored, total);
@@ -144,8 +161,9 @@ export class Card {
     setText(parts.attempt, snapshot ? String(snapshot.attempt) : UNKNOWN);
     // Nothing was downloaded in an attempt that ended in a cached hit, so no such figure stands there.
     parts.gain.hidden = this.#closing?.type === "cached-hit" && !running;
-    parts.way.hidden = snapshot?.transport === undefined;
-    setText(parts.transport, transportWords(snapshot?.transport) ?? UNKNOWN);
+    const way = transportWords(snapshot?.transport);
+    parts.transport.hidden = way === undefined;
+    setText(parts.transport, way === undefined ? "" : `by ${way}`);
   }
 
   #renderFlow(snapshot) {
@@ -252,7 +270,6 @@ export class Card {
       figure("attempt", "Attempt", { "data-testid": "attempt" }),
       (parts.flow = figure("speed", "Speed", { "data-testid": "speed" })),
       (parts.flowLeft = figure("left", "Time left", { "data-testid": "time-left" })),
-      (parts.way = figure("transport", "By", { "data-testid": "transport" })),
     );
     parts.waitingText = h("span", {});
     parts.waitingUntil = h("span", { class: "until", role: "timer" });
@@ -270,7 +287,6 @@ export class Card {
       );
       return parts[action];
     });
-    const facts = [model?.bytes && bytes(model.bytes), model?.sha256 && `SHA-256 ${model.sha256.slice(0, 8)}…`].filter(Boolean);
     return h(
       "article",
       { class: "card", "data-testid": `card-${this.#id}`, "data-download": this.#id, tabindex: -1, "aria-label": this.#title(undefined) },
@@ -279,7 +295,8 @@ export class Card {
         "p",
         { class: "card-facts" },
         h("code", {}, this.#id),
-        ...facts.map((fact) => h("span", {}, fact)),
+        ...this.#facts().map((fact) => h("span", {}, fact)),
+        (parts.transport = h("span", { "data-testid": "transport" })),
       ),
       parts.bar,
       parts.figures,

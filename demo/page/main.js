@@ -85,7 +85,7 @@ async function readModels() {
   try {
     const response = await fetch("/api/models");
     if (!response.ok) throw new Error(`the server answered ${response.status}`);
-    models = await response.json();
+    models = (await response.json()).map(normalize);
     message.hidden = models.length > 0;
     setText(message, "The server offers no model.");
   } catch (error) {
@@ -94,6 +94,12 @@ async function readModels() {
   }
   for (const model of models) cardOf(model.id);
   chat.offer(models);
+}
+
+/** A model of the server's list; one of a single file may be given without a list of files. */
+function normalize(model) {
+  const { url, bytes, sha256 } = model;
+  return { ...model, resources: model.resources ?? [{ url, bytes, sha256 }] };
 }
 
 /** The card of a download, made on first use: the server's models first, then whatever else the history knows. */
@@ -149,15 +155,21 @@ async function downloadOf(id) {
   return download;
 }
 
-function specOf({ id, title, url, bytes, sha256 }) {
-  const address = new URL(url, location.href);
-  for (const [key, value] of query) if (!OWN_PARAMETERS.has(key)) address.searchParams.set(key, value);
+function specOf({ id, title, resources }) {
+  const icons = [192, 512].map((size) => ({ src: `/icons/longhaul-${size}.png`, sizes: `${size}x${size}`, type: "image/png" }));
   return {
     id,
     title,
-    icons: [192, 512].map((size) => ({ src: `/icons/longhaul-${size}.png`, sizes: `${size}x${size}`, type: "image/png" })),
-    resources: [{ url: address.href, bytes, sha256 }],
+    icons: icons.map((icon) => ({ ...icon, src: new URL(icon.src, location.href).href })),
+    resources: resources.map(({ url, bytes, sha256 }) => ({ url: addressOf(url), bytes, sha256 })),
   };
+}
+
+/** A file's full address, with what this page's own address adds to it. */
+function addressOf(url) {
+  const address = new URL(url, location.href);
+  for (const [key, value] of query) if (!OWN_PARAMETERS.has(key)) address.searchParams.set(key, value);
+  return address.href;
 }
 
 function tick() {
