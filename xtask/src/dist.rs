@@ -1,7 +1,7 @@
 //! `cargo xtask dist`: the JavaScript package, built and measured.
 
 mod files;
-mod sizes;
+pub(crate) mod sizes;
 mod wasm;
 
 use std::ffi::OsStr;
@@ -52,6 +52,12 @@ const CONFORMANCE_CRATE: &str = "longhaul-state-tests";
 
 /// Builds everything and prints the table.
 pub(crate) fn run() -> Result<()> {
+    print!("{}", sizes::table(&build()?));
+    Ok(())
+}
+
+/// Builds everything.
+pub(crate) fn build() -> Result<Vec<EntryPoint>> {
     for entry in &ENTRIES {
         for file in entry.needed {
             let path = workspace::path(entry.scripts).join(file);
@@ -97,7 +103,7 @@ pub(crate) fn run() -> Result<()> {
             .chain(scripts(&workspace::path(entry.scripts))?)
         {
             if !path.ends_with(".d.ts") {
-                point.add(&path, &bytes);
+                point.add(&path, &bytes)?;
             }
             dist.add(path, bytes);
         }
@@ -119,8 +125,7 @@ pub(crate) fn run() -> Result<()> {
     }
     conformance.write()?;
 
-    print!("{}", sizes::table(&entry_points)?);
-    Ok(())
+    Ok(entry_points)
 }
 
 /// Two runs at a time would write the same files; the second waits until the first lets go of this.

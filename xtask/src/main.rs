@@ -1,5 +1,6 @@
 //! `cargo xtask`: the commands of the workspace.
 
+mod bench;
 mod demo;
 mod dist;
 mod setup;
@@ -50,6 +51,10 @@ enum Task {
     /// wasm-opt and puts it beside the hand-written modules and types. The conformance suites go to
     /// target/conformance/. Sizes are printed against their budgets; being over does not fail.
     Dist,
+    /// Measure: the package's sizes and the crates' benchmarks
+    ///
+    /// Prints tables and writes the figures as JSON to target/bench/.
+    Bench,
 }
 
 fn main() -> ExitCode {
@@ -57,6 +62,7 @@ fn main() -> ExitCode {
         Task::Setup => setup::run(),
         Task::Demo(options) => demo::run(options),
         Task::Test(options) => test::run(&options),
+        Task::Bench => bench::run(),
         Task::Dist => dist::run(),
     };
     match done {

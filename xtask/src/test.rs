@@ -3,7 +3,7 @@
 mod core_imports;
 mod counts;
 mod report;
-mod targets;
+pub(crate) mod targets;
 mod types;
 
 use std::fs;
@@ -14,6 +14,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 
 use crate::dist;
+use crate::setup::wasm_target::{self, WasmCompiler};
 use crate::setup::{self, Part};
 use crate::shell;
 use crate::workspace;
@@ -81,6 +82,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         );
     } else {
         page_scripts(&mut report)?;
+        clippy_for_wasm(&mut report)?;
         report.check("core's wasm imports nothing", core_imports::check);
         let built = report.check("package", dist::run);
         if built {
@@ -102,6 +104,25 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn cargo(arguments: &[&str], advice: &str) -> Result<()> {
     shell::run(shell::cargo().args(arguments), advice)
+}
+
+/// Much of the adapters is compiled for the browser alone.
+fn clippy_for_wasm(report: &mut Report) -> Result<()> {
+    let compiler = wasm_target::ensure()?;
+    if compiler != WasmCompiler::Own {
+        report.not_run("clippy for wasm (it needs the target from rustup)");
+        return Ok(());
+    }
+    let mut command = compiler.cargo("clippy");
+    command.arg("--lib");
+    for package in ["core", "browser", "page", "sw", "state-tests"] {
+        command.args(["-p", &format!("longhaul-{package}")]);
+    }
+    command.args(["--", "-D", "warnings"]);
+    report.check("clippy for wasm", || {
+        shell::run(&mut command, "see its findings above")
+    });
+    Ok(())
 }
 
 fn documentation() -> Result<()> {

@@ -6,12 +6,13 @@ use std::io::{Read as _, Write as _};
 use anyhow::Result;
 use flate2::Compression;
 use flate2::write::GzEncoder;
+use serde_json::{Map, Value, json};
 
 /// All that a browser loads for one entry point.
 pub(crate) struct EntryPoint {
     name: String,
     gzip_budget: usize,
-    files: Vec<(String, Vec<u8>)>,
+    files: Vec<(String, Size)>,
 }
 
 /// Bytes of one file or of several together.
@@ -32,29 +33,34 @@ impl EntryPoint {
         }
     }
 
-    /// Counts a file in.
-    pub(crate) fn add(&mut self, path: &str, bytes: &[u8]) {
-        self.files.push((path.to_owned(), bytes.to_vec()));
+    /// Counts a file in; each is compressed by itself, as it is sent.
+    pub(crate) fn add(&mut self, path: &str, bytes: &[u8]) -> Result<()> {
+        self.files.push((path.to_owned(), measure(bytes)?));
+        Ok(())
+    }
+
+    fn size(&self) -> Size {
+        let mut sum = Size::default();
+        for (_, size) in &self.files {
+            sum.raw += size.raw;
+            sum.gzip += size.gzip;
+            sum.brotli += size.brotli;
+        }
+        sum
     }
 }
 
 /// One line for each file, one for each entry point, with what is left of its budget.
-pub(crate) fn table(points: &[EntryPoint]) -> Result<String> {
+pub(crate) fn table(points: &[EntryPoint]) -> String {
     let mut text = format!(
         "{:<24}{:>10}{:>10}{:>10}\n",
         "bytes", "raw", "gzip -9", "brotli 11"
     );
     for point in points {
-        let mut sum = Size::default();
-        for (path, bytes) in &point.files {
-            let size = measure(bytes)?;
-            sum = Size {
-                raw: sum.raw + size.raw,
-                gzip: sum.gzip + size.gzip,
-                brotli: sum.brotli + size.brotli,
-            };
-            line(&mut text, &format!("  {path}"), size, "");
+        for (path, size) in &point.files {
+            line(&mut text, &format!("  {path}"), *size, "");
         }
+        let sum = point.size();
         line(
             &mut text,
             &point.name,
@@ -62,7 +68,19 @@ pub(crate) fn table(points: &[EntryPoint]) -> Result<String> {
             &verdict(sum.gzip, point.gzip_budget),
         );
     }
-    Ok(text)
+    text
+}
+
+/// The sums of the entry points for other programs to read, in bytes.
+pub(crate) fn json(points: &[EntryPoint]) -> Value {
+    let mut all = Map::new();
+    for point in points {
+        let Size { raw, gzip, brotli } = point.size();
+        let sizes =
+            json!({ "raw": raw, "gzip": gzip, "brotli": brotli, "gzipBudget": point.gzip_budget });
+        all.insert(point.name.clone(), sizes);
+    }
+    Value::Object(all)
 }
 
 fn line(text: &mut String, name: &str, size: Size, note: &str) {
@@ -113,9 +131,10 @@ mod tests {
     #[test]
     fn an_entry_point_is_the_sum_of_its_files() {
         let mut point = EntryPoint::new("page", 90);
-        point.add("a.js", b"export {};");
-        point.add("b.js", b"export {};");
-        let table = table(&[point]).unwrap();
+        point.add("a.js", b"export {};").unwrap();
+        point.add("b.js", b"export {};").unwrap();
+        assert_eq!(json(std::slice::from_ref(&point))["page"]["raw"], 20);
+        let table = table(&[point]);
         let last = table.lines().last().unwrap();
         assert!(last.starts_with("page") && last.contains(" 20 "), "{table}");
     }

@@ -59,6 +59,8 @@ pub(crate) struct Counter<'a> {
     targets: &'a Targets,
     /// Kind of the test program that is running.
     now: Option<Kind>,
+    /// The cases that it has said something about.
+    cases: Option<Tally>,
     results: Vec<(Kind, Tally)>,
 }
 
@@ -68,6 +70,7 @@ impl<'a> Counter<'a> {
         Self {
             targets,
             now: None,
+            cases: None,
             results: Vec::new(),
         }
     }
@@ -79,8 +82,15 @@ impl<'a> Counter<'a> {
             self.now = Some(Kind::Doc);
         } else if let Some(program) = running(line) {
             self.now = Some(self.targets.kind_of(program));
+            self.cases = None;
+        } else if let (Some(Kind::Store), Some(passed)) = (self.now, case(line)) {
+            let cases = self.cases.get_or_insert_default();
+            cases.passed += u64::from(passed);
+            cases.failed += u64::from(!passed);
         } else if let (Some(kind), Some(tally)) = (self.now, result(line)) {
-            self.results.push((kind, tally));
+            // Where one test runs a suite of cases, it is the cases that count.
+            self.results
+                .push((kind, self.cases.take().unwrap_or(tally)));
         }
     }
 
@@ -100,6 +110,19 @@ fn running(line: &str) -> Option<&str> {
     }
     let file = program.trim_end_matches(')').rsplit(['/', '\\']).next()?;
     Some(file.rsplit_once('-').map_or(file, |(name, _)| name))
+}
+
+/// `conformance an_append_is_read_back ... ok`, maybe behind the name of the test that runs it: whether it passed.
+fn case(line: &str) -> Option<bool> {
+    let (_, rest) = line.rsplit_once("conformance ")?;
+    let (name, outcome) = rest.split_once(" ... ")?;
+    if name.contains(' ') {
+        return None;
+    }
+    match outcome {
+        "ok" => Some(true),
+        _ => outcome.starts_with("FAILED").then_some(false),
+    }
 }
 
 /// `test result: ok. 5 passed; 0 failed; 1 ignored; ...`
@@ -190,6 +213,45 @@ test result: ok. 1 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; fini
         let mut counter = Counter::new(&targets);
         counter.line("test result: ok. 2 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out");
         assert_eq!(counter.results(), []);
+    }
+
+    #[test]
+    fn where_one_test_runs_a_suite_its_cases_are_counted() {
+        let targets = Targets::of_tests(&[("e2e_conformance", Kind::Store)]);
+        let mut counter = Counter::new(&targets);
+        for line in [
+            "Running tests/e2e_conformance.rs (target/debug/deps/e2e_conformance-1)",
+            "running 1 test",
+            "test every_case_passes ... conformance a_fresh_store_is_empty ... ok",
+            "conformance a_limit_of_zero ... FAILED: found 1",
+            "conformance ids_may_be_any_text ... ok",
+            "conformance: 2 passed",
+            "FAILED",
+            "test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out",
+        ] {
+            counter.line(line);
+        }
+        let cases = Tally {
+            passed: 2,
+            failed: 1,
+            ignored: 0,
+        };
+        assert_eq!(counter.results(), [(Kind::Store, cases)]);
+    }
+
+    #[test]
+    fn a_suite_that_reached_no_case_counts_as_its_one_test() {
+        let targets = Targets::of_tests(&[("e2e_conformance", Kind::Store)]);
+        let mut counter = Counter::new(&targets);
+        counter.line("Running tests/e2e_conformance.rs (target/debug/deps/e2e_conformance-1)");
+        counter
+            .line("test result: FAILED. 0 passed; 1 failed; 0 ignored; 0 measured; 0 filtered out");
+        let one = Tally {
+            passed: 0,
+            failed: 1,
+            ignored: 0,
+        };
+        assert_eq!(counter.results(), [(Kind::Store, one)]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! The test programs of the workspace and what they are, from cargo's own list.
+//! The test programs, examples and benchmarks of the workspace and what they are, from cargo's own list.
 
 use std::fs;
 use std::path::Path;
@@ -12,14 +12,16 @@ use crate::shell;
 
 /// File names of tests that drive a browser start like this.
 const BROWSER_PREFIX: &str = "e2e_";
-/// Those of them that run the stores' suites inside it.
-const STORE_PREFIX: &str = "e2e_stores";
+/// The one among them that runs the stores' suites, compiled to wasm, inside it.
+const SUITES: &str = "e2e_conformance";
 
-/// Integration tests and examples.
+/// Integration tests, examples and benchmarks.
 pub(crate) struct Targets {
     tests: Vec<(String, Kind)>,
     /// Package and name.
     examples: Vec<(String, String)>,
+    /// Package and name.
+    benches: Vec<(String, String)>,
 }
 
 impl Targets {
@@ -37,6 +39,7 @@ impl Targets {
         let mut found = Self {
             tests: Vec::new(),
             examples: Vec::new(),
+            benches: Vec::new(),
         };
         for package in metadata["packages"].as_array().into_iter().flatten() {
             for target in package["targets"].as_array().into_iter().flatten() {
@@ -53,6 +56,7 @@ impl Targets {
                 let kind = classify(&name, Path::new(text(&target["src_path"])?))?;
                 self.tests.push((name, kind));
             }
+            Some("bench") => self.benches.push((package.to_owned(), name)),
             Some("example") => self.examples.push((package.to_owned(), name)),
             _ => {}
         }
@@ -84,6 +88,13 @@ impl Targets {
             .map(|(_, name)| name.as_str())
     }
 
+    /// Packages and names of the benchmarks.
+    pub(crate) fn benches(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.benches
+            .iter()
+            .map(|(package, name)| (package.as_str(), name.as_str()))
+    }
+
     /// What the tests in a program are; a program that is no integration test holds unit tests.
     pub(crate) fn kind_of(&self, program: &str) -> Kind {
         self.tests
@@ -101,6 +112,7 @@ impl Targets {
         Self {
             tests,
             examples: Vec::new(),
+            benches: Vec::new(),
         }
     }
 }
@@ -111,7 +123,7 @@ fn is_in_browser(kind: Kind) -> bool {
 
 /// A test whose source uses proptest is a property test.
 fn classify(name: &str, source: &Path) -> Result<Kind> {
-    if name.starts_with(STORE_PREFIX) {
+    if name == SUITES {
         return Ok(Kind::Store);
     }
     if name.starts_with(BROWSER_PREFIX) {
