@@ -100,7 +100,7 @@ export class Card {
     return [
       size !== undefined && bytes(size),
       files.length > 1 && `${files.length} files`,
-      hashes > 0 && hashes === files.length && (hashes === 1 ? `SHA-256 ${files[0].sha256.slice(0, 8)}…` : "SHA-256 of each"),
+      hashes > 0 && hashes === files.length && (hashes === 1 ? `SHA-256 ${files[0].sha256.slice(0, 7)}…` : "SHA-256 of each"),
     ].filter(Boolean);
   }
 

@@ -31,6 +31,9 @@ const PRECACHE = [
   "/longhaul/page_bg.wasm",
 ];
 
+/** Kept when first used: the package's other files, the language model's engine (9 MB), the list of models. */
+const KEPT_ON_USE = /^\/(longhaul\/.+|vendor\/.+|api\/models)$/;
+
 addEventListener("install", (event) => event.waitUntil(precache()));
 addEventListener("activate", (event) => event.waitUntil(dropOldShells()));
 addEventListener("fetch", (event) => {
@@ -39,17 +42,22 @@ addEventListener("fetch", (event) => {
   // Model files are Longhaul's business, and so is everything of other origins.
   if (request.method !== "GET" || url.origin !== location.origin || request.headers.has("range")) return;
   if (request.mode === "navigate") {
-    if (url.pathname === "/") event.respondWith(networkFirst(request, "/"));
-  } else if (url.pathname.startsWith("/vendor/")) {
-    event.respondWith(cacheFirst(request));
-  } else if (PRECACHE.includes(url.pathname) || url.pathname.startsWith("/longhaul/") || url.pathname === "/api/models") {
-    event.respondWith(networkFirst(request, url.pathname));
+    if (url.pathname === "/") event.respondWith(networkFirst(event, "/"));
+  } else if (PRECACHE.includes(url.pathname) || KEPT_ON_USE.test(url.pathname)) {
+    event.respondWith(networkFirst(event, url.pathname));
   }
 });
 
+/**
+ * A file that cannot be had costs the offline start, not the worker: downloads need it, and an installation
+ * that fails would take it away.
+ */
 async function precache() {
   const cache = await caches.open(SHELL);
-  await cache.addAll(PRECACHE.map((path) => new Request(path, { cache: "no-cache" })));
+  const outcomes = await Promise.allSettled(PRECACHE.map((path) => cache.add(new Request(path, { cache: "no-cache" }))));
+  for (const { reason } of outcomes.filter(({ status }) => status === "rejected")) {
+    console.warn("longhaul demo: a file of the page could not be kept for offline starts", reason);
+  }
 }
 
 async function dropOldShells() {
@@ -58,25 +66,25 @@ async function dropOldShells() {
 }
 
 /** The server's answer, kept for the day it does not come; then the one that was kept. */
-async function networkFirst(request, key) {
-  const cache = await caches.open(SHELL);
+async function networkFirst(event, key) {
+  let response;
   try {
-    const response = await fetch(request);
-    if (response.ok) await cache.put(key, response.clone());
-    return response;
+    response = await fetch(event.request);
   } catch (error) {
-    const kept = await cache.match(key);
+    const kept = await caches.match(key, { cacheName: SHELL });
     if (kept) return kept;
     throw error;
   }
+  if (response.ok) event.waitUntil(keep(key, response.clone()));
+  return response;
 }
 
-/** For files whose version is pinned: what is kept never differs from what the server has. */
-async function cacheFirst(request) {
-  const cache = await caches.open(SHELL);
-  const kept = await cache.match(request);
-  if (kept) return kept;
-  const response = await fetch(request);
-  if (response.ok) await cache.put(request, response.clone());
-  return response;
+/** Keeps an answer. Where there is no room for it, the page has had it all the same. */
+async function keep(key, response) {
+  try {
+    const cache = await caches.open(SHELL);
+    await cache.put(key, response);
+  } catch (error) {
+    console.warn("longhaul demo: an answer could not be kept for offline starts", error);
+  }
 }
