@@ -13,7 +13,7 @@ use futures_util::stream;
 use crate::content::Reader;
 use crate::faults::{Counters, Faults};
 use crate::log::{Outcome, Recorder};
-use crate::socket::Connection;
+use crate::socket::{Connection, Ending};
 
 /// The largest piece that is handed on at once.
 const PIECE: u64 = 256 * 1024;
@@ -36,6 +36,8 @@ pub(crate) struct Sending {
     pub(crate) span: Range<u64>,
     /// Bytes of nothing behind them.
     pub(crate) extra: u64,
+    /// The head promised more than that: the connection ends behind them.
+    pub(crate) short: bool,
     /// This byte of the file inverted.
     pub(crate) corrupt: Option<u64>,
     pub(crate) gzip: bool,
@@ -89,6 +91,9 @@ impl Flow {
             self.pass_cut().await?;
             self.pass_stall().await;
             let Some(piece) = self.read().await? else {
+                if self.sending.short {
+                    return Err(self.hang_up(Ending::Fin).await);
+                }
                 return Ok(self.finish());
             };
             let piece = self.encode(piece)?;
@@ -113,17 +118,21 @@ impl Flow {
             faults,
             counters,
             key,
-            connection,
             ..
         } = &self.sending;
         if !counters.may_cut(key, faults.cut_times) {
             return Ok(());
         }
-        // Up to here everything arrives; only then the connection ends.
+        Err(self.hang_up(self.sending.faults.cut_by).await)
+    }
+
+    /// Ends the connection when all that was given to it so far has left.
+    async fn hang_up(&mut self, how: Ending) -> io::Error {
+        let connection = &self.sending.connection;
         connection.flush().await;
-        connection.sever(faults.cut_by);
+        connection.sever(how);
         self.sending.recorder.ends(Outcome::Cut);
-        Err(io::ErrorKind::ConnectionAborted.into())
+        io::ErrorKind::ConnectionAborted.into()
     }
 
     async fn pass_stall(&mut self) {
@@ -206,7 +215,8 @@ impl Flow {
     }
 
     fn is_over(&self) -> bool {
-        self.at == self.end && self.sending.extra == 0 && self.encoder.is_none()
+        let Sending { extra, short, .. } = &self.sending;
+        self.at == self.end && *extra == 0 && !short && self.encoder.is_none()
     }
 
     /// What the compressor still holds.

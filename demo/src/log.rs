@@ -91,7 +91,7 @@ impl Log {
     }
 
     /// Waits until the entries satisfy a condition, and returns them. Looks at every change; for ever, if need be, so put
-    /// a time limit around it.
+    /// a time limit around it. The condition must not use the log itself.
     pub async fn until(&self, mut condition: impl FnMut(&[Entry]) -> bool) -> Vec<Entry> {
         let mut changes = self.changed.subscribe();
         loop {

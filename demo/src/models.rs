@@ -233,6 +233,7 @@ impl Request {
             reader,
             span,
             extra: answer.extra,
+            short: answer.wrong_length == Some(WrongLength::Longer),
             corrupt: answer.corrupt,
             gzip: faults.gzip.is_some(),
             faults: faults.clone(),
@@ -254,8 +255,11 @@ impl Request {
         let rest: Vec<_> = query
             .filter(|pair| !pair.starts_with("redirect="))
             .collect();
-        let path = self.uri.path();
-        let rest = rest.join("&");
+        let mut location = self.uri.path().to_owned();
+        if !rest.is_empty() {
+            location.push('?');
+            location.push_str(&rest.join("&"));
+        }
         let origin = match to {
             Redirect::Same => String::new(),
             Redirect::Cross => match self.app.other_origin(self.connection.socket) {
@@ -270,11 +274,7 @@ impl Request {
             },
         };
         let response = empty(StatusCode::FOUND, recorder);
-        with(
-            response,
-            header::LOCATION,
-            &format!("{origin}{path}?{rest}"),
-        )
+        with(response, header::LOCATION, &format!("{origin}{location}"))
     }
 }
 
