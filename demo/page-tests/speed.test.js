@@ -53,10 +53,17 @@ test("a change of pace is followed within the window", () => {
   within(slower, 1_000_000, 0.1);
 });
 
-test("figures that fall belong to another attempt", () => {
+test("a figure that falls behind the live ones does not disturb the estimate", () => {
+  const estimator = new SpeedEstimator();
+  const before = run(estimator, (t) => t * 10_000, { until: 5000 });
+  estimator.add(20_000_000, 5000);
+  assert.equal(estimator.at(5000), before);
+});
+
+test("after a reset nothing is known", () => {
   const estimator = new SpeedEstimator();
   run(estimator, (t) => t * 10_000, { until: 5000 });
-  estimator.add(0, 5250);
+  estimator.reset();
   assert.equal(estimator.at(5250), undefined);
 });
 

@@ -121,6 +121,8 @@ export class Chat {
         errorLine.hidden = false;
         setText(errorLine, `The model could not answer: ${errorText(error)}`);
         setText(state, "");
+        // Whatever broke it, the next question begins with a fresh engine.
+        if (this.#loaded) this.#unload();
       }
     } finally {
       output.removeAttribute("aria-busy");
@@ -142,6 +144,7 @@ export class Chat {
     const model = await LanguageModel.load(blob);
     // Stopping cannot interrupt the loading itself, so a stopped load is kept for the next question.
     this.#loaded = { id, model };
+    if (!this.#available.has(id)) this.#unload();
     signal.throwIfAborted();
     return model;
   }

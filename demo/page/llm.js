@@ -1,6 +1,8 @@
 // The language model: wllama (llama.cpp in wasm), fed from the stored Blob. Nothing here knows the page.
 
 const VENDOR = "/vendor/wllama";
+/** The first bytes of every GGUF file. */
+const MAGIC = "GGUF";
 /** Enough for a sentence or two; a model of this size has no more to say. */
 const MAX_TOKENS = 48;
 
@@ -13,6 +15,8 @@ export class LanguageModel {
    * Rejects with wllama's error where the file is no model or memory is short.
    */
   static async load(blob) {
+    // wllama takes any bytes for a model, and stumbles over them with the first question.
+    if ((await blob.slice(0, MAGIC.length).text()) !== MAGIC) throw new Error("the stored file is not a GGUF model");
     const { Wllama } = await import(`${VENDOR}/index.js`);
     const wllama = new Wllama(
       { default: `${VENDOR}/wasm/wllama.wasm` },
@@ -38,7 +42,7 @@ export class LanguageModel {
    */
   async complete(prompt, onText, signal) {
     let tokens = 0;
-    await this.#wllama.createCompletion({
+    const answer = this.#wllama.createCompletion({
       prompt,
       max_tokens: MAX_TOKENS,
       temperature: 0,
@@ -48,11 +52,13 @@ export class LanguageModel {
       abortSignal: signal,
       onData(chunk) {
         const text = chunk.choices?.[0]?.text;
-        if (!text) return;
+        if (!text || signal.aborted) return;
         tokens += 1;
         onText(text);
       },
     });
+    // wllama looks at the signal between two tokens, and never again once it was unloaded.
+    await Promise.race([answer, aborted(signal)]);
     return tokens;
   }
 
@@ -60,4 +66,12 @@ export class LanguageModel {
   async unload() {
     await this.#wllama.exit();
   }
+}
+
+/** Rejects with the signal's reason when it fires. */
+function aborted(signal) {
+  return new Promise((_, reject) => {
+    if (signal.aborted) reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
 }

@@ -67,9 +67,7 @@ async function start() {
   facts.follow(longhaul);
   ledger = new Ledger(longhaul);
   longhaul.addEventListener("change", (event) => show(event.detail));
-  await ledger.load();
-  for (const snapshot of await longhaul.list()) show(snapshot);
-  for (const id of cards.keys()) render(id);
+  await refresh();
   ledger.addEventListener("added", ({ detail }) => detail.forEach(({ download }) => render(download)));
   ledger.addEventListener("reset", () => [...cards.keys()].forEach(render));
   new LogView(document, longhaul, ledger, new Details(byId("details")));
@@ -77,6 +75,32 @@ async function start() {
   setInterval(tick, TICK);
   setInterval(() => [...cards.values()].some(({ running }) => running) && facts.estimate(), ESTIMATE);
   addEventListener("online", () => models.length === 0 && readModels());
+  // What another tab forgot leaves no entry behind to tell of it.
+  document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && refresh().catch(console.warn));
+}
+
+/** Reads everything anew: the history, the state of each download, and which of them are no more. */
+async function refresh() {
+  await ledger.load();
+  const listed = await longhaul.list();
+  const ids = new Set(listed.map(({ id }) => id));
+  for (const id of cards.keys()) if (!ids.has(id)) drop(id);
+  // Figures between entries are newer than the fold of the same entries.
+  for (const snapshot of listed) if (!isAhead(snapshots.get(snapshot.id), snapshot)) show(snapshot);
+}
+
+const isAhead = (known, snapshot) => known?.live === true && known.seq >= snapshot.seq;
+
+/** Shows that nothing is known of a download any more. */
+function drop(id) {
+  snapshots.delete(id);
+  if (models.some((model) => model.id === id)) {
+    render(id);
+    return;
+  }
+  cards.get(id).element.remove();
+  cards.delete(id);
+  chat.setAvailable(id, false);
 }
 
 /** Reads what the server offers; offline the service worker answers with the list of the last visit. */
@@ -92,7 +116,13 @@ async function readModels() {
     message.hidden = false;
     setText(message, `The list of models could not be read (${errorText(error)}). What is stored is shown below.`);
   }
-  for (const model of models) cardOf(model.id);
+  for (const { id } of models) {
+    // A card made while the list could not be read does not know what it could ask for.
+    cards.get(id)?.element.remove();
+    cards.delete(id);
+    cardOf(id);
+    if (ledger) render(id);
+  }
   chat.offer(models);
 }
 
@@ -135,17 +165,7 @@ async function perform(id, action) {
   }
   const download = await downloadOf(id);
   await download[action]();
-  if (action === "forget") {
-    snapshots.delete(id);
-    await ledger.load();
-    if (models.some((model) => model.id === id)) {
-      render(id);
-    } else {
-      cards.get(id).element.remove();
-      cards.delete(id);
-      chat.setAvailable(id, false);
-    }
-  }
+  if (action === "forget") await refresh();
   facts.estimate();
 }
 

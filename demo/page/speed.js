@@ -23,15 +23,15 @@ export class SpeedEstimator {
   add(total, now) {
     const samples = this.#samples;
     const last = samples.at(-1);
-    // What has arrived never falls within an attempt. Where it does, this is another attempt.
-    if (last && total < last.total) this.reset();
-    const before = this.#samples.at(-2);
-    if (last && before && last.at - before.at < SPACING && total >= last.total) {
+    // Live figures run ahead of those in the history, so one that falls behind is old news, no step back.
+    if (last && total < last.total) return;
+    const before = samples.at(-2);
+    if (last && before && last.at - before.at < SPACING) {
       last.total = total;
       last.at = Math.max(now, last.at);
       return;
     }
-    this.#samples.push({ at: now, total });
+    samples.push({ at: now, total });
   }
 
   /** Forgets everything, for a new attempt. */
