@@ -10,12 +10,17 @@
 pub mod answer;
 pub mod background_fetch;
 pub mod channel;
+pub mod deliver;
+pub mod driver;
 pub mod events;
 pub mod hash;
 pub mod job;
 pub mod js;
 pub mod locks;
 pub mod net;
+pub mod node;
 pub mod once;
 pub mod parts;
 pub mod trace;
+pub mod translate;
+pub mod work;

@@ -24,7 +24,6 @@ pub struct Sender<T>(Weak<RefCell<Slot<T>>>);
 pub struct Receiver<T>(Rc<RefCell<Slot<T>>>);
 
 /// A connected pair.
-#[must_use]
 pub fn channel<T>() -> (Sender<T>, Receiver<T>) {
     let slot = Rc::new(RefCell::new(Slot {
         value: None,

@@ -15,10 +15,6 @@ use crate::js::Exception;
 use crate::net::sleep;
 use crate::once;
 
-/// How long an opening may take, in milliseconds. It waits for other connections to close: ours do so at once, but a
-/// foreign one, or a page that is frozen, may not.
-const OPENING_LIMIT: u32 = 10_000;
-
 /// An open connection. Closes when dropped, after its running transactions.
 pub(super) struct Connection {
     pub(super) database: Database,
@@ -56,15 +52,15 @@ impl Drop for Connection {
     }
 }
 
-/// Opens the database at [`VERSION`], upgrading an older one.
-pub(super) async fn open(name: &str) -> Result<Connection, StoreError> {
-    let error = match attempt(name, Some(VERSION)).await {
+/// Opens the database at [`VERSION`], upgrading an older one, within `limit` milliseconds.
+pub(super) async fn open(name: &str, limit: u32) -> Result<Connection, StoreError> {
+    let error = match attempt(name, Some(VERSION), limit).await {
         Ok(database) => return Ok(Connection::new(database)),
         Err(error) => error,
     };
     if error.name == "VersionError" {
         // Only opening without a version tells which one is there.
-        if let Ok(database) = attempt(name, None).await {
+        if let Ok(database) = attempt(name, None, limit).await {
             let found = database.version().unwrap_or(u32::MAX);
             database.close();
             return Err(StoreError::NewerDatabase {
@@ -78,13 +74,13 @@ pub(super) async fn open(name: &str) -> Result<Connection, StoreError> {
 
 type Outcome = Result<Database, Exception>;
 
-async fn attempt(name: &str, version: Option<u32>) -> Outcome {
+async fn attempt(name: &str, version: Option<u32>, limit: u32) -> Outcome {
     let request = Factory::new()
         .and_then(|factory| factory.open(name, version))
         .map_err(|error| exception(&error))?;
     let blocked = Rc::new(Cell::new(false));
     let outcome = std::pin::pin!(watch(request, version, blocked.clone()));
-    match select(outcome, std::pin::pin!(sleep(OPENING_LIMIT))).await {
+    match select(outcome, std::pin::pin!(sleep(limit))).await {
         Either::Left((outcome, _)) => {
             outcome.unwrap_or_else(|| Err(Exception::new("AbortError", "")))
         }

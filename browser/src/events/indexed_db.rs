@@ -18,6 +18,7 @@ use crate::js::{Exception, number, set, text};
 /// closed from outside.
 pub struct IndexedDb {
     name: String,
+    opening_limit: u32,
     connection: RefCell<Option<Rc<Connection>>>,
 }
 
@@ -39,8 +40,17 @@ impl IndexedDb {
     pub fn new(name: &str) -> Self {
         Self {
             name: name.into(),
+            opening_limit: 10_000,
             connection: RefCell::new(None),
         }
+    }
+
+    /// The same store with another limit for opening, in milliseconds; 10,000 unless told. An opening waits for other
+    /// connections to close where the database is being upgraded or deleted: ours do so at once, but a foreign one may not.
+    #[must_use]
+    pub fn opening_limit(mut self, milliseconds: u32) -> Self {
+        self.opening_limit = milliseconds;
+        self
     }
 
     /// Opens the database now, so that a failure shows early.
@@ -60,7 +70,7 @@ impl IndexedDb {
             return Ok(open.clone());
         }
         // Two openings at the same time both succeed; the connection that loses its place closes when it is done.
-        let opened = Rc::new(connection::open(&self.name).await?);
+        let opened = Rc::new(connection::open(&self.name, self.opening_limit).await?);
         self.connection.replace(Some(opened.clone()));
         Ok(opened)
     }

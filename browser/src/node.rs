@@ -1,0 +1,415 @@
+//! A node: one context (a page, or the service worker) at work on the shared stores.
+//!
+//! It reads histories into states, appends what the core decides, and takes witnesses. All contexts do the same over
+//! the same stores, so none needs to trust what another one says.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use longhaul_core::{
+    Background, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId, Origin, Policy,
+    Preference, Range, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
+};
+use web_sys::Headers;
+
+use crate::background_fetch::{BackgroundFetchManager, BackgroundFetchRegistration};
+use crate::events::{Append, AppendError, EventStore, IndexedDb, Links, StoreError};
+use crate::net::{now_ms, online};
+use crate::parts::{PartError, PartStore};
+use crate::translate;
+
+/// What a node needs of the context it runs in.
+// Futures are not `Send` anywhere in a browser.
+#[allow(async_fn_in_trait)]
+pub trait Host {
+    /// Which side this is.
+    fn role(&self) -> Role;
+    /// The history of a download grew: everyone should read again.
+    fn changed(&self, download: &str);
+    /// Figures newer than the history.
+    fn live(&self, download: &str, downloaded: u64, stored: u64);
+    /// The headers that requests of a download carry, where this context has been given any.
+    fn headers(&self, download: &str) -> Option<Headers>;
+    /// Whether background jobs can be started from here, and where running ones can be looked up.
+    async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
+    /// Registrations whose completion the worker is handling now. Answered only after every completion that was under
+    /// way when it was asked has been named or accounted for.
+    async fn handling(&self) -> Vec<String>;
+}
+
+/// How a node was set up.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Setup {
+    /// Prefix of database, caches and locks.
+    pub name: String,
+    /// The transport the app wants.
+    pub preference: Preference,
+    /// Sizes, limits and delays.
+    pub policy: Policy,
+    /// How many parts the page fetches at a time.
+    pub parallel: usize,
+}
+
+/// Why a commit did not come about.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommitError {
+    /// The command is not allowed in this state.
+    #[error(transparent)]
+    Rejected(#[from] Rejection),
+    /// The history cannot be read or written.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The parts at rest cannot be looked at.
+    #[error(transparent)]
+    Parts(#[from] PartError),
+}
+
+/// What a commit led to.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// The state afterwards.
+    pub download: Download,
+    /// What was appended.
+    pub events: Vec<Event>,
+}
+
+/// A state with the text of the head it belongs to, by which a history that was forgotten and begun anew is told from
+/// the one that was read before.
+struct Known {
+    head: String,
+    download: Download,
+}
+
+/// One context at work on the shared stores.
+pub struct Node<H> {
+    /// How it was set up.
+    pub setup: Setup,
+    /// What it needs of its context.
+    pub host: H,
+    /// The histories.
+    pub store: IndexedDb,
+    /// The parts at rest.
+    pub parts: PartStore,
+    known: RefCell<BTreeMap<String, Known>>,
+}
+
+impl<H: Host> Node<H> {
+    /// A node over the stores of this name.
+    #[must_use]
+    pub fn new(setup: Setup, host: H) -> Rc<Self> {
+        Rc::new(Self {
+            store: IndexedDb::new(&setup.name),
+            parts: PartStore::new(&setup.name),
+            known: RefCell::default(),
+            setup,
+            host,
+        })
+    }
+
+    /// The name of the Web Lock under which a download has its owner.
+    #[must_use]
+    pub fn lock_name(&self, download: &str) -> String {
+        ["longhaul/", &self.setup.name, "/", download].concat()
+    }
+
+    /// The state of a download: the fold of its history, of which only what is new is read.
+    pub async fn load(&self, id: &str) -> Result<Download, StoreError> {
+        let Some(head) = self.store.head(id).await? else {
+            self.known.borrow_mut().remove(id);
+            return Ok(Download::new(id));
+        };
+        let before = self
+            .known
+            .borrow()
+            .get(id)
+            .map(|known| (known.head == head.state, known.download.clone()));
+        let mut download = match before {
+            Some((true, download)) => return Ok(download),
+            Some((false, download)) if download.seq < head.seq => download,
+            _ => Download::new(id),
+        };
+        let after = download.seq;
+        for row in self.store.read(id, after, None).await? {
+            download.apply(Entry::decode(&row.text).as_ref());
+        }
+        if after > 0 && head_text(&download) != head.state {
+            // Not the history that was read before: from the beginning, then.
+            let rows = self.store.read(id, 0, None).await?;
+            download = Download::fold(id, rows.iter().map(|row| row.text.as_str()));
+        }
+        // The log can be ahead of the head only between two reads, and behind it only where entries are gone.
+        download.degraded |= download.seq < head.seq;
+        self.remember(head.state, &download);
+        Ok(download)
+    }
+
+    fn remember(&self, head: String, download: &Download) {
+        let known = Known {
+            head,
+            download: download.clone(),
+        };
+        self.known.borrow_mut().insert(download.id.clone(), known);
+    }
+
+    /// Decides on an input and appends what was decided, as often as another writer is faster. The input is made anew
+    /// from each state, so that a witness is never older than the history it is held against; without one there is
+    /// nothing to decide.
+    ///
+    /// `links` are the full URLs of a request, kept apart from the history while they are needed.
+    pub async fn commit(
+        &self,
+        id: &str,
+        links: Option<String>,
+        mut input: impl AsyncFnMut(&Download) -> Result<Option<Input>, CommitError>,
+    ) -> Result<Committed, CommitError> {
+        loop {
+            let download = self.load(id).await?;
+            let now = now_ms();
+            let events = match input(&download).await? {
+                Some(input) => decide(&download, now, input)?,
+                None => Vec::new(),
+            };
+            if events.is_empty() && links.is_none() {
+                return Ok(Committed { download, events });
+            }
+            let (append, next) = self.batch(&download, now, &events, links.clone());
+            match self.store.append(&append).await {
+                Ok(()) => {
+                    self.remember(append.head, &next);
+                    if !events.is_empty() {
+                        self.host.changed(id);
+                    }
+                    return Ok(Committed {
+                        download: next,
+                        events,
+                    });
+                }
+                Err(AppendError::Conflict { .. }) => {}
+                Err(AppendError::Store(error)) => return Err(error.into()),
+            }
+        }
+    }
+
+    fn batch(
+        &self,
+        download: &Download,
+        now: u64,
+        events: &[Event],
+        links: Option<String>,
+    ) -> (Append, Download) {
+        let origin = match self.host.role() {
+            Role::Page => Origin::Page,
+            Role::Worker => Origin::ServiceWorker,
+        };
+        // Clocks of two contexts are one clock, but it can be set back; a history never goes back.
+        let at = now.max(download.at);
+        let mut next = download.clone();
+        let mut entries = Vec::with_capacity(events.len());
+        for event in events {
+            let entry = Entry::new(&download.id, next.seq + 1, at, origin, event.clone());
+            next.seq = entry.seq;
+            next.at = at;
+            evolve(&mut next, event);
+            entries.push(entry.encode());
+        }
+        let append = Append {
+            download: download.id.clone(),
+            expected: download.seq,
+            entries,
+            head: head_text(&next),
+            links: links_after(events, links),
+        };
+        (append, next)
+    }
+
+    /// What can be observed of a download now, what is at rest included.
+    pub async fn witness(&self, download: &Download) -> Result<Witness, PartError> {
+        let mut witness = self.witness_without_rest(download).await;
+        let keys: Vec<String> = download
+            .files
+            .iter()
+            .map(File::key)
+            .collect();
+        witness.rest = self.rest(&keys).await?;
+        Ok(witness)
+    }
+
+    /// What can be observed but for what is at rest, which is to be looked at afterwards: a completion that is named
+    /// here may store parts until then, but not the other way round.
+    pub async fn witness_without_rest(&self, download: &Download) -> Witness {
+        let (background, manager) = self.host.background().await;
+        let jobs = match &manager {
+            Some(manager) => self.jobs(manager, Some(&download.id)).await,
+            None => Vec::new(),
+        };
+        let current = download
+            .state
+            .transfer()
+            .and_then(|transfer| transfer.registration.as_ref());
+        let absent = current.is_some_and(|id| !jobs.iter().any(|job| job.registration == *id));
+        // An absent job is not a lost one: its completion may be under way.
+        let handling = if absent {
+            self.host.handling().await
+        } else {
+            Vec::new()
+        };
+        Witness {
+            jobs,
+            handling,
+            context: self.context(&download.id, background),
+            ..Witness::default()
+        }
+    }
+
+    /// What is at rest under these keys.
+    pub async fn rest(&self, keys: &[String]) -> Result<Rest, PartError> {
+        let mut rest = Rest::new();
+        for key in keys {
+            if !rest.contains_key(key) {
+                let ranges = self.parts.list(key).await?;
+                let ranges = ranges
+                    .iter()
+                    .map(|range| Range::new(range.start, range.len))
+                    .collect();
+                rest.insert(key.clone(), ranges);
+            }
+        }
+        Ok(rest)
+    }
+
+    /// Looks whether what is available is still there; whatever else a download is, it stays.
+    pub async fn look(&self, id: &str) -> Result<Download, CommitError> {
+        let committed = self
+            .commit(id, None, async |download| {
+                if !download.is_available() {
+                    return Ok(None);
+                }
+                let keys: Vec<String> = download.files.iter().map(File::key).collect();
+                let rest = self.rest(&keys).await?;
+                let witness = Witness { rest, ..Witness::default() };
+                Ok(Some(Input::Signal(Signal::Observed(Box::new(witness)))))
+            })
+            .await?;
+        Ok(committed.download)
+    }
+
+    fn context(&self, id: &str, background: Background) -> Context {
+        Context {
+            name: self.setup.name.clone(),
+            role: self.host.role(),
+            offline: !online(),
+            headers: self.host.headers(id).is_some(),
+            background,
+            preference: self.setup.preference,
+            policy: self.setup.policy.clone(),
+        }
+    }
+
+    /// The jobs of this name that the browser knows: of one download, or of all.
+    pub async fn jobs(&self, manager: &BackgroundFetchManager, download: Option<&str>) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        // Where the browser does not answer, there is nothing to be seen.
+        for id in manager.get_ids().await.unwrap_or_default() {
+            let ours = JobId::parse(&id).filter(|id| id.name == self.setup.name);
+            if !ours.is_some_and(|id| download.is_none_or(|download| id.download == download)) {
+                continue;
+            }
+            if let Some(registration) = self.registration(manager, &id).await
+                && let Some((_, job)) = translate::job(&registration.state(), &self.setup.name)
+            {
+                jobs.push(job);
+            }
+        }
+        jobs
+    }
+
+    /// A running job by its id.
+    pub async fn registration(
+        &self,
+        manager: &BackgroundFetchManager,
+        id: &str,
+    ) -> Option<BackgroundFetchRegistration> {
+        manager.get(id).await.ok().flatten()
+    }
+
+    /// The states of all downloads, from their heads; a head that cannot be read costs a fold of its history.
+    pub async fn list(&self) -> Result<Vec<Download>, StoreError> {
+        let mut downloads = Vec::new();
+        for head in self.store.heads().await? {
+            let state = serde_json::from_str::<Download>(&head.state)
+                .ok()
+                .filter(|download| download.seq == head.seq && download.id == head.download);
+            downloads.push(match state {
+                Some(download) => download,
+                None => self.load(&head.download).await?,
+            });
+        }
+        Ok(downloads)
+    }
+
+    /// Deletes files under these keys, except those that another download than `of` refers to.
+    pub async fn delete_files(&self, of: &str, keys: &[String]) -> Result<(), CommitError> {
+        let downloads = self.list().await?;
+        let others: Vec<&Download> = downloads
+            .iter()
+            .filter(|download| download.id != of)
+            .collect();
+        for key in keys {
+            if !others.iter().any(|download| refers_to(download, key)) {
+                self.parts.delete(key).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Deletes every file that no download refers to. The files are listed before the downloads are read: one that is
+    /// begun meanwhile is not among them.
+    pub async fn sweep(&self) -> Result<(), CommitError> {
+        let files = self.parts.files().await?;
+        if files.is_empty() {
+            return Ok(());
+        }
+        let downloads = self.list().await?;
+        for key in files {
+            if !downloads.iter().any(|download| refers_to(download, &key)) {
+                tracing::info!("removed bytes that belong to no download");
+                self.parts.delete(&key).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a download's bytes are among those under a key, or are to be.
+fn refers_to(download: &Download, key: &str) -> bool {
+    let holds = !matches!(
+        download.state,
+        State::Aborted { .. } | State::Evicted { .. } | State::None
+    );
+    holds && download.files.iter().any(|file| file.key() == key)
+}
+
+fn head_text(download: &Download) -> String {
+    serde_json::to_string(download).expect("a state has string keys and no fallible serializer")
+}
+
+/// What becomes of the full URLs: they are kept while they are needed, and after a failure for the next attempt.
+fn links_after(events: &[Event], given: Option<String>) -> Links {
+    let over = |event: &Event| {
+        matches!(
+            event,
+            Event::CachedHit { .. }
+                | Event::Success { .. }
+                | Event::Aborted { .. }
+                | Event::Evicted {
+                    by: EvictedBy::Removal
+                }
+        )
+    };
+    match (events.iter().any(over), given) {
+        (true, _) => Links::Delete,
+        (false, Some(links)) => Links::Put(links),
+        (false, None) => Links::Keep,
+    }
+}

@@ -1,0 +1,182 @@
+//! From what the browser shows to what the core understands: plain functions over plain data, tested natively.
+
+use longhaul_core::{self as core, Fault, Job, JobEnd, JobFailure as CoreFailure, JobId};
+
+use crate::answer::Answer;
+use crate::job::{JobFailure, JobResult, JobState};
+
+/// What an answer says, in the core's words. `now_ms` serves a `Retry-After` date whose answer has no `Date`.
+#[must_use]
+pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
+    core::Answer {
+        status: answer.status,
+        content_range: answer.content_range.clone(),
+        content_length: answer.content_length,
+        content_encoding: answer.content_encoding.clone(),
+        content_type: answer.content_type.clone(),
+        etag: answer.etag.clone(),
+        last_modified: answer.last_modified.clone(),
+        retry_after_ms: answer
+            .retry_after
+            .as_deref()
+            .and_then(|value| retry_after_ms(value, answer.date.as_deref(), now_ms)),
+    }
+}
+
+/// `Retry-After` ([RFC 9110, 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)) as milliseconds from
+/// now: seconds, or a date measured against the server's own `Date` so that a wrong clock here does no harm.
+#[must_use]
+pub fn retry_after_ms(value: &str, date: Option<&str>, now_ms: u64) -> Option<u64> {
+    let value = value.trim();
+    if let Ok(seconds) = value.parse::<u64>() {
+        return Some(seconds.saturating_mul(1_000));
+    }
+    let at = http_date_ms(value)?;
+    let from = date.and_then(http_date_ms).unwrap_or(now_ms);
+    Some(at.saturating_sub(from))
+}
+
+/// An HTTP date in the one form that is still sent (IMF-fixdate, RFC 9110, 5.6.7), as milliseconds since 1970.
+fn http_date_ms(text: &str) -> Option<u64> {
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let mut fields = text.trim().split(' ');
+    let _weekday = fields.next()?;
+    let day: u64 = fields.next()?.parse().ok()?;
+    let month_name = fields.next()?;
+    let month = MONTHS.iter().position(|name| *name == month_name)? as u64;
+    let year: u64 = fields.next()?.parse().ok()?;
+    let mut clock = fields.next()?.split(':').map(str::parse::<u64>);
+    let mut unit = || clock.next()?.ok();
+    let (hour, minute, second) = (unit()?, unit()?, unit()?);
+    if fields.next()? != "GMT" || !(1970..10_000).contains(&year) || !(1..=31).contains(&day) {
+        return None;
+    }
+    // Days since 1970, counting years from March so that the leap day comes last.
+    let (year, month) = if month < 2 {
+        (year - 1, month + 10)
+    } else {
+        (year, month - 2)
+    };
+    let days = 365 * year + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day
+        - 1
+        - 719_468;
+    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000)
+}
+
+/// A running job of a download of ours, by what its registration shows; `None` for anybody else's.
+#[must_use]
+pub fn job(state: &JobState, name: &str) -> Option<(JobId, Job)> {
+    let id = JobId::parse(&state.id).filter(|id| id.name == name)?;
+    let job = Job {
+        registration: state.id.clone(),
+        downloaded: state.downloaded,
+    };
+    Some((id, job))
+}
+
+/// How a job ended.
+#[must_use]
+pub fn job_end(state: &JobState) -> JobEnd {
+    match (state.result, state.failure) {
+        (JobResult::Success, _) => JobEnd::Success,
+        (_, JobFailure::Aborted) => JobEnd::Abort,
+        (_, failure) => JobEnd::Failure(match failure {
+            JobFailure::BadStatus => CoreFailure::BadStatus,
+            JobFailure::FetchError => CoreFailure::FetchError,
+            JobFailure::QuotaExceeded => CoreFailure::QuotaExceeded,
+            JobFailure::TotalExceeded => CoreFailure::DownloadTotalExceeded,
+            JobFailure::None | JobFailure::Aborted | JobFailure::Unknown => CoreFailure::Other,
+        }),
+    }
+}
+
+/// What the absence of an answer means. A browser says `TypeError` for everything, so two more facts are asked for:
+/// whether the device is online, and whether the server answered a probe that CORS cannot refuse.
+#[must_use]
+pub fn no_answer(
+    online: bool,
+    answers_anybody: bool,
+    cross_origin: bool,
+    never_answered: bool,
+) -> Fault {
+    match (online, answers_anybody) {
+        (false, _) => Fault::Offline,
+        (true, false) => Fault::Unreachable,
+        // Whoever answered before is not kept out by CORS now.
+        (true, true) if cross_origin && never_answered => Fault::Cors,
+        (true, true) => Fault::Network,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn retry_after_is_seconds_or_a_date() {
+        assert_eq!(retry_after_ms(" 7 ", None, 0), Some(7_000));
+        let date = "Fri, 13 Feb 2009 23:31:30 GMT";
+        assert_eq!(http_date_ms(date), Some(1_234_567_890_000));
+        assert_eq!(retry_after_ms(date, None, 1_234_567_880_000), Some(10_000));
+        assert_eq!(
+            retry_after_ms(date, Some("Fri, 13 Feb 2009 23:31:20 GMT"), 0),
+            Some(10_000)
+        );
+        assert_eq!(retry_after_ms(date, None, u64::MAX), Some(0));
+        for bad in [
+            "",
+            "soon",
+            "Fri, 13 Foo 2009 23:31:30 GMT",
+            "Fri, 13 Feb 2009 23:31 GMT",
+            "13 Feb",
+        ] {
+            assert_eq!(retry_after_ms(bad, None, 0), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_around_leap_days_are_right() {
+        assert_eq!(http_date_ms("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
+        assert_eq!(
+            http_date_ms("Tue, 29 Feb 2000 00:00:00 GMT"),
+            Some(951_782_400_000)
+        );
+        assert_eq!(
+            http_date_ms("Wed, 01 Mar 2000 00:00:00 GMT"),
+            Some(951_868_800_000)
+        );
+        assert_eq!(
+            http_date_ms("Sun, 22 Nov 2026 16:48:00 GMT"),
+            Some(1_795_366_080_000)
+        );
+    }
+
+    #[test]
+    fn only_jobs_of_this_name_are_ours() {
+        let id = JobId {
+            name: "a".into(),
+            download: "d".into(),
+            attempt: 1,
+            try_: 1,
+        };
+        let state = JobState {
+            id: id.to_string(),
+            downloaded: 5,
+            ..JobState::default()
+        };
+        assert_eq!(job(&state, "a").map(|(id, _)| id), Some(id));
+        assert_eq!(job(&state, "b"), None);
+        assert_eq!(job(&JobState::default(), "a"), None);
+    }
+
+    #[test]
+    fn silence_is_told_apart_by_what_else_is_known() {
+        assert_eq!(no_answer(false, false, true, true), Fault::Offline);
+        assert_eq!(no_answer(true, false, true, true), Fault::Unreachable);
+        assert_eq!(no_answer(true, true, true, true), Fault::Cors);
+        assert_eq!(no_answer(true, true, true, false), Fault::Network);
+        assert_eq!(no_answer(true, true, false, true), Fault::Network);
+    }
+}
