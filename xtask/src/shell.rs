@@ -1,7 +1,6 @@
 //! Running other programs, and saying what goes on while they run.
 
 use std::env;
-use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -99,14 +98,14 @@ fn name(command: &Command) -> String {
         .into_owned()
 }
 
-/// A program and its first arguments for messages.
+/// The whole command for messages, so that it can be tried by hand.
 fn described(command: &Command) -> String {
-    let arguments: Vec<_> = command
-        .get_args()
-        .take(2)
-        .map(OsStr::to_string_lossy)
-        .collect();
-    format!("`{} {}`", name(command), arguments.join(" ").trim()).replace(" `", "`")
+    let mut text = format!("`{}", name(command));
+    for argument in command.get_args() {
+        text.push(' ');
+        text.push_str(&argument.to_string_lossy());
+    }
+    text + "`"
 }
 
 /// Prints a line now and then for as long as it lives.

@@ -45,7 +45,7 @@ pub(crate) fn ensure() -> Result<Browser> {
         );
     }
     println!(
-        "setup: Chromium and its WebDriver, which the end-to-end tests drive (about 110 MB to download)."
+        "setup: Chromium and its WebDriver, which the end-to-end tests drive (about 130 MB to download)."
     );
     system::apt_install(&["chromium", "chromium-driver"])?;
     match find()? {

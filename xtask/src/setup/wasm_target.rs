@@ -121,7 +121,7 @@ pub(crate) fn ensure() -> Result<WasmCompiler> {
         );
     }
     println!(
-        "setup: Debian's own Rust compiler can build it from source (about 150 MB to download)."
+        "setup: Debian's own Rust compiler can build it from source (about 170 MB to download)."
     );
     system::apt_install(&["rustc-web", "cargo-web", "rust-web-src", "rust-web-llvm"])?;
     if let Some(linker) = missing_linker() {
