@@ -15,7 +15,7 @@ export class Facts {
       ["fetch", "worker", "storage", "network"].map((name) => [name, root.querySelector(`#fact-${name}`)]),
     );
     this.#parts.note = root.querySelector("#offline-note");
-    this.#set("fetch", ...("BackgroundFetchManager" in self ? ["available", "good"] : ["not in this browser; this page downloads", "idle"]));
+    this.#set("fetch", ...("BackgroundFetchManager" in self ? ["available", "good"] : ["not in this browser", "idle"]));
     for (const type of ["online", "offline"]) addEventListener(type, () => this.#network(true));
     this.#network(false);
     this.#followWorker();
