@@ -104,6 +104,14 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
     Vec::new()
 }
 
+/// Whether the time for the next round has not come yet. What fails until then belongs to the round
+/// before: requests in parallel break together, and outcomes may arrive twice.
+fn is_between_rounds(download: &Download, now: u64) -> bool {
+    download.waiting.as_ref().is_some_and(|waiting| {
+        waiting.reason.ends_try() && waiting.until.is_some_and(|until| until > now)
+    })
+}
+
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
 /// failure alone where it did so too often.
 fn restart(download: &Download, failure: Failure) -> Vec<Event> {

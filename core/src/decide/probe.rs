@@ -1,6 +1,6 @@
 //! From the servers' answers to the first try.
 
-use super::wait_or_fail;
+use super::{is_between_rounds, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
 use crate::file::File;
@@ -82,6 +82,9 @@ fn faulty(
             try_: download.failed_rounds,
         };
         return if said { Vec::new() } else { vec![wait] };
+    }
+    if fault.is_transient() && is_between_rounds(download, now) {
+        return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);
     wait_or_fail(

@@ -1,7 +1,7 @@
 //! While a transfer runs: progress, the ends of jobs, faults, verification.
 
 use super::probe::{refused, started, stored};
-use super::{exhausted, restart, wait_or_fail};
+use super::{exhausted, is_between_rounds, restart, wait_or_fail};
 use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::input::{JobEnd, JobFailure, Preference, Role, Witness};
@@ -261,11 +261,7 @@ pub(super) fn part_failed(
     if *fault == Fault::Changed {
         return restart(download, fault.failure(Some(resource)));
     }
-    let waits = download.waiting.as_ref().is_some_and(|waiting| {
-        waiting.reason.ends_try() && waiting.until.is_some_and(|until| until > now)
-    });
-    if waits && fault.is_transient() {
-        // Transfers in parallel break together; they are one round.
+    if fault.is_transient() && is_between_rounds(download, now) {
         return Vec::new();
     }
     let at_rest = stored(&download.files, witness);
