@@ -1,1 +1,8 @@
-//! To be written.
+//! What proves that Longhaul holds its laws: property tests and golden histories in `tests/`, and the conformance
+//! suites, which are written once and run natively and in browsers.
+//!
+//! Built for a browser, this crate is a module of its own (`cargo xtask dist` writes it to `target/conformance/`) that
+//! exports [`conformance::run`]: `conformance_cases()` gives the names, `run_case(name)` a promise that is rejected with
+//! the sentence that did not hold.
+
+pub mod conformance;
