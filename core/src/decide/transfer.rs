@@ -2,7 +2,7 @@
 
 use super::probe::{refused, started, stored};
 use super::{exhausted, is_between_rounds, restart, wait_or_fail};
-use crate::download::{Download, Transfer};
+use crate::download::{Download, Transfer, evolve};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::input::{JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::Fault;
@@ -211,18 +211,10 @@ pub(super) fn job_ended(
     } else {
         1
     };
-    let mut events = Vec::with_capacity(2);
-    if at_rest > download.stored && may_detail(download.entries) {
-        let downloaded = download.downloaded.max(at_rest);
-        events.push(Event::Progress {
-            downloaded,
-            stored: at_rest,
-            total: download.total,
-        });
-    }
     let retry = &witness.context.policy.retry;
-    events.extend(wait_or_fail(download, now, &fault, None, round, retry));
-    events
+    after_progress(download, at_rest, |download| {
+        wait_or_fail(download, now, &fault, None, round, retry)
+    })
 }
 
 /// The one fault that stands for how a job ended: what no later try can mend before what one can.
@@ -271,26 +263,32 @@ pub(super) fn part_failed(
     } else {
         1
     };
-    let mut events: Vec<Event> = progress_on_fault(download, at_rest).into_iter().collect();
     let retry = &witness.context.policy.retry;
-    events.extend(wait_or_fail(
-        download,
-        now,
-        fault,
-        Some(resource),
-        round,
-        retry,
-    ));
-    events
+    after_progress(download, at_rest, |download| {
+        wait_or_fail(download, now, fault, Some(resource), round, retry)
+    })
 }
 
-/// What came to rest before a fault is written with it, so that the rounds are counted from there.
-fn progress_on_fault(download: &Download, at_rest: u64) -> Option<Event> {
-    (at_rest > download.stored && may_detail(download.entries)).then(|| Event::Progress {
+/// What came to rest before a fault is written with it, and the fault is judged from there: progress
+/// ends whatever wait there was, so that a wait for the same reason begins anew.
+fn after_progress(
+    download: &Download,
+    at_rest: u64,
+    judge: impl FnOnce(&Download) -> Vec<Event>,
+) -> Vec<Event> {
+    if at_rest <= download.stored || !may_detail(download.entries) {
+        return judge(download);
+    }
+    let progress = Event::Progress {
         downloaded: download.downloaded.max(at_rest),
         stored: at_rest,
         total: download.total,
-    })
+    };
+    let mut after = download.clone();
+    evolve(&mut after, &progress);
+    let mut events = vec![progress];
+    events.extend(judge(&after));
+    events
 }
 
 pub(super) fn verified(
