@@ -11,7 +11,8 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde_json::json;
 
-use crate::setup::{self, Part, wasm_target};
+use crate::setup::wasm_target::{self, WasmCompiler};
+use crate::setup::{self, Part};
 use crate::shell;
 use crate::workspace;
 use files::Folder;
@@ -56,11 +57,67 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-/// Builds everything.
+/// Builds the package and the conformance suites.
 pub(crate) fn build() -> Result<Vec<EntryPoint>> {
+    setup::ensure(&[Part::WasmTarget, Part::Tools])?;
+    let compiler = wasm_target::ensure()?;
+    // Two builds: what the test crate asks of shared dependencies must not reach what ships.
+    compile(compiler, &[CONFORMANCE_CRATE])?;
+    write_conformance(compiler)?;
+    ENTRIES.iter().try_for_each(Entry::look_for_scripts)?;
+    compile(compiler, &ENTRIES.each_ref().map(|entry| entry.crate_name))?;
+    write_package(compiler)
+}
+
+fn compile(compiler: WasmCompiler, crates: &[&str]) -> Result<()> {
+    let mut command = compiler.build();
+    command.arg("--lib");
+    for name in crates {
+        command.args(["-p", name]);
+    }
+    shell::run(&mut command, "see the compiler's message above")
+}
+
+fn write_conformance(compiler: WasmCompiler) -> Result<()> {
+    let _alone = lock()?;
+    let wasm = compiler.artifact(CONFORMANCE_CRATE, "wasm");
+    let mut folder = Folder::new(workspace::target().join("conformance"));
+    for (path, bytes) in wasm::generate(&wasm, "conformance", Optimize::No)? {
+        folder.add(path, bytes);
+    }
+    folder.write()
+}
+
+fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
+    let _alone = lock()?;
+    let mut folder = Folder::new(workspace::path("dist"));
+    let mut points = Vec::new();
     for entry in &ENTRIES {
-        for file in entry.needed {
-            let path = workspace::path(entry.scripts).join(file);
+        let mut point = EntryPoint::new(entry.out_name, entry.gzip_budget_kib);
+        let wasm = compiler.artifact(entry.crate_name, "wasm");
+        let mut files = wasm::generate(&wasm, entry.out_name, Optimize::Yes)?;
+        files.extend(scripts(&workspace::path(entry.scripts))?);
+        for (path, bytes) in files {
+            if !path.ends_with(".d.ts") {
+                point.add(&path, &bytes)?;
+            }
+            folder.add(path, bytes);
+        }
+        points.push(point);
+    }
+    folder.add("package.json".into(), package_json().into_bytes());
+    for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        folder.add(license.into(), fs::read(workspace::path(license))?);
+    }
+    folder.write()?;
+    Ok(points)
+}
+
+impl Entry {
+    /// Fails with the name of a module that is missing.
+    fn look_for_scripts(&self) -> Result<()> {
+        for file in self.needed {
+            let path = workspace::path(self.scripts).join(file);
             if !path.is_file() {
                 bail!(
                     "{} is missing; the package cannot be built without it.",
@@ -68,64 +125,8 @@ pub(crate) fn build() -> Result<Vec<EntryPoint>> {
                 );
             }
         }
+        Ok(())
     }
-    setup::ensure(&[Part::WasmTarget, Part::Tools])?;
-    let compiler = wasm_target::ensure()?;
-    let advice = "see the compiler's message above";
-    // Two builds: what the test crate asks of shared dependencies must not reach what ships.
-    shell::run(
-        compiler.build().args([
-            "--lib",
-            "-p",
-            ENTRIES[0].crate_name,
-            "-p",
-            ENTRIES[1].crate_name,
-        ]),
-        advice,
-    )?;
-    shell::run(
-        compiler.build().args(["--lib", "-p", CONFORMANCE_CRATE]),
-        advice,
-    )?;
-
-    let _alone = lock()?;
-    let mut dist = Folder::new(workspace::path("dist"));
-    let mut entry_points = Vec::new();
-    for entry in &ENTRIES {
-        let mut point = EntryPoint::new(entry.out_name, entry.gzip_budget_kib);
-        let generated = wasm::generate(
-            &compiler.artifact(entry.crate_name, "wasm"),
-            entry.out_name,
-            Optimize::Yes,
-        )?;
-        for (path, bytes) in generated
-            .into_iter()
-            .chain(scripts(&workspace::path(entry.scripts))?)
-        {
-            if !path.ends_with(".d.ts") {
-                point.add(&path, &bytes)?;
-            }
-            dist.add(path, bytes);
-        }
-        entry_points.push(point);
-    }
-    dist.add("package.json".into(), package_json().into_bytes());
-    for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        dist.add(license.into(), fs::read(workspace::path(license))?);
-    }
-    dist.write()?;
-
-    let mut conformance = Folder::new(workspace::target().join("conformance"));
-    for (path, bytes) in wasm::generate(
-        &compiler.artifact(CONFORMANCE_CRATE, "wasm"),
-        "conformance",
-        Optimize::No,
-    )? {
-        conformance.add(path, bytes);
-    }
-    conformance.write()?;
-
-    Ok(entry_points)
 }
 
 /// Two runs at a time would write the same files; the second waits until the first lets go of this.
