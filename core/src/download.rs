@@ -18,6 +18,19 @@ pub struct Waiting {
     pub since: u64,
 }
 
+impl Waiting {
+    /// Whether it still stands before the next round, for one who is `offline` or not. `now` is in
+    /// milliseconds since 1970.
+    #[must_use]
+    pub fn holds(&self, offline: bool, now: u64) -> bool {
+        match (self.reason, self.until) {
+            (WaitReason::Offline, _) => offline,
+            (reason, Some(until)) => reason.ends_try() && until > now,
+            (_, None) => false,
+        }
+    }
+}
+
 /// The transfer of an attempt: its latest try.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Transfer {

@@ -1,6 +1,6 @@
 //! `plan`: what is still to be done, from the folded state and what can be observed.
 
-use crate::download::{Download, State, Transfer, Waiting};
+use crate::download::{Download, State, Transfer};
 use crate::effect::Effect;
 use crate::event::{FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
@@ -73,13 +73,13 @@ fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
             reason: WaitReason::Headers,
         });
     }
-    let Waiting { reason, until, .. } = *download.waiting.as_ref()?;
-    let holds = match (reason, until) {
-        (WaitReason::Offline, _) => witness.context.offline,
-        (_, Some(until)) => reason.ends_try() && until > now,
-        (_, None) => false,
-    };
-    holds.then_some(Effect::Wait { until, reason })
+    let waiting = download.waiting.as_ref()?;
+    waiting
+        .holds(witness.context.offline, now)
+        .then_some(Effect::Wait {
+            until: waiting.until,
+            reason: waiting.reason,
+        })
 }
 
 fn transferring(

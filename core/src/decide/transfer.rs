@@ -35,8 +35,9 @@ pub(super) fn look(
             }
         }
         (Transport::BackgroundFetch, None) if may_begin => {
-            let waits = download.waiting.as_ref().and_then(|waiting| waiting.until);
-            if waits.is_none_or(|until| until <= now) {
+            let offline = witness.context.offline;
+            let waiting = download.waiting.as_ref();
+            if waiting.is_none_or(|waiting| !waiting.holds(offline, now)) {
                 return next_try(download, transfer, Why::JobFailed, witness);
             }
         }
