@@ -21,7 +21,8 @@ impl<H: Host> Node<H> {
     /// The first available download's file that a URL means, if its bytes are all there.
     pub async fn find(&self, url: &str) -> Result<Option<Stored>, CommitError> {
         for download in self.list().await? {
-            let Some(resource) = resource_of(&download, url).filter(|_| download.is_available()) else {
+            let Some(resource) = resource_of(&download, url).filter(|_| download.is_available())
+            else {
                 continue;
             };
             // What was evicted behind our back is noticed here.
@@ -36,20 +37,37 @@ impl<H: Host> Node<H> {
     }
 
     /// A file of a download, as it is at rest; `None` where there is no such resource.
-    pub async fn stored(&self, download: &Download, resource: usize) -> Result<Option<Stored>, PartError> {
+    pub async fn stored(
+        &self,
+        download: &Download,
+        resource: usize,
+    ) -> Result<Option<Stored>, PartError> {
         let Some(file) = download.files.get(resource) else {
             return Ok(None);
         };
         let size = match file.size {
             Some(size) => size,
-            None => self.parts.list(&file.key()).await?.iter().map(Range::end).max().unwrap_or(0),
+            None => self
+                .parts
+                .list(&file.key())
+                .await?
+                .iter()
+                .map(Range::end)
+                .max()
+                .unwrap_or(0),
         };
-        Ok(Some(Stored { file: file.clone(), size }))
+        Ok(Some(Stored {
+            file: file.clone(),
+            size,
+        }))
     }
 
     /// The bytes of a stored file as a Blob made of the parts' Blobs; none is read.
     pub async fn blob(&self, stored: &Stored) -> Result<Blob, PartError> {
-        let blob = self.parts.compose_blob(&stored.file.key(), stored.size).await?;
+        let blob = self
+            .parts
+            .compose_blob(&stored.file.key(), stored.size)
+            .await?;
         let Some(kind) = &stored.file.content_type else {
             return Ok(blob);
         };
@@ -60,10 +78,20 @@ impl<H: Host> Node<H> {
     /// A stored file as a 200, or a range of it as a 206 ([RFC 9110, 15.3.7]). The body is read as it is asked for.
     ///
     /// [RFC 9110, 15.3.7]: https://www.rfc-editor.org/rfc/rfc9110#section-15.3.7
-    pub async fn response(&self, stored: &Stored, range: Option<Range>) -> Result<Response, PartError> {
-        let whole = Range { start: 0, len: stored.size };
+    pub async fn response(
+        &self,
+        stored: &Stored,
+        range: Option<Range>,
+    ) -> Result<Response, PartError> {
+        let whole = Range {
+            start: 0,
+            len: stored.size,
+        };
         let wanted = range.unwrap_or(whole);
-        let body = self.parts.compose_stream(&stored.file.key(), wanted.start, wanted.end()).await?;
+        let body = self
+            .parts
+            .compose_stream(&stored.file.key(), wanted.start, wanted.end())
+            .await?;
         response(stored, range, wanted, &body).map_err(|thrown| Exception::from_js(&thrown).into())
     }
 }
@@ -77,7 +105,11 @@ fn response(
     let headers = Headers::new()?;
     headers.set("Content-Length", &wanted.len.to_string())?;
     headers.set("Accept-Ranges", "bytes")?;
-    let kind = stored.file.content_type.as_deref().unwrap_or("application/octet-stream");
+    let kind = stored
+        .file
+        .content_type
+        .as_deref()
+        .unwrap_or("application/octet-stream");
     headers.set("Content-Type", kind)?;
     match &stored.file.validator {
         Some(Validator::Etag(tag)) => headers.set("ETag", tag)?,
@@ -86,7 +118,14 @@ fn response(
     }
     let init = ResponseInit::new();
     if range.is_some() {
-        let text = ["bytes ", &wanted.start.to_string(), "-", &(wanted.end() - 1).to_string(), "/", &stored.size.to_string()];
+        let text = [
+            "bytes ",
+            &wanted.start.to_string(),
+            "-",
+            &(wanted.end() - 1).to_string(),
+            "/",
+            &stored.size.to_string(),
+        ];
         headers.set("Content-Range", &text.concat())?;
         init.set_status(206);
     }
@@ -99,7 +138,9 @@ fn response(
 pub fn resource_of(download: &Download, url: &str) -> Option<usize> {
     let spec = download.spec.as_ref()?;
     let identity = identity(url, &spec.secret_params);
-    spec.resources.iter().position(|resource| resource.url == identity)
+    spec.resources
+        .iter()
+        .position(|resource| resource.url == identity)
 }
 
 /// The one range that a `Range` header asks for ([RFC 9110, 14.1.2]), within a file of this size. `None` where the
@@ -108,7 +149,10 @@ pub fn resource_of(download: &Download, url: &str) -> Option<usize> {
 ///
 /// [RFC 9110, 14.1.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.1.2
 #[must_use]
-#[allow(clippy::option_option, reason = "three answers: pass over, unsatisfiable, this range")]
+#[allow(
+    clippy::option_option,
+    reason = "three answers: pass over, unsatisfiable, this range"
+)]
 pub fn requested_range(header: &str, size: u64) -> Option<Option<Range>> {
     let (first, last) = header.trim().strip_prefix("bytes=")?.split_once('-')?;
     let number = |digits: &str| digits.trim().parse::<u64>().ok();
@@ -123,7 +167,10 @@ pub fn requested_range(header: &str, size: u64) -> Option<Option<Range>> {
             (first, last.saturating_add(1).min(size))
         }
     };
-    Some((start < end).then(|| Range { start, len: end - start }))
+    Some((start < end).then(|| Range {
+        start,
+        len: end - start,
+    }))
 }
 
 #[cfg(test)]
@@ -140,7 +187,14 @@ mod tests {
         assert_eq!(requested_range("bytes=-500", 100), some(0, 100));
         assert_eq!(requested_range("bytes=100-", 100), Some(None));
         assert_eq!(requested_range("bytes=-0", 100), Some(None));
-        for passed_over in ["", "bytes=", "items=0-1", "bytes=5-4", "bytes=0-1,3-4", "bytes=a-b"] {
+        for passed_over in [
+            "",
+            "bytes=",
+            "items=0-1",
+            "bytes=5-4",
+            "bytes=0-1,3-4",
+            "bytes=a-b",
+        ] {
             assert_eq!(requested_range(passed_over, 100), None, "{passed_over}");
         }
     }

@@ -10,8 +10,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, Input, Range, Rest, Signal, State, Transport, WaitReason,
-    Witness, file_of, plan,
+    Download, Effect, EffectId, Event, Input, Range, Rest, Role, Signal, State, Transport,
+    WaitReason, Witness, file_of, plan,
 };
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
@@ -178,6 +178,7 @@ impl<H: Host + 'static> Driver<H> {
             return Ok(Next::Done);
         }
         self.watch(&download).await;
+        let lasting = self.lasting(&effects);
         let mut until = self.idle_at(&download, &witness);
         for effect in effects {
             if let Effect::Wait { until: at, reason } = effect {
@@ -192,7 +193,7 @@ impl<H: Host + 'static> Driver<H> {
                 return Ok(Next::Again);
             }
         }
-        if !download.is_running() && self.flights.borrow().is_empty() {
+        if self.flights.borrow().is_empty() && (lasting == 0 || !download.is_running()) {
             // What the plan named is done, or cannot be: a later look will name it again.
             return Ok(Next::Done);
         }
@@ -274,6 +275,17 @@ impl<H: Host + 'static> Driver<H> {
             if !planned.contains(id) {
                 flight.abort();
             }
+        }
+    }
+
+    /// How much there is to stay for. A page stays while a download runs; the worker only for what it can do itself.
+    fn lasting(&self, effects: &[Effect]) -> usize {
+        match self.node.host.role() {
+            Role::Page => 1,
+            Role::Worker => effects
+                .iter()
+                .filter(|effect| !matches!(effect, Effect::Wait { .. } | Effect::Harvest { .. }))
+                .count(),
         }
     }
 
@@ -378,7 +390,9 @@ impl<H: Host + 'static> Driver<H> {
             }
             Effect::Harvest { registration } => {
                 if self.moved(&registration) {
-                    self.fly(id, async move |driver, _| driver.harvest(&registration).await);
+                    self.fly(id, async move |driver, _| {
+                        driver.harvest(&registration).await
+                    });
                 }
                 Ok(false)
             }
@@ -547,7 +561,10 @@ impl<H: Host + 'static> Driver<H> {
     /// Whether a job moved since its records were last looked through; from now on it has not.
     fn moved(&self, registration: &str) -> bool {
         let mut watched = self.watched.borrow_mut();
-        let Some(job) = watched.as_mut().filter(|job| job.registration == registration) else {
+        let Some(job) = watched
+            .as_mut()
+            .filter(|job| job.registration == registration)
+        else {
             return false;
         };
         job.harvested.replace(job.downloaded) != Some(job.downloaded)

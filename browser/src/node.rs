@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use longhaul_core::{
-    Background, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId, Origin, Policy,
-    Preference, Range, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
+    Background, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId, Origin,
+    Policy, Preference, Range, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
 };
 use web_sys::Headers;
 
@@ -226,11 +226,7 @@ impl<H: Host> Node<H> {
     /// What can be observed of a download now, what is at rest included.
     pub async fn witness(&self, download: &Download) -> Result<Witness, PartError> {
         let mut witness = self.witness_without_rest(download).await;
-        let keys: Vec<String> = download
-            .files
-            .iter()
-            .map(File::key)
-            .collect();
+        let keys: Vec<String> = download.files.iter().map(File::key).collect();
         witness.rest = self.rest(&keys).await?;
         Ok(witness)
     }
@@ -287,7 +283,10 @@ impl<H: Host> Node<H> {
                 }
                 let keys: Vec<String> = download.files.iter().map(File::key).collect();
                 let rest = self.rest(&keys).await?;
-                let witness = Witness { rest, ..Witness::default() };
+                let witness = Witness {
+                    rest,
+                    ..Witness::default()
+                };
                 Ok(Some(Input::Signal(Signal::Observed(Box::new(witness)))))
             })
             .await?;

@@ -1,0 +1,454 @@
+// Longhaul for pages: the classes of the contract over the engine in `page_bg.wasm`.
+//
+// This file checks what an app hands over, turns relative URLs into absolute ones and keeps promises; every decision
+// is made by the state machine behind `Engine`.
+
+import init, { Engine, parseImport, stateAt as foldTexts } from "./page.js";
+
+/** An error with a stable `code`; see the list in `index.d.ts`. */
+export class LonghaulError extends Error {
+  constructor(code, message, data) {
+    super(message);
+    this.name = "LonghaulError";
+    this.code = code;
+    if (data !== undefined) this.data = data;
+  }
+}
+
+/** What the engine throws is a plain `{code, message, data}`; anything else is a bug of ours. */
+function asError(thrown) {
+  if (thrown instanceof LonghaulError) return thrown;
+  if (typeof thrown?.code === "string" && typeof thrown.message === "string" && !(thrown instanceof Error)) {
+    return new LonghaulError(thrown.code, thrown.message, thrown.data);
+  }
+  return new LonghaulError("bug", "Longhaul has a bug: please report it with the history", { name: thrown?.name });
+}
+
+async function engineCall(work) {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw asError(thrown);
+  }
+}
+
+let instance;
+
+/** One wasm instance for all `open()` calls of a page, begun with what the first one says. */
+function instantiate(wasm) {
+  instance ??= init({ module_or_path: wasm ?? new URL("page_bg.wasm", import.meta.url) }).catch((thrown) => {
+    instance = undefined;
+    throw new LonghaulError("bug", "page_bg.wasm could not be loaded: is it served beside index.js?", {
+      name: thrown?.name,
+    });
+  });
+  return instance;
+}
+
+const invalid = (field, expected) =>
+  new LonghaulError("invalid-spec", `the spec's field \`${field}\` must be ${expected}`, { field });
+
+const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
+
+function absolute(url, field) {
+  if (!(typeof url === "string" || url instanceof URL)) throw invalid(field, "a URL");
+  try {
+    return new URL(url, document.baseURI).href;
+  } catch {
+    throw invalid(field, "a URL");
+  }
+}
+
+function checkedText(value, field) {
+  if (value === undefined) return undefined;
+  if (typeof value !== "string") throw invalid(field, "a string");
+  return value.toWellFormed?.() ?? value;
+}
+
+function checkedList(value, field) {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) throw invalid(field, "a list");
+  return value;
+}
+
+function checkedIcon(icon, n) {
+  const field = `icons[${n}]`;
+  if (icon === null || typeof icon !== "object") throw invalid(field, "an image resource");
+  return {
+    src: absolute(icon.src, `${field}.src`),
+    sizes: checkedText(icon.sizes, `${field}.sizes`),
+    type: checkedText(icon.type, `${field}.type`),
+    label: checkedText(icon.label, `${field}.label`),
+  };
+}
+
+function checkedResource(given, n) {
+  const field = `resources[${n}]`;
+  const isUrl = typeof given === "string" || given instanceof URL;
+  if (!isUrl && (given === null || typeof given !== "object")) throw invalid(field, "a URL or an object with one");
+  const resource = isUrl ? { url: given } : given;
+  const { bytes } = resource;
+  if (bytes !== undefined && !isWhole(bytes)) {
+    throw invalid(`${field}.bytes`, "a whole number from 0 to 9007199254740991");
+  }
+  return {
+    url: absolute(resource.url, `${field}.url`),
+    bytes,
+    sha256: checkedText(resource.sha256, `${field}.sha256`),
+  };
+}
+
+/** The spec with types checked and URLs made absolute; values are checked by the core. */
+function checkedSpec(spec) {
+  if (spec === null || typeof spec !== "object") throw invalid("spec", "an object");
+  if (typeof spec.id !== "string") throw invalid("id", "a string of 1 to 512 bytes");
+  if (!Array.isArray(spec.resources)) throw invalid("resources", "a list of 1 to 1000 resources");
+  return {
+    id: checkedText(spec.id, "id"),
+    title: checkedText(spec.title, "title"),
+    icons: checkedList(spec.icons, "icons").map(checkedIcon),
+    secretParams: checkedList(spec.secretParams, "secretParams").map((name, n) => {
+      if (typeof name !== "string") throw invalid(`secretParams[${n}]`, "the name of a query parameter");
+      return name;
+    }),
+    resources: spec.resources.map(checkedResource),
+  };
+}
+
+function checkedHeaders(headers) {
+  if (headers === undefined) return undefined;
+  try {
+    return new Headers(headers);
+  } catch {
+    throw new LonghaulError("invalid-spec", "`headers` must be what a Headers object can be made of", {
+      field: "headers",
+    });
+  }
+}
+
+/** Options with types checked; a wrong one is a mistake in the app, so it is a TypeError like anywhere on the web. */
+function checkedOptions(options) {
+  const { name = "longhaul", transport = "auto", partBytes, parallel, retry = {} } = options;
+  if (typeof name !== "string" || name === "") throw new TypeError("options.name must be a string that is not empty");
+  if (!["auto", "background-fetch", "foreground"].includes(transport)) {
+    throw new TypeError('options.transport must be "auto", "background-fetch" or "foreground"');
+  }
+  const { limit, baseMs, maxMs, unreachableMs } = retry;
+  for (const [key, value] of Object.entries({ partBytes, parallel, limit, baseMs, maxMs, unreachableMs })) {
+    if (value !== undefined && !isWhole(value)) throw new TypeError(`options: ${key} must be a whole number`);
+  }
+  return { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs } };
+}
+
+/** Registers the service worker. Without one everything works but Background Fetch. */
+async function registerWorker(script) {
+  if (script === false || !("serviceWorker" in navigator)) return undefined;
+  try {
+    return await navigator.serviceWorker.register(new URL(script, document.baseURI), { type: "module" });
+  } catch (thrown) {
+    console.warn(`Longhaul: no service worker, so downloads go on only while a page is open (${thrown.name})`);
+    return undefined;
+  }
+}
+
+/**
+ * Opens Longhaul in this page: registers the service worker and looks after every download that is under way.
+ * @param {import("./index.js").OpenOptions} [options]
+ */
+export async function open(options = {}) {
+  const checked = checkedOptions(options);
+  const [registration] = await Promise.all([
+    registerWorker(options.serviceWorker ?? "./sw.js"),
+    instantiate(options.wasm),
+  ]);
+  const longhaul = new Longhaul(token);
+  await start(longhaul, checked, registration);
+  return longhaul;
+}
+
+const token = Symbol("only open() makes one");
+/** Set by the class below, whose private method it calls. */
+let start;
+const running = (snapshot) => snapshot.phase === "requested" || snapshot.phase === "transferring";
+
+function endingError(snapshot) {
+  switch (snapshot.phase) {
+    case "failed":
+      return new LonghaulError("failed", snapshot.failure.message, snapshot.failure);
+    case "evicted":
+      return new LonghaulError("removed", "the stored bytes are gone: request it again");
+    default:
+      return new LonghaulError("aborted", "the download was aborted: request it again");
+  }
+}
+
+/** All downloads under one name. Events: "entry" (CustomEvent<Entry>), "change" (CustomEvent<Snapshot>). */
+export class Longhaul extends EventTarget {
+  #engine;
+  #downloads = new Map();
+
+  constructor(secret) {
+    if (secret !== token) throw new TypeError("call open() instead");
+    super();
+  }
+
+  async #start(options, registration) {
+    this.#engine = await engineCall(() =>
+      Engine.open(options, registration, (kind, payload) => {
+        // What an app's listener throws is the app's; dispatchEvent reports it and goes on.
+        if (kind === "gone") return this.#downloads.get(payload)?.[gone]();
+        if (kind === "change") this.#downloads.get(payload.id)?.[changed](payload);
+        this.dispatchEvent(new CustomEvent(kind, { detail: payload }));
+      }),
+    );
+  }
+
+  static {
+    start = (longhaul, options, registration) => longhaul.#start(options, registration);
+  }
+
+  get #live() {
+    if (!this.#engine) throw new LonghaulError("closed", "this Longhaul was closed: call open() again");
+    return this.#engine;
+  }
+
+  #download(snapshot) {
+    let download = this.#downloads.get(snapshot.id);
+    if (download) {
+      download[changed](snapshot);
+    } else {
+      download = new Download(token, () => this.#live, snapshot);
+      this.#downloads.set(snapshot.id, download);
+    }
+    return download;
+  }
+
+  async request(spec, options = {}) {
+    const engine = this.#live;
+    const { signal } = options;
+    const checked = checkedSpec(spec);
+    const headers = checkedHeaders(options.headers);
+    if (signal?.aborted) throw new LonghaulError("aborted", "the signal was aborted before the request");
+    const download = this.#download(await engineCall(() => engine.request(checked, headers)));
+    if (signal) {
+      const abort = () => download.abort().catch(() => {});
+      if (signal.aborted) await abort();
+      else signal.addEventListener("abort", abort, { once: true });
+    }
+    return download;
+  }
+
+  async get(id) {
+    const engine = this.#live;
+    const snapshot = await engineCall(() => engine.snapshot(String(id)));
+    return snapshot && this.#download(snapshot);
+  }
+
+  async list() {
+    const engine = this.#live;
+    return engineCall(() => engine.list());
+  }
+
+  async match(url) {
+    const engine = this.#live;
+    const href = new URL(url instanceof Request ? url.url : url, document.baseURI).href;
+    return engineCall(() => engine.match(href));
+  }
+
+  async history({ id, after = 0, limit } = {}) {
+    const engine = this.#live;
+    if (!isWhole(after) || (limit !== undefined && !isWhole(limit))) {
+      throw new TypeError("after and limit must be whole numbers");
+    }
+    if (after > 0 && id === undefined) throw new TypeError("after counts within a download: give its id, too");
+    // The engine counts up to 2^32; no history is as long.
+    return engineCall(() => engine.history(id, after, limit && Math.min(limit, 0xffffffff)));
+  }
+
+  async exportHistory() {
+    const engine = this.#live;
+    const ndjson = await engineCall(() => engine.export());
+    return new Blob([ndjson], { type: "application/x-ndjson" });
+  }
+
+  async importHistory(ndjson) {
+    this.#live;
+    const text = await ndjson.text();
+    return engineCall(() => parseImport(text));
+  }
+
+  async estimate() {
+    this.#live;
+    const storage = navigator.storage;
+    const [estimate, persisted] = await Promise.all([storage?.estimate?.(), storage?.persisted?.()]);
+    return { usage: estimate?.usage, quota: estimate?.quota, persisted };
+  }
+
+  close() {
+    const engine = this.#engine;
+    if (!engine) return;
+    engine.close();
+    this.#engine = undefined;
+    for (const download of this.#downloads.values()) download[closed]();
+    this.#downloads.clear();
+  }
+}
+
+const changed = Symbol("changed");
+const gone = Symbol("gone");
+const closed = Symbol("closed");
+
+/** A promise that settles from outside and never counts as an unhandled rejection. */
+function deferred() {
+  let resolve;
+  let reject;
+  const promise = new Promise((yes, no) => {
+    resolve = yes;
+    reject = no;
+  });
+  promise.catch(() => {});
+  return { promise, resolve, reject, settled: false };
+}
+
+/** One download, as this page sees it. */
+export class Download {
+  #engine;
+  #snapshot;
+  #finished = deferred();
+  #watchers = new Set();
+
+  constructor(secret, engine, snapshot) {
+    if (secret !== token) throw new TypeError("call request() or get() instead");
+    this.#engine = engine;
+    this.#snapshot = snapshot;
+    this.#settle();
+  }
+
+  get id() {
+    return this.#snapshot.id;
+  }
+
+  get snapshot() {
+    return this.#snapshot;
+  }
+
+  get finished() {
+    return this.#finished.promise;
+  }
+
+  #settle() {
+    if (running(this.#snapshot)) {
+      if (this.#finished.settled) this.#finished = deferred();
+      return;
+    }
+    // An ending that follows another one (a cached hit, an eviction) is that of a later attempt, or of none.
+    if (this.#finished.settled) this.#finished = deferred();
+    this.#finished.settled = true;
+    if (this.#snapshot.phase === "available") this.#finished.resolve(this.#snapshot);
+    else this.#finished.reject(endingError(this.#snapshot));
+  }
+
+  [changed](snapshot) {
+    // A call and an event can bring the same news in either order.
+    if (snapshot.seq < this.#snapshot.seq) return;
+    const news = snapshot.seq > this.#snapshot.seq;
+    this.#snapshot = snapshot;
+    if (news) this.#settle();
+    for (const watcher of this.#watchers) watcher.next(snapshot);
+  }
+
+  #end(error) {
+    if (!this.#finished.settled) {
+      this.#finished.settled = true;
+      this.#finished.reject(error);
+    }
+    for (const watcher of this.#watchers) watcher.end();
+    this.#watchers.clear();
+  }
+
+  [gone]() {
+    this.#end(new LonghaulError("removed", "the download was forgotten"));
+    // A new history may begin under this id, and its numbers begin anew.
+    this.#snapshot = { ...this.#snapshot, phase: "evicted", downloaded: 0, stored: 0, seq: 0 };
+  }
+
+  [closed]() {
+    this.#end(new LonghaulError("closed", "this Longhaul was closed before the download ended"));
+  }
+
+  /** Every snapshot from now on, beginning with the present one; a slow reader gets the latest. */
+  async *updates() {
+    let latest = this.#snapshot;
+    let wake;
+    let over = false;
+    const watcher = {
+      next: (snapshot) => {
+        latest = snapshot;
+        wake?.();
+      },
+      end: () => {
+        over = true;
+        wake?.();
+      },
+    };
+    this.#watchers.add(watcher);
+    try {
+      while (true) {
+        if (latest) {
+          const snapshot = latest;
+          latest = undefined;
+          yield snapshot;
+        } else if (over) {
+          return;
+        } else {
+          await new Promise((resolve) => (wake = resolve));
+        }
+      }
+    } finally {
+      this.#watchers.delete(watcher);
+    }
+  }
+
+  async #command(name) {
+    const engine = this.#engine();
+    await engineCall(() => engine[name](this.id));
+    const snapshot = await engineCall(() => engine.snapshot(this.id));
+    if (snapshot) this[changed](snapshot);
+  }
+
+  async abort() {
+    await this.#command("abort");
+  }
+
+  async retry() {
+    await this.#command("retry");
+  }
+
+  async remove() {
+    await this.#command("remove");
+  }
+
+  async forget() {
+    await this.#command("forget");
+  }
+
+  async blob(url) {
+    const engine = this.#engine();
+    return engineCall(() => engine.blob(this.id, resourceUrl(url)));
+  }
+
+  async response(url) {
+    const engine = this.#engine();
+    return engineCall(() => engine.response(this.id, resourceUrl(url)));
+  }
+}
+
+const resourceUrl = (url) => (url === undefined ? undefined : new URL(url, document.baseURI).href);
+
+/** The fold of one download's entries, up to and with number `seq`. */
+export async function stateAt(entries, seq) {
+  await instantiate();
+  const texts = entries.map((entry) => JSON.stringify(entry));
+  const state = await engineCall(() => foldTexts(texts, seq));
+  return state === undefined ? undefined : JSON.parse(state);
+}

@@ -1,0 +1,560 @@
+//! The engine: what `js/index.js` calls.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use js_sys::{Array, Function};
+use longhaul_browser::channel::{Channel, Notice as Heard, parse};
+use longhaul_browser::deliver::{Stored, resource_of};
+use longhaul_browser::driver::Driver;
+use longhaul_browser::events::{AppendError, EventStore};
+use longhaul_browser::js::{Listener, global, listen, property};
+use longhaul_browser::node::{Host, Node};
+use longhaul_browser::work::FullUrls;
+use longhaul_browser::{trace, translate};
+use longhaul_core::{Command, Download, Input, JobId, Snapshot, Spec, plan};
+use serde::Serialize;
+use wasm_bindgen::JsCast;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{Blob, Headers, Response};
+
+use crate::error::PageError;
+use crate::host::{Notice, PageHost};
+use crate::options::Options;
+use crate::worker::{WorkerLink, registration_of};
+
+/// Longhaul in this page, over one name.
+#[wasm_bindgen]
+pub struct Engine(Rc<Inner>);
+
+struct Inner {
+    node: Rc<Node<PageHost>>,
+    /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
+    emit: Function,
+    drivers: RefCell<BTreeMap<String, Rc<Driver<PageHost>>>>,
+    shown: RefCell<BTreeMap<String, Shown>>,
+    refreshing: RefCell<BTreeMap<String, bool>>,
+    listeners: RefCell<Vec<Listener>>,
+    closed: Cell<bool>,
+}
+
+/// What the app was told of a download.
+#[derive(Default)]
+struct Shown {
+    seq: u64,
+    snapshot: Option<Snapshot>,
+    /// Attempt, downloaded, stored: the most that was seen of each in this attempt.
+    live: (u32, u64, u64),
+}
+
+impl Shown {
+    fn now(&self) -> Option<Snapshot> {
+        let snapshot = self.snapshot.clone()?;
+        let (attempt, downloaded, stored) = self.live;
+        Some(
+            if attempt == snapshot.attempt && snapshot.phase == "transferring" {
+                snapshot.with_live(downloaded, stored)
+            } else {
+                snapshot
+            },
+        )
+    }
+}
+
+fn to_js(value: &impl Serialize) -> JsValue {
+    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
+    value.serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn parse_text(text: &str) -> JsValue {
+    js_sys::JSON::parse(text).unwrap_or(JsValue::NULL)
+}
+
+#[wasm_bindgen]
+impl Engine {
+    /// Opens the stores and looks after everything that is under way. `options` are those of `js/options.js`,
+    /// `registration` the service worker's, where there is one.
+    pub async fn open(
+        options: JsValue,
+        registration: JsValue,
+        emit: Function,
+    ) -> Result<Engine, JsValue> {
+        trace::install();
+        let options: Options = serde_wasm_bindgen::from_value(options)?;
+        let setup = options.setup();
+        let worker = WorkerLink::new(&setup.name, registration_of(registration));
+        let node = Node::new(setup, PageHost::new(worker));
+        node.store.open().await.map_err(PageError::from)?;
+        let inner = Rc::new(Inner {
+            node,
+            emit,
+            drivers: RefCell::default(),
+            shown: RefCell::default(),
+            refreshing: RefCell::default(),
+            listeners: RefCell::default(),
+            closed: Cell::default(),
+        });
+        inner.listen();
+        for download in inner.node.list().await.map_err(PageError::from)? {
+            inner.show(&download);
+        }
+        spawn_local(inner.clone().reconcile());
+        Ok(Self(inner))
+    }
+
+    /// Asks for a download. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
+    pub async fn request(&self, spec: JsValue, headers: JsValue) -> Result<JsValue, JsValue> {
+        let inner = &self.0;
+        let mut spec: Spec = serde_wasm_bindgen::from_value(spec)?;
+        let headers: Option<Headers> = headers.dyn_into().ok();
+        spec.headers = headers.is_some();
+        let spec = spec.validated().map_err(PageError::from)?;
+        let full = FullUrls {
+            urls: spec
+                .resources
+                .iter()
+                .map(|resource| resource.url.clone())
+                .collect(),
+            icons: spec.icons.clone(),
+        };
+        let links =
+            serde_json::to_string(&full).map_err(|error| JsError::new(&error.to_string()))?;
+        let id = spec.id.clone();
+        inner.node.look(&id).await.map_err(PageError::from)?;
+        let spec = Box::new(spec);
+        let committed = inner
+            .node
+            .commit(&id, Some(links), async |_| {
+                Ok(Some(Input::Command(Command::Request(spec.clone()))))
+            })
+            .await
+            .map_err(PageError::from)?;
+        if let Some(headers) = headers {
+            inner
+                .node
+                .host
+                .headers
+                .borrow_mut()
+                .insert(id.clone(), headers);
+        }
+        inner.drive(&id);
+        Ok(inner.snapshot_of(&committed.download))
+    }
+
+    /// The snapshot of a download, undefined where nothing was requested.
+    pub async fn snapshot(&self, id: &str) -> Result<JsValue, JsValue> {
+        let download = self.0.node.look(id).await.map_err(PageError::from)?;
+        Ok(self.0.snapshot_of(&download))
+    }
+
+    /// The snapshots of all downloads.
+    pub async fn list(&self) -> Result<Array, JsValue> {
+        let downloads = self.0.node.list().await.map_err(PageError::from)?;
+        let snapshots = downloads
+            .iter()
+            .map(|download| self.0.snapshot_of(download));
+        Ok(snapshots
+            .filter(|snapshot| !snapshot.is_undefined())
+            .collect())
+    }
+
+    /// Aborts the attempt that runs, and waits until nothing is left of it.
+    pub async fn abort(&self, id: &str) -> Result<(), JsValue> {
+        self.0.end(id, Command::Abort).await
+    }
+
+    /// Removes the bytes, and waits until they are gone.
+    pub async fn remove(&self, id: &str) -> Result<(), JsValue> {
+        self.0.end(id, Command::Remove).await
+    }
+
+    /// Tries again.
+    pub async fn retry(&self, id: &str) -> Result<(), JsValue> {
+        let inner = &self.0;
+        inner.node.look(id).await.map_err(PageError::from)?;
+        inner.command(id, Command::Retry).await?;
+        inner.drive(id);
+        Ok(())
+    }
+
+    /// Removes bytes and history.
+    pub async fn forget(&self, id: &str) -> Result<(), JsValue> {
+        let inner = &self.0;
+        inner.end(id, Command::Remove).await?;
+        loop {
+            let download = inner.node.load(id).await.map_err(PageError::from)?;
+            match inner.node.store.forget(id, download.seq).await {
+                Ok(()) => break,
+                // Somebody appended meanwhile: what that was is removed, too.
+                Err(AppendError::Conflict { .. }) => inner.end(id, Command::Remove).await?,
+                Err(AppendError::Store(error)) => return Err(PageError::from(error).into()),
+            }
+        }
+        inner.node.host.headers.borrow_mut().remove(id);
+        inner.node.host.changed(id);
+        Ok(())
+    }
+
+    /// The bytes of a resource as a Blob.
+    pub async fn blob(&self, id: &str, url: Option<String>) -> Result<Blob, JsValue> {
+        let stored = self.0.stored(id, url).await?;
+        Ok(self.0.node.blob(&stored).await.map_err(PageError::from)?)
+    }
+
+    /// The bytes of a resource as a streaming Response.
+    pub async fn response(&self, id: &str, url: Option<String>) -> Result<Response, JsValue> {
+        let stored = self.0.stored(id, url).await?;
+        Ok(self
+            .0
+            .node
+            .response(&stored, None)
+            .await
+            .map_err(PageError::from)?)
+    }
+
+    /// What is stored for a URL, or undefined.
+    #[wasm_bindgen(js_name = match)]
+    pub async fn find(&self, url: &str) -> Result<JsValue, JsValue> {
+        match self.0.node.find(url).await.map_err(PageError::from)? {
+            Some(stored) => Ok(self
+                .0
+                .node
+                .response(&stored, None)
+                .await
+                .map_err(PageError::from)?
+                .into()),
+            None => Ok(JsValue::UNDEFINED),
+        }
+    }
+
+    /// Entries as objects: of one download after a number, or of all.
+    pub async fn history(
+        &self,
+        id: Option<String>,
+        after: f64,
+        limit: Option<u32>,
+    ) -> Result<Array, JsValue> {
+        let texts = self.0.texts(id.as_deref(), after, limit).await?;
+        Ok(texts.iter().map(|text| parse_text(text)).collect())
+    }
+
+    /// All entries as they are stored, one a line.
+    pub async fn export(&self) -> Result<String, JsValue> {
+        let mut ndjson = String::new();
+        for text in self.0.texts(None, 0.0, None).await? {
+            ndjson.push_str(&text);
+            ndjson.push('\n');
+        }
+        Ok(ndjson)
+    }
+
+    /// Lets go of everything: other tabs take over what this one ran.
+    pub fn close(&self) {
+        self.0.closed.set(true);
+        self.0.listeners.take();
+        for driver in self.0.drivers.take().into_values() {
+            driver.close();
+        }
+    }
+}
+
+impl Inner {
+    fn listen(self: &Rc<Self>) {
+        let heard = Rc::downgrade(self);
+        let hear = move |download: Option<String>| {
+            if let Some(inner) = heard.upgrade() {
+                inner.heard(download.as_deref());
+            }
+        };
+        let name = self.node.setup.name.clone();
+        if let Some(channel) = Channel::open(&name, hear.clone()) {
+            // Set once, here.
+            let _ = self.node.host.channel.set(channel);
+        }
+        // The worker tells its clients one by one.
+        let container = property(&global("navigator"), "serviceWorker");
+        if let Ok(container) = container.dyn_into::<web_sys::EventTarget>() {
+            let listener = listen(&container, "message", move |event| {
+                if let Heard::ReadAgain(download) = parse(&name, &property(&event, "data")) {
+                    hear(download);
+                }
+            });
+            self.listeners.borrow_mut().push(listener);
+        }
+        let own = Rc::downgrade(self);
+        let listener: Box<dyn Fn(Notice)> = Box::new(move |notice| {
+            if let Some(inner) = own.upgrade() {
+                match notice {
+                    Notice::Changed(id) => inner.refresh(&id),
+                    Notice::Live(id, downloaded, stored) => inner.live(&id, downloaded, stored),
+                }
+            }
+        });
+        // Set once, here.
+        let _ = self.node.host.listener.set(listener);
+    }
+
+    /// Another context says "read again".
+    fn heard(self: &Rc<Self>, download: Option<&str>) {
+        let ids: Vec<String> = match download {
+            Some(id) => vec![id.to_owned()],
+            None => self.shown.borrow().keys().cloned().collect(),
+        };
+        for id in ids {
+            self.refresh(&id);
+            if let Some(driver) = self.drivers.borrow().get(&id) {
+                driver.poke();
+            }
+        }
+    }
+
+    /// Shows what is new of a download. Runs once at a time for each; what comes meanwhile makes it run again.
+    fn refresh(self: &Rc<Self>, id: &str) {
+        if let Some(again) = self.refreshing.borrow_mut().get_mut(id) {
+            *again = true;
+            return;
+        }
+        self.refreshing.borrow_mut().insert(id.to_owned(), false);
+        let (inner, id) = (Rc::clone(self), id.to_owned());
+        spawn_local(async move {
+            loop {
+                if let Err(error) = inner.read_again(&id).await {
+                    tracing::warn!("{} could not be read again: {}", id, error);
+                }
+                let again = inner
+                    .refreshing
+                    .borrow_mut()
+                    .get_mut(&id)
+                    .is_some_and(std::mem::take);
+                if !again {
+                    break;
+                }
+            }
+            inner.refreshing.borrow_mut().remove(&id);
+        });
+    }
+
+    async fn read_again(self: &Rc<Self>, id: &str) -> Result<(), PageError> {
+        let download = self.node.load(id).await?;
+        let after = self.shown.borrow().get(id).map_or(0, |shown| shown.seq);
+        if download.seq < after || (download.seq == 0 && self.shown.borrow().contains_key(id)) {
+            self.shown.borrow_mut().remove(id);
+            self.emit("gone", &id.into());
+        }
+        let after = after.min(download.seq);
+        for row in self.node.store.read(id, after, None).await? {
+            // Entries that came after the state was read are shown with the next one.
+            if row.seq <= download.seq {
+                self.emit("entry", &parse_text(&row.text));
+            }
+        }
+        if download.seq > 0 && self.show(&download) {
+            self.emit("change", &self.snapshot_of(&download));
+        }
+        if download.is_running() {
+            self.drive(id);
+        }
+        Ok(())
+    }
+
+    /// Notes what is shown of a download; whether that is new.
+    fn show(&self, download: &Download) -> bool {
+        let mut all = self.shown.borrow_mut();
+        let shown = all.entry(download.id.clone()).or_default();
+        let new = shown.seq != download.seq || shown.snapshot.is_none();
+        shown.seq = download.seq;
+        shown.snapshot = Snapshot::of(download);
+        new
+    }
+
+    fn live(&self, id: &str, downloaded: u64, stored: u64) {
+        let snapshot = {
+            let mut all = self.shown.borrow_mut();
+            let Some(shown) = all.get_mut(id) else {
+                return;
+            };
+            let attempt = shown
+                .snapshot
+                .as_ref()
+                .map_or(0, |snapshot| snapshot.attempt);
+            shown.live = match shown.live {
+                (of, most, at_rest) if of == attempt => {
+                    (attempt, most.max(downloaded), at_rest.max(stored))
+                }
+                _ => (attempt, downloaded, stored),
+            };
+            shown.now()
+        };
+        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.live) {
+            self.emit("change", &to_js(&snapshot));
+        }
+    }
+
+    fn snapshot_of(&self, download: &Download) -> JsValue {
+        let Some(snapshot) = Snapshot::of(download) else {
+            return JsValue::UNDEFINED;
+        };
+        let live = self
+            .shown
+            .borrow()
+            .get(&download.id)
+            .map(|shown| shown.live);
+        let shown = Shown {
+            seq: 0,
+            snapshot: Some(snapshot),
+            live: live.unwrap_or_default(),
+        };
+        shown
+            .now()
+            .map_or(JsValue::UNDEFINED, |snapshot| to_js(&snapshot))
+    }
+
+    fn emit(&self, kind: &str, payload: &JsValue) {
+        if !self.closed.get() {
+            // `js/index.js` catches what the app's listeners throw.
+            let _ = self.emit.call2(&JsValue::UNDEFINED, &kind.into(), payload);
+        }
+    }
+
+    /// Sees to it that a download has a driver in this page, at work or waiting for the lock.
+    fn drive(self: &Rc<Self>, id: &str) {
+        if self.closed.get() {
+            return;
+        }
+        if let Some(driver) = self.drivers.borrow().get(id) {
+            return driver.poke();
+        }
+        let Some(driver) = Driver::new(Rc::clone(&self.node), id) else {
+            return;
+        };
+        self.drivers
+            .borrow_mut()
+            .insert(id.to_owned(), Rc::clone(&driver));
+        let (inner, id) = (Rc::clone(self), id.to_owned());
+        spawn_local(async move {
+            driver.run().await;
+            inner.drivers.borrow_mut().remove(&id);
+            // A request that came while the driver was leaving.
+            if let Ok(download) = inner.node.load(&id).await
+                && download.is_running()
+            {
+                inner.drive(&id);
+            }
+        });
+    }
+
+    /// Looks after everything once: what runs, what was left behind, what was evicted, what belongs to nobody.
+    async fn reconcile(self: Rc<Self>) {
+        if let Err(error) = self.look_after_all().await {
+            tracing::warn!("not everything could be looked after: {}", error);
+        }
+    }
+
+    async fn look_after_all(self: &Rc<Self>) -> Result<(), PageError> {
+        let downloads = self.node.list().await?;
+        for download in &downloads {
+            if download.is_running() {
+                self.drive(&download.id);
+                continue;
+            }
+            let download = self.node.look(&download.id).await?;
+            let witness = self.node.witness(&download).await?;
+            if !plan(&download, &witness, 0).is_empty() {
+                self.drive(&download.id);
+            }
+        }
+        if let (_, Some(manager)) = self.node.host.background().await {
+            for job in self.node.jobs(&manager, None).await {
+                let of = JobId::parse(&job.registration).map(|id| id.download);
+                if !of.is_some_and(|of| downloads.iter().any(|download| download.id == of)) {
+                    // A job whose history was begun after the list was read is not an orphan.
+                    self.drop_orphan(&manager, &job.registration).await?;
+                }
+            }
+        }
+        self.node.sweep().await?;
+        Ok(())
+    }
+
+    async fn drop_orphan(
+        &self,
+        manager: &longhaul_browser::background_fetch::BackgroundFetchManager,
+        registration: &str,
+    ) -> Result<(), PageError> {
+        let Some(id) = JobId::parse(registration) else {
+            return Ok(());
+        };
+        if self.node.load(&id.download).await?.seq > 0 {
+            return Ok(());
+        }
+        tracing::warn!("aborted a background job that belongs to no download");
+        if let Some(job) = self.node.registration(manager, registration).await
+            && translate::job(&job.state(), &self.node.setup.name).is_some()
+        {
+            // Where it has ended meanwhile the worker has what it brought.
+            let _ = job.abort().await;
+        }
+        Ok(())
+    }
+
+    async fn command(&self, id: &str, command: Command) -> Result<Download, PageError> {
+        let committed = self
+            .node
+            .commit(id, None, async |_| {
+                Ok(Some(Input::Command(command.clone())))
+            })
+            .await?;
+        Ok(committed.download)
+    }
+
+    /// Carries out a command that ends something, and waits until its effects are done, by whichever tab owns them.
+    async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), JsValue> {
+        self.command(id, command).await?;
+        if let Some(driver) = self.drivers.borrow().get(id) {
+            driver.poke();
+        }
+        if let Some(driver) = Driver::new(Rc::clone(&self.node), id) {
+            driver.run().await;
+        }
+        self.node.sweep().await.map_err(PageError::from)?;
+        Ok(())
+    }
+
+    async fn stored(&self, id: &str, url: Option<String>) -> Result<Stored, PageError> {
+        let download = self.node.look(id).await?;
+        if !download.is_available() {
+            return Err(PageError::withheld(&download));
+        }
+        let resource = match url {
+            Some(url) => resource_of(&download, &url),
+            None if download.files.len() == 1 => Some(0),
+            None => return Err(PageError::Ambiguous(download.files.len())),
+        };
+        let stored = match resource {
+            Some(resource) => self.node.stored(&download, resource).await?,
+            None => None,
+        };
+        stored.ok_or_else(|| PageError::Withheld {
+            code: "not-available",
+            message: "this download has no resource with that URL".to_owned(),
+        })
+    }
+
+    async fn texts(
+        &self,
+        id: Option<&str>,
+        after: f64,
+        limit: Option<u32>,
+    ) -> Result<Vec<String>, PageError> {
+        // Whole and not negative, as `js/index.js` checked.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        let after = after as u64;
+        let rows = match id {
+            Some(id) => self.node.store.read(id, after, limit).await?,
+            None => self.node.store.read_all(limit).await?,
+        };
+        Ok(rows.into_iter().map(|row| row.text).collect())
+    }
+}

@@ -1,0 +1,173 @@
+//! Errors for JavaScript: plain objects `{code, message, data?}` that `js/index.js` turns into a `LonghaulError`.
+
+use longhaul_browser::events::StoreError;
+use longhaul_browser::js::set;
+use longhaul_browser::node::CommitError;
+use longhaul_browser::parts::PartError;
+use longhaul_core::{AbortedBy, Download, InvalidSpec, State};
+use wasm_bindgen::JsValue;
+
+/// Why a call failed, by the codes of the contract.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum PageError {
+    /// The spec is wrong.
+    #[error(transparent)]
+    InvalidSpec(#[from] InvalidSpec),
+    /// A command or the stores failed.
+    #[error(transparent)]
+    Commit(#[from] CommitError),
+    /// There are no bytes to hand out.
+    #[error("{message}")]
+    Withheld {
+        /// The contract's code.
+        code: &'static str,
+        /// What to do.
+        message: String,
+    },
+    /// The download has several resources and no URL was given.
+    #[error("this download has {0} resources: say which by its URL")]
+    Ambiguous(usize),
+}
+
+impl From<StoreError> for PageError {
+    fn from(error: StoreError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+impl From<PartError> for PageError {
+    fn from(error: PartError) -> Self {
+        Self::Commit(error.into())
+    }
+}
+
+impl PageError {
+    /// The code of the contract.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidSpec(_) => "invalid-spec",
+            Self::Commit(CommitError::Rejected(rejection)) => rejection.code(),
+            Self::Commit(CommitError::Store(error)) => match error {
+                StoreError::NewerDatabase { .. } => "newer-database",
+                StoreError::StorageUnavailable { .. } => "storage-unavailable",
+                StoreError::Quota => "quota",
+            },
+            Self::Commit(CommitError::Parts(error)) => match error {
+                PartError::Quota => "quota",
+                PartError::Missing { .. } => "not-available",
+                PartError::StorageUnavailable { .. } => "storage-unavailable",
+            },
+            Self::Withheld { code, .. } => code,
+            Self::Ambiguous(_) => "ambiguous-resource",
+        }
+    }
+
+    /// Why a download hands out nothing in the state it is in.
+    pub(crate) fn withheld(download: &Download) -> Self {
+        let (code, message) = match &download.state {
+            State::Failed { failure } => ("failed", failure.message.clone()),
+            State::Aborted {
+                by: AbortedBy::Removal,
+            }
+            | State::Evicted { .. } => (
+                "removed",
+                "the bytes were removed: request it again".to_owned(),
+            ),
+            State::Aborted { .. } => (
+                "aborted",
+                "the download was aborted: request it again".to_owned(),
+            ),
+            _ => (
+                "not-available",
+                "the download is not available yet: await `finished`".to_owned(),
+            ),
+        };
+        Self::Withheld { code, message }
+    }
+}
+
+impl From<PageError> for JsValue {
+    fn from(error: PageError) -> Self {
+        let object = js_sys::Object::new();
+        set(&object, "code", &error.code().into());
+        set(&object, "message", &error.to_string().into());
+        if let PageError::InvalidSpec(invalid) = &error {
+            let data = js_sys::Object::new();
+            set(&data, "field", &invalid.field.as_str().into());
+            set(&object, "data", &data);
+        }
+        object.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use longhaul_core::{EvictedBy, FailReason, Failure, Rejection};
+
+    #[test]
+    fn every_error_has_the_code_of_the_contract_and_says_what_to_do() {
+        let unavailable = || ("E".to_owned(), "m".to_owned());
+        let (name, message) = unavailable();
+        let store = StoreError::StorageUnavailable { name, message };
+        let (name, message) = unavailable();
+        let parts = PartError::StorageUnavailable { name, message };
+        let invalid = InvalidSpec {
+            field: "id".into(),
+            expected: "a string",
+        };
+        let state = |state| {
+            PageError::withheld(&Download {
+                state,
+                ..Download::new("a")
+            })
+        };
+        let failure = Failure {
+            reason: FailReason::NotFound,
+            message: "gone".into(),
+            resource: None,
+        };
+        let cases: [(PageError, &str, &str); 14] = [
+            (invalid.into(), "invalid-spec", "`id`"),
+            (
+                CommitError::from(Rejection::SpecConflict).into(),
+                "spec-conflict",
+                "another id",
+            ),
+            (
+                CommitError::from(Rejection::NotAvailable).into(),
+                "not-available",
+                "requested",
+            ),
+            (store.into(), "storage-unavailable", "storage"),
+            (
+                StoreError::NewerDatabase { found: 2, known: 1 }.into(),
+                "newer-database",
+                "version 2",
+            ),
+            (StoreError::Quota.into(), "quota", "free"),
+            (parts.into(), "storage-unavailable", "cache"),
+            (PartError::Quota.into(), "quota", "free"),
+            (PartError::Missing { start: 3 }.into(), "not-available", "3"),
+            (PageError::Ambiguous(3), "ambiguous-resource", "URL"),
+            (state(State::Failed { failure }), "failed", "gone"),
+            (
+                state(State::Evicted {
+                    by: EvictedBy::Eviction,
+                }),
+                "removed",
+                "again",
+            ),
+            (
+                state(State::Aborted { by: AbortedBy::App }),
+                "aborted",
+                "again",
+            ),
+            (state(State::Requested), "not-available", "finished"),
+        ];
+        for (error, code, says) in cases {
+            assert_eq!(error.code(), code, "{error}");
+            assert!(error.to_string().contains(says), "{error}");
+        }
+    }
+}
