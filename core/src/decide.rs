@@ -42,7 +42,7 @@ fn on_signal(download: &Download, now: u64, signal: Signal) -> Vec<Event> {
             registration,
             quota,
             witness,
-        } => transfer::job_refused(download, &registration, quota, &witness),
+        } => transfer::job_refused(download, now, &registration, quota, &witness),
         Signal::JobEnded {
             registration,
             end,

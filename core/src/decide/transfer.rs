@@ -150,12 +150,20 @@ fn next_try(download: &Download, transfer: &Transfer, why: Why, witness: &Witnes
 
 pub(super) fn job_refused(
     download: &Download,
+    now: u64,
     registration: &str,
     quota: bool,
     witness: &Witness,
 ) -> Vec<Event> {
+    let Some(transfer) = download.state.transfer() else {
+        return Vec::new();
+    };
     if !is_current(download, registration) {
         return Vec::new();
+    }
+    if stored(&download.files, witness) < download.stored || is_complete(download, witness) {
+        // Whatever was refused, the bytes decide.
+        return look(download, now, transfer, witness);
     }
     if quota {
         return vec![Event::Failure(Fault::Quota.failure(None))];
