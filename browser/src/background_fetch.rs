@@ -2,11 +2,10 @@
 
 use js_sys::{Array, Object, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Event, EventTarget, ExtendableEvent, Request, Response, ServiceWorkerRegistration};
 
 use crate::job::{JobFailure, JobResult, JobState};
-use crate::js::{Exception, Listener, ignore, listen, number, property, set, text};
+use crate::js::{Exception, Listener, ignore, listen, number, property, set, settle, text};
 use crate::net::NetError;
 
 #[wasm_bindgen]
@@ -140,7 +139,7 @@ impl BackgroundFetchManager {
             "downloadTotal",
             &JsValue::from_f64(float(options.download_total)),
         );
-        match settle(self.js_fetch(id, &list, &shown)).await {
+        match asked(self.js_fetch(id, &list, &shown)).await {
             Ok(registration) => Ok(registration.unchecked_into()),
             Err(exception) if exception.is_quota() => Err(StartError::Quota),
             Err(exception) if exception.name == "NotAllowedError" => Err(StartError::NotAllowed),
@@ -153,13 +152,13 @@ impl BackgroundFetchManager {
     /// The job with this id. `None` also from the moment its completion event has begun, seconds before a handler
     /// runs: an absent registration is not a lost completion.
     pub async fn get(&self, id: &str) -> Result<Option<BackgroundFetchRegistration>, Exception> {
-        let found = settle(self.js_get(id)).await?;
+        let found = asked(self.js_get(id)).await?;
         Ok(found.is_object().then(|| found.unchecked_into()))
     }
 
     /// The ids of all jobs of this origin that are still active, other scripts' among them.
     pub async fn get_ids(&self) -> Result<Vec<String>, Exception> {
-        let ids: Array = settle(self.js_get_ids()).await?.unchecked_into();
+        let ids: Array = asked(self.js_get_ids()).await?.unchecked_into();
         Ok(ids.iter().filter_map(|id| id.as_string()).collect())
     }
 }
@@ -180,16 +179,16 @@ impl BackgroundFetchRegistration {
         }
     }
 
-    /// The records of the job, finished or not, in the lexicographic order of their addresses. Fails once the records
-    /// are no longer available.
+    /// The records of the job, finished or not. While the job runs the unfinished ones come first, so only a record's
+    /// own address says which part it is. Fails once the records are no longer available.
     pub async fn match_all(&self) -> Result<Vec<BackgroundFetchRecord>, Exception> {
-        let records: Array = settle(self.js_match_all()).await?.unchecked_into();
+        let records: Array = asked(self.js_match_all()).await?.unchecked_into();
         Ok(records.iter().map(JsCast::unchecked_into).collect())
     }
 
     /// Aborts the job; `false` when it had ended before.
     pub async fn abort(&self) -> Result<bool, Exception> {
-        Ok(settle(self.js_abort()).await?.is_truthy())
+        Ok(asked(self.js_abort()).await?.is_truthy())
     }
 
     /// Calls back whenever the job moved, until the listener is dropped.
@@ -208,7 +207,7 @@ impl BackgroundFetchRecord {
 
     /// Waits until the response is there; [`NetError::Aborted`] for what an abort left unfinished.
     pub async fn response(&self) -> Result<Response, NetError> {
-        JsFuture::from(self.response_ready())
+        settle(self.response_ready())
             .await
             .map(JsCast::unchecked_into)
             .map_err(refused)
@@ -222,7 +221,7 @@ impl BackgroundFetchRecord {
             ready.as_ref(),
             Promise::resolve(&JsValue::NULL).as_ref(),
         ));
-        match JsFuture::from(race).await {
+        match settle(race).await {
             Ok(nothing) if nothing.is_null() => {
                 // It may be rejected later, when nobody looks.
                 ignore(ready);
@@ -240,7 +239,7 @@ impl BackgroundFetchEvent {
         if !property(self, "updateUI").is_function() {
             return Ok(false);
         }
-        settle(self.js_update_ui(&shown_as(title, icons)))
+        asked(self.js_update_ui(&shown_as(title, icons)))
             .await
             .map(|_| true)
     }
@@ -270,18 +269,17 @@ fn set_text(object: &Object, key: &str, value: Option<&str>) {
     }
 }
 
-async fn settle(promise: Result<Promise, JsValue>) -> Result<JsValue, Exception> {
-    Ok(JsFuture::from(promise?).await?)
+async fn asked(promise: Result<Promise, JsValue>) -> Result<JsValue, Exception> {
+    settle(promise?).await
 }
 
-// By value, as `map_err` wants it.
-#[allow(clippy::needless_pass_by_value)]
-fn refused(thrown: JsValue) -> NetError {
-    let name = Exception::from_js(&thrown).name;
-    if name == "AbortError" {
+fn refused(exception: Exception) -> NetError {
+    if exception.name == "AbortError" {
         NetError::Aborted
     } else {
-        NetError::Failed { name }
+        NetError::Failed {
+            name: exception.name,
+        }
     }
 }
 

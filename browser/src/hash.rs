@@ -3,10 +3,9 @@
 use js_sys::Uint8Array;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{MessageChannel, ReadableStream, ReadableStreamDefaultReader};
 
-use crate::js::{Exception, ignore, listen, property};
+use crate::js::{Exception, ignore, listen, property, settle};
 use crate::net::now_ms;
 use crate::once;
 
@@ -47,7 +46,7 @@ pub async fn sha256(
     let mut done = 0;
     let mut turn = now_ms();
     loop {
-        let result = JsFuture::from(reader.read()).await.map_err(failed)?;
+        let result = settle(reader.read()).await?;
         let Ok(chunk) = property(&result, "value").dyn_into::<Uint8Array>() else {
             break;
         };

@@ -1,5 +1,8 @@
 //! The edge to JavaScript: exceptions as plain data, properties, listeners.
 
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
 use js_sys::Promise;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -17,6 +20,7 @@ pub struct Exception {
 impl Exception {
     /// Reads whatever was thrown; anything that is no error becomes `Error` with its text, if it is a string.
     #[must_use]
+    #[inline(never)]
     pub fn from_js(thrown: &JsValue) -> Self {
         if let Some(text) = thrown.as_string() {
             return Self {
@@ -83,10 +87,34 @@ pub fn global(key: &str) -> JsValue {
     property(&js_sys::global(), key)
 }
 
+/// A promise being awaited; see [`settle`].
+pub struct Settling(JsFuture);
+
+/// Waits for a promise; what it is rejected with becomes plain data.
+///
+/// Everything that awaits a promise goes through this one type, so that the code for it exists once rather than at
+/// every `await`.
+#[must_use = "a promise is not waited for unless this is awaited"]
+pub fn settle(promise: Promise) -> Settling {
+    Settling(JsFuture::from(promise))
+}
+
+impl Future for Settling {
+    type Output = Result<JsValue, Exception>;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match Pin::new(&mut self.0).poll(context) {
+            Poll::Ready(result) => Poll::Ready(result.map_err(Exception::from)),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
 /// Lets a promise go its way. Its rejection is nobody's business, and so must not end up as an unhandled one.
 pub fn ignore(promise: Promise) {
     spawn_local(async {
-        let _ = JsFuture::from(promise).await;
+        let _ = settle(promise).await;
     });
 }
 

@@ -5,10 +5,10 @@ use std::rc::Rc;
 
 use js_sys::{Array, Function, Object, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
+use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortSignal;
 
-use crate::js::{Exception, global, property, set, text};
+use crate::js::{Exception, global, property, set, settle, text};
 use crate::once;
 
 /// Why a lock was not had.
@@ -98,11 +98,8 @@ pub async fn try_acquire(name: &str) -> Result<Option<Guard>, LockError> {
 /// Whether anybody on this origin holds the lock.
 pub async fn is_held(name: &str) -> Result<bool, LockError> {
     let query = manager().ok_or(LockError::Unsupported)?.query();
-    let snapshot = match query {
-        Ok(promise) => JsFuture::from(promise).await,
-        Err(thrown) => Err(thrown),
-    };
-    let snapshot = snapshot.map_err(|thrown| refused(thrown.into()))?;
+    let promise = query.map_err(|thrown| refused(thrown.into()))?;
+    let snapshot = settle(promise).await.map_err(refused)?;
     let held = Array::from(&property(&snapshot, "held"));
     Ok(held
         .iter()
@@ -138,9 +135,9 @@ async fn request(name: &str, options: &Object) -> Granted {
         .map_err(|thrown| refused(thrown.into()))?;
     spawn_local(async move {
         // Fulfilled when the lock is let go; rejected when it was never had.
-        let result = JsFuture::from(requested).await;
-        if let (Err(thrown), Some(sender)) = (result, sender.take()) {
-            let _ = sender.send(Err(refused(thrown.into())));
+        let result = settle(requested).await;
+        if let (Err(exception), Some(sender)) = (result, sender.take()) {
+            let _ = sender.send(Err(refused(exception)));
         }
     });
     receiver

@@ -2,14 +2,13 @@
 
 use js_sys::{Array, Function, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{
     AbortSignal, Headers, Request, RequestCache, RequestCredentials, RequestInit, RequestMode,
     Response,
 };
 
 use crate::answer::Answer;
-use crate::js::{Exception, global, listen, property};
+use crate::js::{Exception, global, listen, property, settle};
 use crate::once;
 
 /// What to ask for. The default is a plain CORS `GET`.
@@ -56,17 +55,17 @@ extern "C" {
 
 /// Asks, and gives what was answered as plain data, beside the handle to the body.
 pub async fn fetch(url: &str, ask: &Ask<'_>) -> Result<(Answer, Response), NetError> {
-    let failed = |thrown: JsValue| {
+    let failed = |exception: Exception| {
         // The reason of an abort can be anything; the signal itself says that it was one.
         if ask.signal.is_some_and(AbortSignal::aborted) {
             return NetError::Aborted;
         }
         NetError::Failed {
-            name: Exception::from_js(&thrown).name,
+            name: exception.name,
         }
     };
-    let request = request(url, ask).map_err(failed)?;
-    let answered = JsFuture::from(js_fetch(&request)).await.map_err(failed)?;
+    let request = request(url, ask).map_err(|thrown| failed(thrown.into()))?;
+    let answered = settle(js_fetch(&request)).await.map_err(failed)?;
     let response: Response = answered.unchecked_into();
     Ok((answer(&response), response))
 }
@@ -129,9 +128,22 @@ pub fn answer(response: &Response) -> Answer {
 }
 
 /// A timer that is cleared when this is dropped.
-struct Timer {
+pub(crate) struct Timer {
     id: JsValue,
     _callback: Closure<dyn FnMut()>,
+}
+
+impl Timer {
+    /// Calls back once, after `ms` milliseconds.
+    pub(crate) fn new(ms: u32, callback: impl FnOnce() + 'static) -> Self {
+        let callback = Closure::once(callback);
+        // Browsers take the delay as a signed number; anything longer would fire at once.
+        let ms = ms.min(i32::MAX.unsigned_abs());
+        Self {
+            id: set_timeout(callback.as_ref().unchecked_ref(), ms),
+            _callback: callback,
+        }
+    }
 }
 
 impl Drop for Timer {
@@ -143,18 +155,9 @@ impl Drop for Timer {
 /// Waits; dropping the future clears the timer. In hidden pages browsers stretch this to a second and more.
 pub async fn sleep(ms: u32) {
     let (sender, receiver) = once::channel();
-    let mut sender = Some(sender);
-    let callback = Closure::<dyn FnMut()>::new(move || {
-        if let Some(sender) = sender.take() {
-            let _ = sender.send(());
-        }
+    let _timer = Timer::new(ms, move || {
+        let _ = sender.send(());
     });
-    // Browsers take the delay as a signed number; anything longer would fire at once.
-    let ms = ms.min(i32::MAX.unsigned_abs());
-    let _timer = Timer {
-        id: set_timeout(callback.as_ref().unchecked_ref(), ms),
-        _callback: callback,
-    };
     receiver.await;
 }
 

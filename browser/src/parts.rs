@@ -13,12 +13,11 @@
 
 mod stream;
 
-use js_sys::{Array, Promise};
+use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
-use crate::js::{Exception, global, text};
+use crate::js::{Exception, global, settle, text};
 
 /// A run of bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -60,6 +59,7 @@ pub enum PartError {
 }
 
 impl From<Exception> for PartError {
+    #[inline(never)]
     fn from(exception: Exception) -> Self {
         if exception.is_quota() {
             return Self::Quota;
@@ -83,21 +83,28 @@ impl PartStore {
     #[must_use]
     pub fn new(name: &str) -> Self {
         // Escaped, so that no name is the beginning of another one's caches.
-        let name = name.replace('%', "%25").replace('/', "%2F");
-        Self {
-            prefix: ["longhaul/", &name, "/"].concat(),
+        let mut prefix = String::from("longhaul/");
+        for character in name.chars() {
+            match character {
+                '%' => prefix.push_str("%25"),
+                '/' => prefix.push_str("%2F"),
+                _ => prefix.push(character),
+            }
         }
+        prefix.push('/');
+        Self { prefix }
     }
 
     /// The keys of all files that have a cache, sorted. One whose cache was opened and deleted at the same moment can
     /// be left with no part in it.
     pub async fn files(&self) -> Result<Vec<String>, PartError> {
-        let names: Array = wait(caches()?.keys()).await?.unchecked_into();
-        let mut files: Vec<String> = names
-            .iter()
-            .filter_map(|name| name.as_string()?.strip_prefix(&self.prefix).map(Into::into))
-            .collect();
-        files.sort_unstable();
+        let names: Array = settle(caches()?.keys()).await?.unchecked_into();
+        let mut files = Vec::new();
+        for name in names.iter().filter_map(|name| name.as_string()) {
+            if let Some(file) = name.strip_prefix(&self.prefix) {
+                insert(&mut files, String::from(file));
+            }
+        }
         Ok(files)
     }
 
@@ -106,12 +113,13 @@ impl PartStore {
         let Some(cache) = self.existing(file).await? else {
             return Ok(Vec::new());
         };
-        let requests: Array = wait(cache.keys()).await?.unchecked_into();
-        let mut ranges: Vec<Range> = requests
-            .iter()
-            .filter_map(|request| parse(&text(&request, "url")?))
-            .collect();
-        ranges.sort_unstable();
+        let requests: Array = settle(cache.keys()).await?.unchecked_into();
+        let mut ranges = Vec::new();
+        for request in requests.iter() {
+            if let Some(range) = text(&request, "url").and_then(|url| parse(&url)) {
+                insert(&mut ranges, range);
+            }
+        }
         Ok(ranges)
     }
 
@@ -126,10 +134,10 @@ impl PartStore {
                 .map_err(thrown)?
         };
         let response = Response::new_with_opt_blob(Some(&body)).map_err(thrown)?;
-        let cache: Cache = wait(caches()?.open(&self.cache_name(file)))
+        let cache: Cache = settle(caches()?.open(&self.cache_name(file)))
             .await?
             .unchecked_into();
-        wait(cache.put_with_str(&address(Range { start, len }), &response)).await?;
+        settle(cache.put_with_str(&address(Range { start, len }), &response)).await?;
         Ok(len)
     }
 
@@ -138,7 +146,7 @@ impl PartStore {
         let Some(response) = self.response(file, range).await? else {
             return Ok(None);
         };
-        let blob: Blob = wait(response.blob().map_err(thrown)?)
+        let blob: Blob = settle(response.blob().map_err(thrown)?)
             .await?
             .unchecked_into();
         Ok((size(&blob) == range.len).then_some(blob))
@@ -146,7 +154,7 @@ impl PartStore {
 
     /// Deletes a file with all its parts; whether there was one.
     pub async fn delete(&self, file: &str) -> Result<bool, PartError> {
-        Ok(wait(caches()?.delete(&self.cache_name(file)))
+        Ok(settle(caches()?.delete(&self.cache_name(file)))
             .await?
             .is_truthy())
     }
@@ -155,7 +163,7 @@ impl PartStore {
     pub async fn delete_part(&self, file: &str, range: Range) -> Result<bool, PartError> {
         match self.existing(file).await? {
             None => Ok(false),
-            Some(cache) => Ok(wait(cache.delete_with_str(&address(range)))
+            Some(cache) => Ok(settle(cache.delete_with_str(&address(range)))
                 .await?
                 .is_truthy()),
         }
@@ -209,17 +217,17 @@ impl PartStore {
         let options = CacheQueryOptions::new();
         options.set_cache_name(&self.cache_name(file));
         let found = caches()?.match_with_str_and_options(&address(range), &options);
-        Ok(wait(found).await?.dyn_into().ok())
+        Ok(settle(found).await?.dyn_into().ok())
     }
 
     /// The file's cache, without creating it.
     async fn existing(&self, file: &str) -> Result<Option<Cache>, PartError> {
         let caches = caches()?;
         let name = self.cache_name(file);
-        if !wait(caches.has(&name)).await?.is_truthy() {
+        if !settle(caches.has(&name)).await?.is_truthy() {
             return Ok(None);
         }
-        Ok(Some(wait(caches.open(&name)).await?.unchecked_into()))
+        Ok(Some(settle(caches.open(&name)).await?.unchecked_into()))
     }
 
     fn cache_name(&self, file: &str) -> String {
@@ -259,10 +267,6 @@ fn caches() -> Result<CacheStorage, PartError> {
     })
 }
 
-async fn wait(promise: Promise) -> Result<JsValue, PartError> {
-    JsFuture::from(promise).await.map_err(thrown)
-}
-
 // By value, as `map_err` wants it.
 #[allow(clippy::needless_pass_by_value)]
 fn thrown(value: JsValue) -> PartError {
@@ -284,20 +288,52 @@ const ORIGIN: &str = "https://longhaul.invalid/";
 const DIGITS: usize = 15;
 
 fn address(range: Range) -> String {
-    [ORIGIN, &padded(range.start), "+", &padded(range.len)].concat()
+    let mut address = String::from(ORIGIN);
+    push_padded(&mut address, range.start);
+    address.push('+');
+    push_padded(&mut address, range.len);
+    address
 }
 
-fn padded(number: u64) -> String {
-    let digits = number.to_string();
-    ["0".repeat(DIGITS.saturating_sub(digits.len())), digits].concat()
+// By hand, here and below: the general ways to print, to parse and to sort weigh more than all of this module.
+fn push_padded(text: &mut String, mut number: u64) {
+    let mut digits = [b'0'; DIGITS];
+    for digit in digits.iter_mut().rev() {
+        *digit = b'0' + (number % 10).to_le_bytes()[0];
+        number /= 10;
+    }
+    text.extend(digits.map(char::from));
 }
 
 fn parse(url: &str) -> Option<Range> {
-    let (start, len) = url.strip_prefix(ORIGIN)?.split_once('+')?;
+    let name = url.strip_prefix(ORIGIN)?.as_bytes();
+    if name.len() != 2 * DIGITS + 1 || name[DIGITS] != b'+' {
+        return None;
+    }
     Some(Range {
-        start: start.parse().ok()?,
-        len: len.parse().ok()?,
+        start: number(&name[..DIGITS])?,
+        len: number(&name[DIGITS + 1..])?,
     })
+}
+
+fn number(digits: &[u8]) -> Option<u64> {
+    let mut number = 0;
+    for digit in digits {
+        if !digit.is_ascii_digit() {
+            return None;
+        }
+        number = number * 10 + u64::from(digit - b'0');
+    }
+    Some(number)
+}
+
+/// Puts an item where it belongs in a sorted list. Browsers answer in the order of storing, which is nearly sorted.
+fn insert<T: Ord>(sorted: &mut Vec<T>, item: T) {
+    let mut place = sorted.len();
+    while place > 0 && sorted[place - 1] > item {
+        place -= 1;
+    }
+    sorted.insert(place, item);
 }
 
 #[cfg(test)]
@@ -317,6 +353,14 @@ mod tests {
         );
         assert_eq!(parse(&address(part)), Some(part));
         assert_eq!(parse("https://longhaul.invalid/x+1"), None);
+        assert_eq!(
+            parse("https://longhaul.invalid/00000000000000x+000000000262144"),
+            None
+        );
+        assert_eq!(
+            parse("https://longhaul.invalid/000000001048576+000000000262144?"),
+            None
+        );
         assert_eq!(parse("https://example.org/1+1"), None);
     }
 

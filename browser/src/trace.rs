@@ -23,7 +23,11 @@ static INSTALLED: Once = Once::new();
 /// would trap the whole module. Where another subscriber was installed before, that one stays.
 pub fn install() {
     INSTALLED.call_once(|| {
-        let level = if cfg!(debug_assertions) { Level::DEBUG } else { Level::WARN };
+        let level = if cfg!(debug_assertions) {
+            Level::DEBUG
+        } else {
+            Level::WARN
+        };
         let config = WASMLayerConfigBuilder::new()
             .set_report_logs_in_timings(false)
             .set_max_level(level)

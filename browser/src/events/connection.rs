@@ -3,7 +3,6 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
 use idb::event::{OpenDatabaseRequestEvent, VersionChangeEvent};
 use idb::request::OpenDatabaseRequest;
 use idb::{Database, DatabaseEvent, Event, Factory, Request};
@@ -12,8 +11,8 @@ use super::StoreError;
 use super::migrations::{self, VERSION};
 use super::transaction::{abort_upgrade, exception};
 use crate::js::Exception;
-use crate::net::sleep;
-use crate::once;
+use crate::net::Timer;
+use crate::once::{self, Sender};
 
 /// An open connection. Closes when dropped, after its running transactions.
 pub(super) struct Connection {
@@ -78,20 +77,36 @@ async fn attempt(name: &str, version: Option<u32>, limit: u32) -> Outcome {
     let request = Factory::new()
         .and_then(|factory| factory.open(name, version))
         .map_err(|error| exception(&error))?;
+    let (sender, receiver) = once::channel();
+    let settle = Settle(Rc::new(RefCell::new(Some(sender))));
     let blocked = Rc::new(Cell::new(false));
-    let outcome = std::pin::pin!(watch(request, version, blocked.clone()));
-    match select(outcome, std::pin::pin!(sleep(limit))).await {
-        Either::Left((outcome, _)) => {
-            outcome.unwrap_or_else(|| Err(Exception::new("AbortError", "")))
+    watch(request, version, &settle, blocked.clone());
+    let _timer = Timer::new(limit, move || {
+        let message = if blocked.get() {
+            "another page keeps an older version of the database open: close it"
+        } else {
+            "opening the database took too long"
+        };
+        settle.with(Err(Exception::new("TimeoutError", message)));
+    });
+    receiver
+        .await
+        .unwrap_or_else(|| Err(Exception::new("AbortError", "")))
+}
+
+/// The first outcome counts. A database that comes after another outcome is closed again.
+#[derive(Clone)]
+struct Settle(Rc<RefCell<Option<Sender<Outcome>>>>);
+
+impl Settle {
+    fn with(&self, outcome: Outcome) {
+        let late = match self.0.take() {
+            Some(sender) => sender.send(outcome).err(),
+            None => Some(outcome),
+        };
+        if let Some(Ok(database)) = late {
+            database.close();
         }
-        Either::Right(_) if blocked.get() => Err(Exception::new(
-            "TimeoutError",
-            "another page keeps an older version of the database open: close it",
-        )),
-        Either::Right(_) => Err(Exception::new(
-            "TimeoutError",
-            "opening the database took too long",
-        )),
     }
 }
 
@@ -100,17 +115,9 @@ async fn attempt(name: &str, version: Option<u32>, limit: u32) -> Outcome {
 fn watch(
     mut request: OpenDatabaseRequest,
     version: Option<u32>,
+    settle: &Settle,
     blocked: Rc<Cell<bool>>,
-) -> once::Receiver<Outcome> {
-    let (sender, receiver) = once::channel();
-    let sender = Rc::new(RefCell::new(Some(sender)));
-    let settle = move |outcome: Outcome| {
-        if let Some(sender) = sender.take()
-            && let Err(Ok(late)) = sender.send(outcome)
-        {
-            late.close();
-        }
-    };
+) {
     // An exception inside the upgrade: the request's own error will only say that it was aborted.
     let failed = Rc::new(RefCell::new(None));
     let upgrade_failed = failed.clone();
@@ -128,17 +135,16 @@ fn watch(
         }
     });
     request.on_blocked(move |_| blocked.set(true));
-    let succeed = settle.clone();
+    let (succeed, fail) = (settle.clone(), settle.clone());
     request.on_success(move |event| {
-        succeed(event.database().map_err(|error| exception(&error)));
+        succeed.with(event.database().map_err(|error| exception(&error)));
     });
     request.on_error(move |event| {
         let error = failed.take().unwrap_or_else(|| request_error(&event));
-        settle(Err(error));
+        fail.with(Err(error));
     });
     // Given to the browser for good: openings are rare, and the request may fire long after its limit.
     request.forget_callbacks();
-    receiver
 }
 
 fn request_error(event: &OpenDatabaseRequestEvent) -> Exception {

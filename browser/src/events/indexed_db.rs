@@ -32,7 +32,14 @@ enum Found {
 }
 
 /// A write that is made once the head turned out to be the expected one; runs inside a request's callback.
-type Write = Box<dyn FnOnce() -> Result<(), idb::Error>>;
+type Write = Box<dyn FnOnce(&Stores) -> Result<(), idb::Error>>;
+
+/// The stores of one write transaction.
+struct Stores {
+    entries: ObjectStore,
+    heads: ObjectStore,
+    links: ObjectStore,
+}
 
 impl IndexedDb {
     /// A store over the database of this name. Opens nothing yet.
@@ -87,8 +94,7 @@ impl IndexedDb {
         }
         self.close();
         let connection = self.connected().await?;
-        let pending =
-            Pending::begin(&connection.database, stores, mode).map_err(|error| failed(&error))?;
+        let pending = Pending::begin(&connection.database, stores, mode).map_err(failed)?;
         Ok((pending, connection))
     }
 
@@ -98,26 +104,25 @@ impl IndexedDb {
         store: &str,
         range: Option<KeyRange>,
         limit: Option<u32>,
-    ) -> Result<Vec<(JsValue, JsValue)>, StoreError> {
+    ) -> Result<(Array, Array), StoreError> {
         // A limit of 0 would mean "no limit" to the browser.
         if limit == Some(0) {
-            return Ok(Vec::new());
+            return Ok((Array::new(), Array::new()));
         }
         let (pending, _connection) = self.begin(&[store], TransactionMode::ReadOnly).await?;
         let fire = || -> Result<_, idb::Error> {
             let store = pending.store(store)?;
-            let keys = store.get_all_keys(range.clone().map(Query::KeyRange), limit)?;
-            let values = store.get_all(range.map(Query::KeyRange), limit)?;
-            Ok((keys, values))
+            let range = range.map(Query::KeyRange);
+            Ok((
+                store.get_all_keys(range.clone(), limit)?,
+                store.get_all(range, limit)?,
+            ))
         };
-        let (keys, values) = fire().map_err(|error| failed(&error))?;
+        let (keys, values) = fire().map_err(failed)?;
         pending.done().await?;
-        let keys = keys.result().map_err(|error| failed(&error))?;
-        let values = values.result().map_err(|error| failed(&error))?;
-        Ok(Array::from(&keys)
-            .iter()
-            .zip(Array::from(&values).iter())
-            .collect())
+        let keys = keys.result().map_err(failed)?;
+        let values = values.result().map_err(failed)?;
+        Ok((keys.unchecked_into(), values.unchecked_into()))
     }
 
     async fn get(&self, store: &str, key: &str) -> Result<Option<JsValue>, StoreError> {
@@ -125,32 +130,30 @@ impl IndexedDb {
         let request = pending
             .store(store)
             .and_then(|store| store.get(JsValue::from_str(key)))
-            .map_err(|error| failed(&error))?;
+            .map_err(failed)?;
         pending.done().await?;
-        let value = request.result().map_err(|error| failed(&error))?;
+        let value = request.result().map_err(failed)?;
         Ok((!value.is_undefined()).then_some(value))
     }
 
     /// One conditional write over all three stores. The head is read inside the transaction, so a forget in between
     /// is a conflict too.
-    async fn write(
-        &self,
-        download: &str,
-        expected: u64,
-        prepare: impl FnOnce(&Pending) -> Result<Write, idb::Error>,
-    ) -> Result<(), AppendError> {
+    async fn write(&self, download: &str, expected: u64, write: Write) -> Result<(), AppendError> {
         let (pending, _connection) = self
             .begin(&[ENTRIES, HEADS, LINKS], TransactionMode::ReadWrite)
             .await?;
         let verdict = Verdict::default();
         let fire = || -> Result<GetStoreRequest, idb::Error> {
-            let write = prepare(&pending)?;
-            let heads = pending.store(HEADS)?;
-            let mut request = heads.get(JsValue::from_str(download))?;
-            verdict.attach(&mut request, heads, expected, write);
+            let stores = Stores {
+                entries: pending.store(ENTRIES)?,
+                heads: pending.store(HEADS)?,
+                links: pending.store(LINKS)?,
+            };
+            let mut request = stores.heads.get(JsValue::from_str(download))?;
+            verdict.attach(&mut request, stores, expected, write);
             Ok(request)
         };
-        let mut request = Held(Some(fire().map_err(|error| failed(&error))?));
+        let mut request = Held(Some(fire().map_err(failed)?));
         let outcome = pending.done().await;
         request.0.take();
         let exception = match (verdict.0.take(), outcome) {
@@ -186,11 +189,14 @@ impl IndexedDb {
 
 impl EventStore for IndexedDb {
     async fn heads(&self) -> Result<Vec<Head>, StoreError> {
-        let found = self.scan(HEADS, None, None).await?;
-        Ok(found
-            .iter()
-            .filter_map(|(key, value)| Some(to_head(key.as_string()?, value)))
-            .collect())
+        let (keys, values) = self.scan(HEADS, None, None).await?;
+        let mut heads = Vec::new();
+        for (key, value) in keys.iter().zip(values.iter()) {
+            if let Some(download) = key.as_string() {
+                heads.push(to_head(download, &value));
+            }
+        }
+        Ok(heads)
     }
 
     async fn head(&self, download: &str) -> Result<Option<Head>, StoreError> {
@@ -205,7 +211,7 @@ impl EventStore for IndexedDb {
         limit: Option<u32>,
     ) -> Result<Vec<Row>, StoreError> {
         let range = KeyRange::bound(&key(download, after), &end(download), Some(true), None)
-            .map_err(|error| failed(&error))?;
+            .map_err(failed)?;
         Ok(to_rows(&self.scan(ENTRIES, Some(range), limit).await?))
     }
 
@@ -228,23 +234,19 @@ impl EventStore for IndexedDb {
             Links::Put(text) => Some(Some(value(text))),
             Links::Delete => Some(None),
         };
-        let result = self
-            .write(&batch.download, batch.expected, |pending| {
-                let (entries, heads, links) = stores(pending)?;
-                Ok(Box::new(move || {
-                    for (key, value) in &rows {
-                        entries.add(value, Some(key))?;
-                    }
-                    heads.put(&head, Some(&id))?;
-                    match links_now {
-                        None => {}
-                        Some(Some(value)) => drop(links.put(&value, Some(&id))?),
-                        Some(None) => drop(links.delete(id)?),
-                    }
-                    Ok(())
-                }))
-            })
-            .await;
+        let write: Write = Box::new(move |stores| {
+            for (key, value) in &rows {
+                stores.entries.add(value, Some(key))?;
+            }
+            stores.heads.put(&head, Some(&id))?;
+            match links_now {
+                None => {}
+                Some(Some(value)) => drop(stores.links.put(&value, Some(&id))?),
+                Some(None) => drop(stores.links.delete(id)?),
+            }
+            Ok(())
+        });
+        let result = self.write(&batch.download, batch.expected, write).await;
         match result {
             // An error does not prove that nothing was written. The log does.
             Err(AppendError::Store(_)) if self.holds(batch).await == Ok(true) => Ok(()),
@@ -259,19 +261,14 @@ impl EventStore for IndexedDb {
 
     async fn forget(&self, download: &str, expected: u64) -> Result<(), AppendError> {
         let id = JsValue::from_str(download);
-        let all = KeyRange::bound(&start(download), &end(download), None, None)
-            .map_err(|error| failed(&error))?;
-        let result = self
-            .write(download, expected, |pending| {
-                let (entries, heads, links) = stores(pending)?;
-                Ok(Box::new(move || {
-                    entries.delete(all)?;
-                    heads.delete(id.clone())?;
-                    links.delete(id)?;
-                    Ok(())
-                }))
-            })
-            .await;
+        let all = KeyRange::bound(&start(download), &end(download), None, None).map_err(failed)?;
+        let write: Write = Box::new(move |stores| {
+            stores.entries.delete(all)?;
+            stores.heads.delete(id.clone())?;
+            stores.links.delete(id)?;
+            Ok(())
+        });
+        let result = self.write(download, expected, write).await;
         match result {
             Err(AppendError::Store(_))
                 if self.head(download).await == Ok(None)
@@ -289,25 +286,21 @@ impl EventStore for IndexedDb {
 
 impl Verdict {
     /// Compares the head when it arrives and fires the write in the same callback, while the transaction is active.
-    fn attach(
-        &self,
-        request: &mut GetStoreRequest,
-        heads: ObjectStore,
-        expected: u64,
-        write: Write,
-    ) {
+    fn attach(&self, request: &mut GetStoreRequest, stores: Stores, expected: u64, write: Write) {
         let verdict = self.0.clone();
         request.on_success(move |event| {
             let outcome = match event.result() {
                 Ok(found) => match head_seq(found.as_ref()) {
                     Some(found) if found != expected => Some(Found::Conflict(found)),
                     // A head that is not understood cannot be compared; the entries' own keys still guard the log.
-                    _ => write().err().map(|error| Found::Threw(exception(&error))),
+                    _ => write(&stores)
+                        .err()
+                        .map(|error| Found::Threw(exception(&error))),
                 },
                 Err(error) => Some(Found::Threw(exception(&error))),
             };
             if matches!(outcome, Some(Found::Threw(_))) {
-                abort(&heads);
+                abort(&stores.heads);
             }
             verdict.replace(outcome);
         });
@@ -325,16 +318,11 @@ impl Drop for Held {
     }
 }
 
-fn failed(error: &idb::Error) -> StoreError {
-    exception(error).into()
-}
-
-fn stores(pending: &Pending) -> Result<(ObjectStore, ObjectStore, ObjectStore), idb::Error> {
-    Ok((
-        pending.store(ENTRIES)?,
-        pending.store(HEADS)?,
-        pending.store(LINKS)?,
-    ))
+// By value, as `map_err` wants it.
+#[allow(clippy::needless_pass_by_value)]
+#[inline(never)]
+fn failed(error: idb::Error) -> StoreError {
+    exception(&error).into()
 }
 
 // Sequence numbers stay far below 2^53.
@@ -392,14 +380,20 @@ fn to_head(download: String, value: &JsValue) -> Head {
 }
 
 /// Rows of what was read. A value that is not understood keeps its place, with an empty text.
-fn to_rows(found: &[(JsValue, JsValue)]) -> Vec<Row> {
-    let row = |(key, value): &(JsValue, JsValue)| {
-        let key: &Array = key.dyn_ref()?;
-        Some(Row {
-            download: key.get(0).as_string()?,
-            seq: to_seq(key.get(1).as_f64()?),
-            text: text(value, "text").unwrap_or_default(),
-        })
-    };
-    found.iter().filter_map(row).collect()
+fn to_rows((keys, values): &(Array, Array)) -> Vec<Row> {
+    let mut rows = Vec::new();
+    for (key, value) in keys.iter().zip(values.iter()) {
+        let Some(key) = key.dyn_ref::<Array>() else {
+            continue;
+        };
+        if let (Some(download), Some(seq)) = (key.get(0).as_string(), key.get(1).as_f64()) {
+            let text = text(&value, "text").unwrap_or_default();
+            rows.push(Row {
+                download,
+                seq: to_seq(seq),
+                text,
+            });
+        }
+    }
+    rows
 }

@@ -124,6 +124,7 @@ pub enum StoreError {
 }
 
 impl From<Exception> for StoreError {
+    #[inline(never)]
     fn from(exception: Exception) -> Self {
         if exception.is_quota() {
             return Self::Quota;

@@ -6,11 +6,11 @@ use std::rc::Rc;
 
 use js_sys::{Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
+use wasm_bindgen_futures::future_to_promise;
 use web_sys::{ReadableStream, ReadableStreamDefaultController, ReadableStreamDefaultReader};
 
 use super::{PartStore, Range};
-use crate::js::{ignore, property, set};
+use crate::js::{ignore, property, set, settle};
 
 struct Flow {
     store: PartStore,
@@ -63,7 +63,9 @@ impl Flow {
     async fn pull(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
         while self.position.get() < self.end && !self.cancelled.get() {
             let (reader, part_end) = self.reader().await?;
-            let result = JsFuture::from(reader.read()).await?;
+            let result = settle(reader.read())
+                .await
+                .map_err(|exception| broken(&exception.message))?;
             let position = self.position.get();
             if let Ok(chunk) = property(&result, "value").dyn_into::<Uint8Array>() {
                 self.position.set(position + u64::from(chunk.length()));
