@@ -9,7 +9,6 @@ use std::fs::{self, File};
 use std::path::Path;
 
 use anyhow::{Result, bail};
-use serde_json::json;
 
 use crate::setup::wasm_target::{self, WasmCompiler};
 use crate::setup::{self, Part};
@@ -152,19 +151,42 @@ fn scripts(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(found)
 }
 
+/// The package's manifest. The order of the conditions counts (`types` before `default`), so it is written as text.
 fn package_json() -> String {
-    let manifest = json!({
-        "name": "longhaul",
-        "version": workspace::VERSION,
-        "description": "Downloads large files in the browser and never loses them: one state machine, an append-only history, Background Fetch where there is one",
-        "license": "MIT OR Apache-2.0",
-        "type": "module",
-        "exports": {
-            ".": { "types": "./index.d.ts", "default": "./index.js" },
-            "./sw": { "types": "./sw.d.ts", "default": "./sw.js" },
-            "./package.json": "./package.json",
-        },
-        "types": "./index.d.ts",
-    });
-    format!("{manifest:#}\n")
+    PACKAGE_JSON.replace("{version}", workspace::VERSION)
+}
+
+const PACKAGE_JSON: &str = r#"{
+  "name": "longhaul",
+  "version": "{version}",
+  "description": "Downloads large files in the browser and never loses them: one state machine, an append-only history, Background Fetch where there is one",
+  "license": "MIT OR Apache-2.0",
+  "type": "module",
+  "exports": {
+    ".": { "types": "./index.d.ts", "default": "./index.js" },
+    "./sw": { "types": "./sw.d.ts", "default": "./sw.js" },
+    "./package.json": "./package.json"
+  },
+  "types": "./index.d.ts"
+}
+"#;
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn the_manifest_names_modules_that_the_package_holds() {
+        let manifest: Value = serde_json::from_str(&package_json()).unwrap();
+        assert_eq!(manifest["version"], workspace::VERSION);
+        let needed: Vec<&str> = ENTRIES.iter().flat_map(|entry| entry.needed).collect();
+        for entry in [".", "./sw"] {
+            for condition in ["default", "types"] {
+                let file = manifest["exports"][entry][condition].as_str().unwrap();
+                assert!(needed.contains(&file.trim_start_matches("./")), "{file}");
+            }
+        }
+    }
 }
