@@ -536,9 +536,8 @@ impl Inner {
             Some(resource) => self.node.stored(&download, resource).await?,
             None => None,
         };
-        stored.ok_or_else(|| PageError::Withheld {
-            code: "not-available",
-            message: "this download has no resource with that URL".to_owned(),
+        stored.ok_or_else(|| {
+            PageError::Withheld("this download has no resource with that URL".to_owned())
         })
     }
 

@@ -4,7 +4,7 @@ use longhaul_browser::events::StoreError;
 use longhaul_browser::js::set;
 use longhaul_browser::node::CommitError;
 use longhaul_browser::parts::PartError;
-use longhaul_core::{AbortedBy, Download, InvalidSpec, State};
+use longhaul_core::{Download, InvalidSpec, State};
 use wasm_bindgen::JsValue;
 
 /// Why a call failed, by the codes of the contract.
@@ -17,13 +17,8 @@ pub(crate) enum PageError {
     #[error(transparent)]
     Commit(#[from] CommitError),
     /// There are no bytes to hand out.
-    #[error("{message}")]
-    Withheld {
-        /// The contract's code.
-        code: &'static str,
-        /// What to do.
-        message: String,
-    },
+    #[error("{0}")]
+    Withheld(String),
     /// The download has several resources and no URL was given.
     #[error("this download has {0} resources: say which by its URL")]
     Ambiguous(usize),
@@ -57,32 +52,20 @@ impl PageError {
                 PartError::Missing { .. } => "not-available",
                 PartError::StorageUnavailable { .. } => "storage-unavailable",
             },
-            Self::Withheld { code, .. } => code,
+            Self::Withheld(_) => "not-available",
             Self::Ambiguous(_) => "ambiguous-resource",
         }
     }
 
     /// Why a download hands out nothing in the state it is in.
     pub(crate) fn withheld(download: &Download) -> Self {
-        let (code, message) = match &download.state {
-            State::Failed { failure } => ("failed", failure.message.clone()),
-            State::Aborted {
-                by: AbortedBy::Removal,
-            }
-            | State::Evicted { .. } => (
-                "removed",
-                "the bytes were removed: request it again".to_owned(),
-            ),
-            State::Aborted { .. } => (
-                "aborted",
-                "the download was aborted: request it again".to_owned(),
-            ),
-            _ => (
-                "not-available",
-                "the download is not available yet: await `finished`".to_owned(),
-            ),
+        let why = match &download.state {
+            State::Failed { failure } => ["the download failed: ", &failure.message].concat(),
+            State::Aborted { .. } => "the download was aborted: request it again".to_owned(),
+            State::Evicted { .. } => "the bytes are gone: request it again".to_owned(),
+            _ => "the download is not complete yet: await `finished`".to_owned(),
         };
-        Self::Withheld { code, message }
+        Self::Withheld(why)
     }
 }
 
@@ -103,7 +86,7 @@ impl From<PageError> for JsValue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use longhaul_core::{EvictedBy, FailReason, Failure, Rejection};
+    use longhaul_core::{AbortedBy, EvictedBy, FailReason, Failure, Rejection};
 
     #[test]
     fn every_error_has_the_code_of_the_contract_and_says_what_to_do() {
@@ -150,17 +133,17 @@ mod tests {
             (PartError::Quota.into(), "quota", "free"),
             (PartError::Missing { start: 3 }.into(), "not-available", "3"),
             (PageError::Ambiguous(3), "ambiguous-resource", "URL"),
-            (state(State::Failed { failure }), "failed", "gone"),
+            (state(State::Failed { failure }), "not-available", "gone"),
             (
                 state(State::Evicted {
                     by: EvictedBy::Eviction,
                 }),
-                "removed",
+                "not-available",
                 "again",
             ),
             (
                 state(State::Aborted { by: AbortedBy::App }),
-                "aborted",
+                "not-available",
                 "again",
             ),
             (state(State::Requested), "not-available", "finished"),
