@@ -3,7 +3,7 @@
 //! Only events, never spans: every span would leave a performance mark behind for ever, even with
 //! `report_logs_in_timings(false)`. Here that is not a rule but a type: the layer stands on a subscriber that knows
 //! no spans. It replaces the registry that `tracing-wasm` would install, which keeps books on spans and nothing
-//! else, and was measured to cost two thirds of all tracing in the download.
+//! else, and was measured to be a quarter of what tracing weighs (6 of 24 KiB, compressed).
 //!
 //! Builds without debug assertions print warnings and errors only; what lies below is compiled out (feature
 //! `release_max_level_warn` of `tracing`). `tracing-wasm` prints errors through `console.log`, so filter by its
