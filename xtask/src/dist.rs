@@ -8,7 +8,8 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use sha2::{Digest, Sha256};
 
 use crate::setup::wasm_target::{self, WasmCompiler};
 use crate::setup::{self, Part};
@@ -95,7 +96,12 @@ fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
         let mut point = EntryPoint::new(entry.out_name, entry.gzip_budget_kib);
         let wasm = compiler.artifact(entry.crate_name, "wasm");
         let mut files = wasm::generate(&wasm, entry.out_name, Optimize::Yes)?;
-        files.extend(scripts(&workspace::path(entry.scripts))?);
+        let build = build_of(&files)?;
+        files.extend(
+            scripts(&workspace::path(entry.scripts))?
+                .into_iter()
+                .map(|(path, bytes)| (path, stamped(bytes, &build))),
+        );
         for (path, bytes) in files {
             if !path.ends_with(".d.ts") {
                 point.add(&path, &bytes)?;
@@ -151,6 +157,29 @@ fn scripts(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     Ok(found)
 }
 
+/// What a hand-written module has where the build is to be named.
+const BUILD: &str = "__LONGHAUL_BUILD__";
+
+/// The name of a build: the beginning of its wasm's digest.
+fn build_of(files: &[(String, Vec<u8>)]) -> Result<String> {
+    let (_, wasm) = files
+        .iter()
+        .find(|(path, _)| path.ends_with(".wasm"))
+        .context("wasm-bindgen left no wasm")?;
+    let mut digest = workspace::hex(&Sha256::digest(wasm));
+    digest.truncate(16);
+    Ok(digest)
+}
+
+/// Names the build in a module: whenever the wasm is another one, so is the script, which is how a browser notices
+/// a new version of a service worker.
+fn stamped(script: Vec<u8>, build: &str) -> Vec<u8> {
+    match String::from_utf8(script) {
+        Ok(text) => text.replace(BUILD, build).into_bytes(),
+        Err(other) => other.into_bytes(),
+    }
+}
+
 /// The package's manifest. The order of the conditions counts (`types` before `default`), so it is written as text.
 fn package_json() -> String {
     PACKAGE_JSON.replace("{version}", workspace::VERSION)
@@ -176,6 +205,20 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+
+    #[test]
+    fn a_build_is_named_by_its_wasm() {
+        let files = [
+            ("worker.js".to_owned(), b"js".to_vec()),
+            ("worker_bg.wasm".to_owned(), b"abc".to_vec()),
+        ];
+        let build = build_of(&files).unwrap();
+        assert_eq!(build, "ba7816bf8f01cfea");
+        let script = fs::read(workspace::path("sw-adapter/js/sw.js")).unwrap();
+        let script = String::from_utf8(stamped(script, &build)).unwrap();
+        assert!(script.contains("\"ba7816bf8f01cfea\"") && !script.contains(BUILD));
+        assert!(build_of(&files[..1]).is_err());
+    }
 
     #[test]
     fn the_manifest_names_modules_that_the_package_holds() {
