@@ -10,7 +10,7 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, Input, Range, Rest, Role, Signal, State, Transport,
+    Download, Effect, EffectId, Event, Fault, Input, Range, Rest, Role, Signal, State, Transport,
     WaitReason, Witness, file_of, plan,
 };
 use wasm_bindgen_futures::spawn_local;
@@ -19,6 +19,7 @@ use web_sys::AbortController;
 use crate::background_fetch::{JobOptions, StartError};
 use crate::js::Listener;
 use crate::locks::{self, LockError};
+use crate::meter::Meter;
 use crate::net::{now_ms, sleep};
 use crate::node::{CommitError, Committed, Host, Node};
 use crate::once;
@@ -27,6 +28,9 @@ use crate::work::{FetchFault, FullUrls, digest, fetch_part, harvest, probe, requ
 
 /// How long the loop rests after the stores failed, in milliseconds.
 const STORE_TROUBLE_MS: u32 = 5_000;
+
+/// How far apart live figures are, in milliseconds.
+const LIVE_MS: u64 = 250;
 
 /// For how long a listing of what is at rest is believed while only this driver adds to it, in milliseconds.
 const LISTING_MS: u64 = 1_500;
@@ -88,12 +92,20 @@ pub struct Driver<H> {
     listing: RefCell<Option<(u64, Rest)>>,
     unstarted: RefCell<Option<String>>,
     watched: RefCell<Option<Watched>>,
+    /// Parts that the page fetches at a time, as the servers bear it.
+    parallel: Cell<usize>,
+    /// What has come of the parts in flight.
+    meters: RefCell<Vec<((String, u32), Rc<Meter>)>>,
+    live_at: Cell<u64>,
+    /// Bytes at rest when they were last counted.
+    stored: Cell<u64>,
 }
 
 impl<H: Host + 'static> Driver<H> {
     /// A driver that is not at work yet. `None` where the browser has no `AbortController`.
     #[must_use]
     pub fn new(node: Rc<Node<H>>, id: &str) -> Option<Rc<Self>> {
+        let parallel = node.setup.parallel;
         Some(Rc::new(Self {
             node,
             id: id.to_owned(),
@@ -103,6 +115,10 @@ impl<H: Host + 'static> Driver<H> {
             listing: RefCell::default(),
             unstarted: RefCell::default(),
             watched: RefCell::default(),
+            parallel: Cell::new(parallel),
+            meters: RefCell::default(),
+            live_at: Cell::default(),
+            stored: Cell::default(),
         }))
     }
 
@@ -252,6 +268,7 @@ impl<H: Host + 'static> Driver<H> {
         }
         if witness.rest.is_empty() && !wanted.is_empty() {
             witness.rest = self.node.rest(&wanted).await?;
+            self.stored.set(stored(download, &witness.rest));
             *self.listing.borrow_mut() = Some((now_ms(), witness.rest.clone()));
         }
         witness.unstarted.clone_from(&self.unstarted.borrow());
@@ -415,7 +432,7 @@ impl<H: Host + 'static> Driver<H> {
                     .keys()
                     .filter(|id| id.kind == "fetch")
                     .count();
-                if fetches < self.node.setup.parallel.max(1) {
+                if fetches < self.parallel.get().max(1) {
                     self.fly(id, async move |driver, flight| {
                         driver.fetch(attempt, resource, &part, &flight).await
                     });
@@ -577,12 +594,34 @@ impl<H: Host + 'static> Driver<H> {
             .borrow()
             .as_ref()
             .map_or(0, |(_, rest)| stored(&download, rest));
-        self.node.host.live(&self.id, stored, stored);
+        self.stored.set(stored);
+        self.show_live();
         Ok(())
     }
 
+    /// Bytes came; shown a few times a second.
+    fn live_moved(&self) {
+        if now_ms().saturating_sub(self.live_at.get()) >= LIVE_MS {
+            self.show_live();
+        }
+    }
+
+    fn show_live(&self) {
+        self.live_at.set(now_ms());
+        let flying: u64 = self
+            .meters
+            .borrow()
+            .iter()
+            .map(|(_, meter)| meter.bytes())
+            .sum();
+        let stored = self.stored.get();
+        self.node
+            .host
+            .live(&self.id, stored.saturating_add(flying), stored);
+    }
+
     async fn fetch(
-        &self,
+        self: &Rc<Self>,
         attempt: u32,
         resource: u32,
         part: &longhaul_core::PartRequest,
@@ -597,22 +636,56 @@ impl<H: Host + 'static> Driver<H> {
             .unwrap_or_default();
         let headers = self.node.host.headers(&self.id);
         let url = full.url(resource);
-        let fetched = fetch_part(
-            &self.node.parts,
+        let meter = Meter::new();
+        let driver = Rc::downgrade(self);
+        let flying = (part.file.key(), part.index);
+        self.meters
+            .borrow_mut()
+            .push((flying.clone(), Rc::clone(&meter)));
+        let moved = move || {
+            if let Some(driver) = driver.upgrade() {
+                driver.live_moved();
+            }
+        };
+        let signal = flight.signal();
+        let (parts, secrets) = (&self.node.parts, secret_params);
+        let work = fetch_part(
+            parts,
             part,
             url,
-            secret_params,
+            secrets,
             headers.as_ref(),
-            &flight.signal(),
-        )
-        .await;
+            &signal,
+            (&meter, moved),
+        );
+        let silence = meter.stalled(self.node.setup.policy.retry.stall_ms);
+        let fetched = match select(Box::pin(work), Box::pin(silence)).await {
+            Either::Left((fetched, _)) => fetched,
+            Either::Right(_) => {
+                flight.abort();
+                Err(FetchFault::Fault(Fault::Network))
+            }
+        };
+        self.meters.borrow_mut().retain(|(of, _)| *of != flying);
         match fetched {
             Ok(range) => {
+                self.parallel
+                    .set((self.parallel.get() + 1).min(self.node.setup.parallel));
                 self.note_stored(&part.file.key(), Range::new(range.start, range.len));
                 self.live_stored().await
             }
             Err(FetchFault::Cancelled) => Ok(()),
             Err(FetchFault::Fault(fault)) => {
+                if matches!(
+                    fault,
+                    Fault::Status {
+                        status: 429 | 503,
+                        ..
+                    }
+                ) {
+                    // A server that says that it is too much is asked for less, until parts come again.
+                    self.parallel.set((self.parallel.get() / 2).max(1));
+                }
                 let committed = self
                     .commit(async |download| {
                         let witness = Box::new(self.witness(download, &[]).await?);

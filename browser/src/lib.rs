@@ -17,6 +17,7 @@ pub mod hash;
 pub mod job;
 pub mod js;
 pub mod locks;
+pub mod meter;
 pub mod net;
 pub mod node;
 pub mod once;

@@ -1,6 +1,8 @@
 //! The work itself: asking servers, fetching and harvesting parts, hashing. Nothing here decides; every outcome is
 //! plain data for the core.
 
+use std::rc::Rc;
+
 use futures_util::future::join_all;
 use longhaul_core::{Download, Fault, File, PartRequest, measure};
 use serde::{Deserialize, Serialize};
@@ -11,6 +13,7 @@ use web_sys::{AbortSignal, Blob, Headers, Response};
 use crate::background_fetch::{BackgroundFetchRecord, BackgroundFetchRegistration, Icon};
 use crate::hash::{HashError, sha256};
 use crate::js::{ignore, property};
+use crate::meter::{Meter, Metered};
 use crate::net::{Ask, NetError, answer, fetch, now_ms, online, request};
 use crate::parts::{PartError, PartStore, Range};
 use crate::translate;
@@ -168,6 +171,7 @@ pub async fn fetch_part(
     secret_params: &[String],
     headers: Option<&Headers>,
     signal: &AbortSignal,
+    (meter, moved): (&Rc<Meter>, impl Fn() + 'static),
 ) -> Fetched {
     let url = part.url(url, secret_params);
     let range = part
@@ -197,7 +201,7 @@ pub async fn fetch_part(
         discard(&response);
         return Err(FetchFault::Fault(fault));
     }
-    let blob = match blob(&response).await {
+    let blob = match metered_blob(&response, meter, moved).await {
         Some(blob) => blob,
         None if signal.aborted() => return Err(FetchFault::Cancelled),
         None => return Err(FetchFault::Fault(diagnose(&url, false).await)),
@@ -205,6 +209,18 @@ pub async fn fetch_part(
     store(parts, part, &answer, &blob)
         .await
         .map_err(FetchFault::Fault)
+}
+
+async fn metered_blob(
+    response: &Response,
+    meter: &Rc<Meter>,
+    moved: impl Fn() + 'static,
+) -> Option<Blob> {
+    let Some(body) = response.body() else {
+        return blob(response).await;
+    };
+    let metered = Metered::new(&body, Rc::clone(meter), moved).ok()?;
+    blob(metered.response()).await
 }
 
 async fn blob(response: &Response) -> Option<Blob> {

@@ -34,6 +34,8 @@ pub struct Retry {
     pub max_ms: u64,
     /// For how long a server may not answer before an attempt fails, in milliseconds.
     pub unreachable_ms: u64,
+    /// For how long a transfer of the page may bring nothing before it counts as broken, in milliseconds.
+    pub stall_ms: u64,
 }
 
 impl Default for Retry {
@@ -43,6 +45,7 @@ impl Default for Retry {
             base_ms: 1_000,
             max_ms: 60_000,
             unreachable_ms: 30 * 60_000,
+            stall_ms: 30_000,
         }
     }
 }

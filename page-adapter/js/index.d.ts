@@ -21,6 +21,8 @@ export interface OpenOptions {
     maxMs?: number;
     /** How long a server may not answer before an attempt fails, in milliseconds. Default: half an hour. */
     unreachableMs?: number;
+    /** How long a transfer of the page may bring nothing before it counts as broken, in milliseconds. Default: 30000. */
+    stallMs?: number;
   };
   /** Where `page_bg.wasm` is, or what is in it. Default: beside `index.js`. */
   wasm?: string | URL | BufferSource;

@@ -133,11 +133,11 @@ function checkedOptions(options) {
   if (!["auto", "background-fetch", "foreground"].includes(transport)) {
     throw new TypeError('options.transport must be "auto", "background-fetch" or "foreground"');
   }
-  const { limit, baseMs, maxMs, unreachableMs } = retry;
-  for (const [key, value] of Object.entries({ partBytes, parallel, limit, baseMs, maxMs, unreachableMs })) {
+  const { limit, baseMs, maxMs, unreachableMs, stallMs } = retry;
+  for (const [key, value] of Object.entries({ partBytes, parallel, limit, baseMs, maxMs, unreachableMs, stallMs })) {
     if (value !== undefined && !isWhole(value)) throw new TypeError(`options: ${key} must be a whole number`);
   }
-  return { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs } };
+  return { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs, stallMs } };
 }
 
 /** Registers the service worker. Without one everything works but Background Fetch. */

@@ -27,6 +27,7 @@ struct RetryOptions {
     base_ms: Option<f64>,
     max_ms: Option<f64>,
     unreachable_ms: Option<f64>,
+    stall_ms: Option<f64>,
 }
 
 // The checks of `js/options.js` let whole numbers from 0 to 2^53 - 1 through.
@@ -44,6 +45,7 @@ impl Options {
             base_ms: whole(self.retry.base_ms, default.base_ms),
             max_ms: whole(self.retry.max_ms, default.max_ms),
             unreachable_ms: whole(self.retry.unreachable_ms, default.unreachable_ms),
+            stall_ms: whole(self.retry.stall_ms, default.stall_ms),
         };
         let parallel = whole(self.parallel, DEFAULT_PARALLEL as u64);
         Setup {
