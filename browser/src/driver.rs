@@ -71,6 +71,9 @@ struct Watched {
     _listener: Listener,
 }
 
+/// A part in flight: the key of its file, and its number.
+type Flying = (String, u32);
+
 /// What the loop does next.
 enum Next {
     /// Look again at once.
@@ -95,7 +98,7 @@ pub struct Driver<H> {
     /// Parts that the page fetches at a time, as the servers bear it.
     parallel: Cell<usize>,
     /// What has come of the parts in flight.
-    meters: RefCell<Vec<((String, u32), Rc<Meter>)>>,
+    meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
     /// Bytes at rest when they were last counted.
     stored: Cell<u64>,
@@ -638,7 +641,7 @@ impl<H: Host + 'static> Driver<H> {
         let url = full.url(resource);
         let meter = Meter::new();
         let driver = Rc::downgrade(self);
-        let flying = (part.file.key(), part.index);
+        let flying: Flying = (part.file.key(), part.index);
         self.meters
             .borrow_mut()
             .push((flying.clone(), Rc::clone(&meter)));

@@ -311,7 +311,7 @@ impl<H: Host> Node<H> {
         // Where the browser does not answer, there is nothing to be seen.
         for id in manager.get_ids().await.unwrap_or_default() {
             let ours = JobId::parse(&id).filter(|id| id.name == self.setup.name);
-            if !ours.is_some_and(|id| download.is_none_or(|download| id.download == download)) {
+            if ours.is_none_or(|id| download.is_some_and(|download| id.download != download)) {
                 continue;
             }
             if let Some(registration) = self.registration(manager, &id).await

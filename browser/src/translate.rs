@@ -93,19 +93,14 @@ pub fn job_end(state: &JobState) -> JobEnd {
 }
 
 /// What the absence of an answer means. A browser says `TypeError` for everything, so two more facts are asked for:
-/// whether the device is online, and whether the server answered a probe that CORS cannot refuse.
+/// whether the device is online, and whether the server answered a probe that CORS cannot refuse. `may_be_cors` where
+/// the server is of another origin and never answered before: whoever did is not kept out by CORS now.
 #[must_use]
-pub fn no_answer(
-    online: bool,
-    answers_anybody: bool,
-    cross_origin: bool,
-    never_answered: bool,
-) -> Fault {
+pub fn no_answer(online: bool, answers_anybody: bool, may_be_cors: bool) -> Fault {
     match (online, answers_anybody) {
         (false, _) => Fault::Offline,
         (true, false) => Fault::Unreachable,
-        // Whoever answered before is not kept out by CORS now.
-        (true, true) if cross_origin && never_answered => Fault::Cors,
+        (true, true) if may_be_cors => Fault::Cors,
         (true, true) => Fault::Network,
     }
 }
@@ -173,10 +168,9 @@ mod tests {
 
     #[test]
     fn silence_is_told_apart_by_what_else_is_known() {
-        assert_eq!(no_answer(false, false, true, true), Fault::Offline);
-        assert_eq!(no_answer(true, false, true, true), Fault::Unreachable);
-        assert_eq!(no_answer(true, true, true, true), Fault::Cors);
-        assert_eq!(no_answer(true, true, true, false), Fault::Network);
-        assert_eq!(no_answer(true, true, false, true), Fault::Network);
+        assert_eq!(no_answer(false, false, true), Fault::Offline);
+        assert_eq!(no_answer(true, false, true), Fault::Unreachable);
+        assert_eq!(no_answer(true, true, true), Fault::Cors);
+        assert_eq!(no_answer(true, true, false), Fault::Network);
     }
 }

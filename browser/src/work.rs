@@ -87,9 +87,8 @@ async fn probe_one(url: &str, headers: Option<&Headers>) -> Result<longhaul_core
         no_store: true,
         ..Ask::default()
     };
-    let (first, response) = match fetch(url, &ask).await {
-        Ok(answered) => answered,
-        Err(_) => return Err(diagnose(url, true).await),
+    let Ok((first, response)) = fetch(url, &ask).await else {
+        return Err(diagnose(url, true).await);
     };
     discard(&response);
     let mut first = translate::answer(&first, now_ms());
@@ -140,7 +139,7 @@ async fn diagnose(url: &str, never_answered: bool) -> Fault {
         ..Ask::default()
     };
     let answers = fetch(url, &ask).await.is_ok();
-    translate::no_answer(online(), answers, is_cross_origin(url), never_answered)
+    translate::no_answer(online(), answers, never_answered && is_cross_origin(url))
 }
 
 fn is_cross_origin(url: &str) -> bool {

@@ -45,7 +45,7 @@ impl WorkerLink {
     /// Whether background jobs can be started: the browser has them, and the active worker is of this name and format.
     pub(crate) async fn background(&self) -> (Background, Option<BackgroundFetchManager>) {
         let Some(registration) = &self.registration else {
-            return (self.without_worker(), None);
+            return (Self::without_worker(), None);
         };
         let Some(manager) = manager(registration) else {
             return (Background::Missing, None);
@@ -75,7 +75,7 @@ impl WorkerLink {
         (Background::Usable, Some(manager))
     }
 
-    fn without_worker(&self) -> Background {
+    fn without_worker() -> Background {
         let known = property(
             &longhaul_browser::js::global("ServiceWorkerRegistration"),
             "prototype",

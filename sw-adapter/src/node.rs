@@ -79,7 +79,7 @@ impl WorkerNode {
         match accounting {
             Ok(download) => self.finish(&download, &event, began).await,
             Err(error) => {
-                tracing::warn!("what became of a job could not be written down: {}", error)
+                tracing::warn!("what became of a job could not be written down: {}", error);
             }
         }
         self.node.host.tell_all(&id.download).await;
@@ -95,7 +95,11 @@ impl WorkerNode {
 
     /// The stored bytes that a request asks for, or undefined.
     pub async fn serve(&self, request: Request) -> Result<JsValue, JsValue> {
-        let stored = self.node.find(&request.url()).await.map_err(exception)?;
+        let stored = self
+            .node
+            .find(&request.url())
+            .await
+            .map_err(|error| exception(&error))?;
         let Some(stored) = stored else {
             return Ok(JsValue::UNDEFINED);
         };
@@ -107,12 +111,12 @@ impl WorkerNode {
                 .node
                 .response(&stored, range)
                 .await
-                .map_err(|error| exception(error.into()))?,
+                .map_err(|error| exception(&error.into()))?,
             None => self
                 .node
                 .response(&stored, None)
                 .await
-                .map_err(|error: PartError| exception(error.into()))?,
+                .map_err(|error: PartError| exception(&error.into()))?,
         };
         Ok(response.into())
     }
@@ -155,7 +159,7 @@ impl WorkerNode {
             let left = BUDGET_MS.saturating_sub(now_ms().saturating_sub(began));
             let deadline = Box::pin(sleep(u32::try_from(left).unwrap_or(u32::MAX)));
             let work = Box::pin(Rc::clone(&driver).run());
-            if let Either::Right((_, work)) = select(work, deadline).await {
+            if let Either::Right(((), work)) = select(work, deadline).await {
                 driver.close();
                 work.await;
             }
@@ -200,7 +204,7 @@ fn unsatisfiable(stored: &Stored) -> Result<Response, JsValue> {
 }
 
 /// Plain data for `js/sw.js`, which only names it.
-fn exception(error: CommitError) -> JsValue {
+fn exception(error: &CommitError) -> JsValue {
     let object = js_sys::Object::new();
     set(&object, "name", &"LonghaulError".into());
     set(&object, "message", &error.to_string().into());
