@@ -2,6 +2,7 @@
 //! builds the standard library from source (ADR 0012).
 
 use std::env;
+use std::ffi::OsString;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ impl WasmCompiler {
     pub(crate) fn build(self) -> Command {
         let mut command = self.cargo("build");
         command.args(["--profile", "wasm"]);
+        command.env("CARGO_ENCODED_RUSTFLAGS", without_paths_of_this_machine());
         command
     }
 
@@ -133,6 +135,36 @@ pub(crate) fn ensure() -> Result<WasmCompiler> {
         );
     }
     Ok(WasmCompiler::Debian)
+}
+
+/// Panic messages name source files. What ships must not tell where its builder keeps them.
+fn without_paths_of_this_machine() -> OsString {
+    // The variable that is set here hides the other one.
+    let mut flags = env::var_os("CARGO_ENCODED_RUSTFLAGS")
+        .or_else(|| {
+            let flags = env::var("RUSTFLAGS").ok()?;
+            let flags: Vec<&str> = flags.split_whitespace().collect();
+            Some(flags.join("\u{1f}").into())
+        })
+        .unwrap_or_default();
+    let home = env::var_os("CARGO_HOME").map(PathBuf::from).or_else(|| {
+        let user = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE"))?;
+        Some(Path::new(&user).join(".cargo"))
+    });
+    let crates = home.map(|home| (home.join("registry/src"), "crates"));
+    for (path, name) in crates
+        .into_iter()
+        .chain([(workspace::root().to_path_buf(), "longhaul")])
+    {
+        if !flags.is_empty() {
+            flags.push("\u{1f}");
+        }
+        flags.push("--remap-path-prefix=");
+        flags.push(path);
+        flags.push("=");
+        flags.push(name);
+    }
+    flags
 }
 
 /// Asks the compiler where it keeps the target's library, and looks.
