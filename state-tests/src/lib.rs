@@ -6,3 +6,13 @@
 //! the sentence that did not hold.
 
 pub mod conformance;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod given;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod prove;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod scenario;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod strategies;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod world;

@@ -1,0 +1,129 @@
+//! What holds in a world, whatever happens.
+
+use super::{Phase, World};
+use crate::scenario::ID;
+use longhaul_core::{Download, Effect, Event, State, Witness};
+use std::collections::BTreeSet;
+
+impl World<'_> {
+    /// L5: nothing is called available before the bytes are there and right.
+    pub(super) fn justified(&self, event: &Event) -> Result<(), String> {
+        let sizes = match event {
+            Event::Success { sizes, .. } => sizes.clone(),
+            // Where the attempt found them itself; a hit on what was available is a look's business.
+            Event::CachedHit { files, .. } if !files.is_empty() => Vec::new(),
+            _ => return Ok(()),
+        };
+        let witness = self.witness(self.owner);
+        for (n, file) in self.folded.files.iter().enumerate() {
+            let missing = witness.missing(&file.key(), file.layout());
+            if !missing.is_empty() {
+                return Err(format!("L5: {} without parts {missing:?}", event.name()));
+            }
+            let measured = file.layout().stored(witness.at_rest(&file.key()));
+            if sizes.get(n).is_some_and(|size| *size != measured) {
+                return Err(format!(
+                    "L5: sizes {sizes:?}, but {measured} of {n} at rest"
+                ));
+            }
+            let asked = self
+                .folded
+                .spec
+                .as_ref()
+                .and_then(|s| s.resources[n].sha256.clone());
+            if asked.is_some_and(|asked| self.digest(&file.key()) != asked) {
+                return Err(format!("L5: {} with a wrong hash", event.name()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What holds at every moment.
+    pub(super) fn check(&self) -> Result<(), String> {
+        // The whole fold costs as much as the history is long, so not after every step.
+        if self.log.len().is_power_of_two() || self.log.len().is_multiple_of(64) {
+            self.check_fold()?;
+        }
+        if self.folded.degraded {
+            return Err("the machine's own history is degraded".into());
+        }
+        let phase = match self.folded.state {
+            State::None => Phase::None,
+            State::Requested => Phase::Requested,
+            State::Transferring { .. } => Phase::Transferring,
+            State::Available => Phase::Available,
+            State::Failed { .. } => Phase::Failed,
+            State::Aborted { .. } => Phase::Aborted,
+            State::Evicted { .. } => Phase::Evicted,
+        };
+        if phase != self.reference.phase {
+            return Err(format!(
+                "{phase:?}, where the table says {:?}",
+                self.reference.phase
+            ));
+        }
+        Ok(())
+    }
+
+    /// The history explains everything.
+    ///
+    /// # Errors
+    /// That it does not.
+    pub fn check_fold(&self) -> Result<(), String> {
+        let texts = self.log.iter().map(String::as_str);
+        if Download::fold(ID, texts) != self.folded {
+            return Err("the history does not fold to the state".into());
+        }
+        Ok(())
+    }
+
+    /// What a plan may hold, from what is at rest alone.
+    pub(super) fn check_plan(&self, effects: &[Effect], witness: &Witness) -> Result<(), String> {
+        let mut ids: Vec<_> = effects.iter().map(Effect::id).collect();
+        ids.sort();
+        ids.dedup();
+        if ids.len() != effects.len() {
+            return Err(format!("two effects of one plan have one id: {effects:#?}"));
+        }
+        let download = &self.folded;
+        let transferring = download.state.transfer().is_some();
+        let missing: BTreeSet<(String, u32)> = download
+            .files
+            .iter()
+            .flat_map(|file| {
+                let missing = witness.missing(&file.key(), file.layout());
+                missing.into_iter().map(|index| (file.key(), index))
+            })
+            .collect();
+        for effect in effects {
+            let right = match effect {
+                Effect::Probe { attempt } => {
+                    download.state == State::Requested && *attempt == download.attempt
+                }
+                Effect::StartJob { registration, .. } => {
+                    transferring && witness.unstarted.as_ref() == Some(registration)
+                }
+                Effect::Fetch { part, .. } => {
+                    transferring && missing.contains(&(part.file.key(), part.index))
+                }
+                Effect::Verify { .. } => transferring,
+                Effect::Harvest { registration } => witness.knows_job(registration),
+                Effect::AbortJob { registration } => {
+                    let current = download
+                        .state
+                        .transfer()
+                        .and_then(|t| t.registration.as_ref());
+                    current != Some(registration)
+                }
+                Effect::DeleteFiles { .. } => !download.is_running() && !download.is_available(),
+                Effect::Wait { until, .. } => until.is_none_or(|until| until > self.now),
+            };
+            if !right {
+                return Err(format!(
+                    "planned without licence: {effect:?} for {download:#?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,71 @@
+//! Outcomes of effects, on their way.
+
+use longhaul_core::{Answer, Download, Fault, Input, JobEnd, Signal, Witness};
+
+/// An outcome on its way to the writer that caused it. Its witness is taken when it arrives.
+#[derive(Debug, Clone)]
+pub(super) enum Outcome {
+    Probed(u32, Vec<Result<Answer, Fault>>),
+    Refused(String, bool),
+    Ended(String, JobEnd, Vec<Fault>),
+    PartFailed(u32, u32, Fault),
+    Verified(u32, Vec<(u32, String)>),
+}
+
+impl Outcome {
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Probed(..) => "Probed",
+            Self::Refused(..) => "Refused",
+            Self::Ended(..) => "Ended",
+            Self::PartFailed(..) => "PartFailed",
+            Self::Verified(..) => "Verified",
+        }
+    }
+
+    pub(super) fn input(&self, witness: Witness) -> Input {
+        let witness = Box::new(witness);
+        Input::Signal(match self.clone() {
+            Self::Probed(attempt, answers) => Signal::Probed {
+                attempt,
+                answers,
+                witness,
+            },
+            Self::Refused(registration, quota) => Signal::JobRefused {
+                registration,
+                quota,
+                witness,
+            },
+            Self::Ended(registration, end, faults) => Signal::JobEnded {
+                registration,
+                end,
+                faults,
+                witness,
+            },
+            Self::PartFailed(attempt, resource, fault) => Signal::PartFailed {
+                attempt,
+                resource,
+                fault,
+                witness,
+            },
+            Self::Verified(attempt, digests) => Signal::Verified {
+                attempt,
+                digests,
+                witness,
+            },
+        })
+    }
+
+    /// Whether it is of another attempt or job than the present one.
+    pub(super) fn is_stale(&self, download: &Download) -> bool {
+        match self {
+            Self::Probed(attempt, _)
+            | Self::PartFailed(attempt, ..)
+            | Self::Verified(attempt, _) => *attempt != download.attempt,
+            Self::Refused(registration, _) | Self::Ended(registration, ..) => {
+                let current = download.state.transfer();
+                current.is_none_or(|t| t.registration.as_ref() != Some(registration))
+            }
+        }
+    }
+}
