@@ -151,11 +151,12 @@ fn without_paths_of_this_machine() -> OsString {
         let user = env::var_os("HOME").or_else(|| env::var_os("USERPROFILE"))?;
         Some(Path::new(&user).join(".cargo"))
     });
-    let crates = home.map(|home| (home.join("registry/src"), "crates"));
-    for (path, name) in crates
-        .into_iter()
-        .chain([(workspace::root().to_path_buf(), "longhaul")])
-    {
+    let named = [
+        home.map(|home| (home.join("registry/src"), "crates")),
+        ask_rustc(&["--print", "sysroot"]).map(|root| (PathBuf::from(root), "rust")),
+        Some((workspace::root().to_path_buf(), "longhaul")),
+    ];
+    for (path, name) in named.into_iter().flatten() {
         if !flags.is_empty() {
             flags.push("\u{1f}");
         }
@@ -169,13 +170,17 @@ fn without_paths_of_this_machine() -> OsString {
 
 /// Asks the compiler where it keeps the target's library, and looks.
 fn own_has_target() -> bool {
+    ask_rustc(&["--print", "target-libdir", "--target", TARGET])
+        .is_some_and(|dir| has_core_library(Path::new(&dir)))
+}
+
+fn ask_rustc(question: &[&str]) -> Option<String> {
     let rustc = env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
     shell::answer(
         Command::new(rustc)
-            .args(["--print", "target-libdir", "--target", TARGET])
+            .args(question)
             .current_dir(workspace::root()),
     )
-    .is_some_and(|dir| has_core_library(Path::new(&dir)))
 }
 
 fn has_core_library(dir: &Path) -> bool {
