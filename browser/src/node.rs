@@ -7,6 +7,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use longhaul_core::json;
 use longhaul_core::{
     Background, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId, Origin,
     Policy, Preference, Range, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
@@ -336,7 +337,7 @@ impl<H: Host> Node<H> {
     pub async fn list(&self) -> Result<Vec<Download>, StoreError> {
         let mut downloads = Vec::new();
         for head in self.store.heads().await? {
-            let state = serde_json::from_str::<Download>(&head.state)
+            let state = json::read::<Download>(&head.state)
                 .ok()
                 .filter(|download| download.seq == head.seq && download.id == head.download);
             downloads.push(match state {
@@ -390,7 +391,7 @@ fn refers_to(download: &Download, key: &str) -> bool {
 }
 
 fn head_text(download: &Download) -> String {
-    serde_json::to_string(download).expect("a state has string keys and no fallible serializer")
+    json::write(download)
 }
 
 /// What becomes of the full URLs: they are kept while they are needed, and after a failure for the next attempt.

@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use futures_util::future::join_all;
+use longhaul_core::json::{self, Fields, FromJson, Json, Object, ToJson, Unreadable};
 use longhaul_core::{Download, Fault, File, PartRequest, measure};
-use serde::{Deserialize, Serialize};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{AbortSignal, Blob, Headers, Response};
@@ -19,20 +19,38 @@ use crate::parts::{PartError, PartStore, Range};
 use crate::translate;
 
 /// The full URLs of a download, as a request gave them. Kept apart from the history, which holds no credential.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FullUrls {
     /// One for each resource.
     pub urls: Vec<String>,
     /// For the browser's own display.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub icons: Vec<longhaul_core::Icon>,
+}
+
+impl FromJson for FullUrls {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            urls: fields.take("urls")?,
+            icons: fields.take_or_default("icons")?,
+        })
+    }
+}
+
+impl ToJson for FullUrls {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("urls", &self.urls)
+            .unless(self.icons.is_empty(), "icons", &self.icons)
+            .end();
+    }
 }
 
 impl FullUrls {
     /// What was kept; where nothing was, identities are all there is, and where nothing was blanked they are the URLs.
     #[must_use]
     pub fn read(kept: Option<&str>, download: &Download) -> Self {
-        kept.and_then(|text| serde_json::from_str::<Self>(text).ok())
+        kept.and_then(|text| json::read::<Self>(text).ok())
             .filter(|full| {
                 download
                     .spec

@@ -3,19 +3,39 @@
 use crate::entry::{DecodeError, Entry};
 use crate::event::{AbortedBy, Event, EvictedBy, Failure, Transport, WaitReason};
 use crate::file::File;
+use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
 use crate::spec::Spec;
-use serde::{Deserialize, Serialize};
 
 /// Why a download waits, and until when.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// The reason.
     pub reason: WaitReason,
     /// When it goes on by itself, in milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
     /// When waiting for this reason began, in milliseconds since 1970.
     pub since: u64,
+}
+
+impl FromJson for Waiting {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            reason: fields.take("reason")?,
+            until: fields.take("until")?,
+            since: fields.take("since")?,
+        })
+    }
+}
+
+impl ToJson for Waiting {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("reason", &self.reason)
+            .some("until", self.until.as_ref())
+            .field("since", &self.since)
+            .end();
+    }
 }
 
 impl Waiting {
@@ -32,23 +52,43 @@ impl Waiting {
 }
 
 /// The transfer of an attempt: its latest try.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Transfer {
     /// Number of the try, from 1.
-    #[serde(rename = "try")]
     pub try_: u32,
     /// How the bytes come.
     pub transport: Transport,
     /// The background job; absent in the foreground, and once the job is known to have ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
     /// Bytes at rest when the try began: what its own figures are added to.
     pub base: u64,
 }
 
+impl FromJson for Transfer {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            try_: fields.take("try")?,
+            transport: fields.take("transport")?,
+            registration: fields.take("registration")?,
+            base: fields.take("base")?,
+        })
+    }
+}
+
+impl ToJson for Transfer {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("try", &self.try_)
+            .field("transport", &self.transport)
+            .some("registration", self.registration.as_ref())
+            .field("base", &self.base)
+            .end();
+    }
+}
+
 /// Where a download stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "kebab-case")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum State {
     /// Nothing was ever requested.
     #[default]
@@ -77,6 +117,54 @@ pub enum State {
         /// By whom.
         by: EvictedBy,
     },
+}
+
+impl FromJson for State {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        let phase: String = fields.take("phase")?;
+        Ok(match phase.as_str() {
+            "none" => Self::None,
+            "requested" => Self::Requested,
+            "transferring" => Self::Transferring {
+                transfer: fields.take("transfer")?,
+            },
+            "available" => Self::Available,
+            "failed" => Self::Failed {
+                failure: fields.take("failure")?,
+            },
+            "aborted" => Self::Aborted {
+                by: fields.take("by")?,
+            },
+            "evicted" => Self::Evicted {
+                by: fields.take("by")?,
+            },
+            _ => return Err(Unreadable),
+        })
+    }
+}
+
+impl ToJson for State {
+    fn write(&self, text: &mut String) {
+        let mut object = Object::new(text);
+        object.field("phase", &self.name());
+        match self {
+            Self::None | Self::Requested | Self::Available => {}
+            Self::Transferring { transfer } => {
+                object.field("transfer", transfer);
+            }
+            Self::Failed { failure } => {
+                object.field("failure", failure);
+            }
+            Self::Aborted { by } => {
+                object.field("by", by);
+            }
+            Self::Evicted { by } => {
+                object.field("by", by);
+            }
+        }
+        object.end();
+    }
 }
 
 impl State {
@@ -111,8 +199,7 @@ impl State {
 }
 
 /// The folded state of one download.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Download {
     /// Its id.
     pub id: String,
@@ -129,7 +216,6 @@ pub struct Download {
     /// Entries of the latest attempt.
     pub entries: u32,
     /// What was asked for last, without anything secret.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
     /// The generations last planned for its resources: what bytes at rest belong to.
     pub files: Vec<File>,
@@ -138,17 +224,59 @@ pub struct Download {
     /// Bytes safe at rest.
     pub stored: u64,
     /// Size of the whole download, where it is known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// What it waits for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// Failed rounds in a row since the last progress.
     pub failed_rounds: u32,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until
     /// a new request.
-    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub degraded: bool,
+}
+
+impl FromJson for Download {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            id: fields.take("id")?,
+            seq: fields.take("seq")?,
+            at: fields.take("at")?,
+            state: fields.take("state")?,
+            attempt: fields.take("attempt")?,
+            restarts: fields.take("restarts")?,
+            entries: fields.take("entries")?,
+            spec: fields.take("spec")?,
+            files: fields.take("files")?,
+            downloaded: fields.take("downloaded")?,
+            stored: fields.take("stored")?,
+            total: fields.take("total")?,
+            waiting: fields.take("waiting")?,
+            failed_rounds: fields.take("failedRounds")?,
+            degraded: fields.take_or_default("degraded")?,
+        })
+    }
+}
+
+impl ToJson for Download {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("id", &self.id)
+            .field("seq", &self.seq)
+            .field("at", &self.at)
+            .field("state", &self.state)
+            .field("attempt", &self.attempt)
+            .field("restarts", &self.restarts)
+            .field("entries", &self.entries)
+            .some("spec", self.spec.as_ref())
+            .field("files", &self.files)
+            .field("downloaded", &self.downloaded)
+            .field("stored", &self.stored)
+            .some("total", self.total.as_ref())
+            .some("waiting", self.waiting.as_ref())
+            .field("failedRounds", &self.failed_rounds)
+            .unless(!self.degraded, "degraded", &self.degraded)
+            .end();
+    }
 }
 
 impl Download {

@@ -10,14 +10,13 @@
 //! frozen beside their upcast. A newer version is an error for that entry, never a guess.
 
 use crate::event::Event;
-use serde::{Deserialize, Serialize};
+use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable, Word, write};
 
 /// The format in which events are written by this version of the crate.
 pub const ENTRY_VERSION: u32 = 1;
 
 /// Which side appended an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A page.
     Page,
@@ -25,8 +24,19 @@ pub enum Origin {
     ServiceWorker,
 }
 
+impl Word for Origin {
+    const ALL: &[Self] = &[Self::Page, Self::ServiceWorker];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Page => "page",
+            Self::ServiceWorker => "service-worker",
+        }
+    }
+}
+
 /// An event in its envelope.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
     /// Id of the download.
     pub download: String,
@@ -42,8 +52,21 @@ pub struct Entry {
     pub event: Event,
 }
 
+impl ToJson for Entry {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("download", &self.download)
+            .field("seq", &self.seq)
+            .field("at", &self.at)
+            .field("origin", &self.origin)
+            .field("version", &self.version)
+            .field("event", &self.event)
+            .end();
+    }
+}
+
 /// The envelope alone, readable even where the event is not.
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Envelope {
     /// Id of the download.
     pub download: String,
@@ -53,6 +76,17 @@ pub struct Envelope {
     pub at: u64,
     /// Format of the event.
     pub version: u32,
+}
+
+impl Envelope {
+    fn read(fields: &mut Fields) -> Result<Self, Unreadable> {
+        Ok(Self {
+            download: fields.take("download")?,
+            seq: fields.take("seq")?,
+            at: fields.take("at")?,
+            version: fields.take("version")?,
+        })
+    }
 }
 
 /// Why an entry's text cannot be read.
@@ -112,7 +146,7 @@ impl Entry {
     /// The entry as one line of JSON, without the line's end.
     #[must_use]
     pub fn encode(&self) -> String {
-        serde_json::to_string(self).expect("an entry has string keys and no fallible serializer")
+        write(self)
     }
 
     /// Reads an entry's text, upcasting older versions.
@@ -120,11 +154,23 @@ impl Entry {
     /// # Errors
     /// [`DecodeError`], with the envelope where that could be read.
     pub fn decode(text: &str) -> Result<Self, DecodeError> {
-        let envelope: Envelope = serde_json::from_str(text).map_err(|_| DecodeError::Malformed)?;
+        let fields = Json::parse(text).and_then(Fields::from_json);
+        let mut fields = fields.map_err(|_| DecodeError::Malformed)?;
+        let envelope = Envelope::read(&mut fields).map_err(|_| DecodeError::Malformed)?;
         if envelope.version == 0 || envelope.version > ENTRY_VERSION {
             return Err(DecodeError::NewerVersion(envelope));
         }
-        serde_json::from_str(text).map_err(|_| DecodeError::UnknownEvent(envelope))
+        match (fields.take("origin"), fields.take("event")) {
+            (Ok(origin), Ok(event)) => Ok(Self {
+                download: envelope.download,
+                seq: envelope.seq,
+                at: envelope.at,
+                origin,
+                version: envelope.version,
+                event,
+            }),
+            _ => Err(DecodeError::UnknownEvent(envelope)),
+        }
     }
 }
 

@@ -1,12 +1,11 @@
 //! Events: the facts of a download's life, in the past tense, persisted.
 
 use crate::file::File;
+use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable, Word};
 use crate::spec::Spec;
-use serde::{Deserialize, Serialize};
 
 /// How bytes come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Transport {
     /// A job of the browser's [Background Fetch](https://wicg.github.io/background-fetch/).
     BackgroundFetch,
@@ -14,9 +13,19 @@ pub enum Transport {
     Foreground,
 }
 
+impl Word for Transport {
+    const ALL: &[Self] = &[Self::BackgroundFetch, Self::Foreground];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::BackgroundFetch => "background-fetch",
+            Self::Foreground => "foreground",
+        }
+    }
+}
+
 /// Why a transport was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Why {
     /// Background Fetch is there and nothing speaks against it.
     Preferred,
@@ -38,9 +47,36 @@ pub enum Why {
     AtRest,
 }
 
+impl Word for Why {
+    const ALL: &[Self] = &[
+        Self::Preferred,
+        Self::Asked,
+        Self::Missing,
+        Self::NoWorker,
+        Self::Headers,
+        Self::Refused,
+        Self::JobFailed,
+        Self::JobLost,
+        Self::AtRest,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Preferred => "preferred",
+            Self::Asked => "asked",
+            Self::Missing => "missing",
+            Self::NoWorker => "no-worker",
+            Self::Headers => "headers",
+            Self::Refused => "refused",
+            Self::JobFailed => "job-failed",
+            Self::JobLost => "job-lost",
+            Self::AtRest => "at-rest",
+        }
+    }
+}
+
 /// Why a download waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum WaitReason {
     /// Other downloads go first.
     Queued,
@@ -64,6 +100,36 @@ pub enum WaitReason {
     Verifying,
 }
 
+impl Word for WaitReason {
+    const ALL: &[Self] = &[
+        Self::Queued,
+        Self::Browser,
+        Self::Offline,
+        Self::Unreachable,
+        Self::Backoff,
+        Self::RetryAfter,
+        Self::Headers,
+        Self::Room,
+        Self::Storing,
+        Self::Verifying,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Browser => "browser",
+            Self::Offline => "offline",
+            Self::Unreachable => "unreachable",
+            Self::Backoff => "backoff",
+            Self::RetryAfter => "retry-after",
+            Self::Headers => "headers",
+            Self::Room => "room",
+            Self::Storing => "storing",
+            Self::Verifying => "verifying",
+        }
+    }
+}
+
 impl WaitReason {
     /// Whether this wait stands between two tries, so that the try before is over.
     #[must_use]
@@ -76,8 +142,7 @@ impl WaitReason {
 }
 
 /// Why an attempt failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum FailReason {
     /// The server answered with an error status.
     BadStatus,
@@ -111,22 +176,91 @@ pub enum FailReason {
     RetriesExhausted,
 }
 
+impl Word for FailReason {
+    const ALL: &[Self] = &[
+        Self::BadStatus,
+        Self::NotFound,
+        Self::Unauthorized,
+        Self::Cors,
+        Self::Unreachable,
+        Self::Network,
+        Self::Quota,
+        Self::Integrity,
+        Self::UnexpectedType,
+        Self::Changed,
+        Self::Truncated,
+        Self::Lost,
+        Self::Evicted,
+        Self::Refused,
+        Self::RetriesExhausted,
+    ];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::BadStatus => "bad-status",
+            Self::NotFound => "not-found",
+            Self::Unauthorized => "unauthorized",
+            Self::Cors => "cors",
+            Self::Unreachable => "unreachable",
+            Self::Network => "network",
+            Self::Quota => "quota",
+            Self::Integrity => "integrity",
+            Self::UnexpectedType => "unexpected-type",
+            Self::Changed => "changed",
+            Self::Truncated => "truncated",
+            Self::Lost => "lost",
+            Self::Evicted => "evicted",
+            Self::Refused => "refused",
+            Self::RetriesExhausted => "retries-exhausted",
+        }
+    }
+}
+
 /// A failure with what to tell people.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
     /// The reason, for programs.
     pub reason: FailReason,
     /// One sentence, for people. Holds no URL beyond its identity.
     pub message: String,
     /// Index of the resource that is to blame, where one is.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resource: Option<u32>,
 }
 
+impl Failure {
+    /// Its fields, which stand in the object around them where it is an event.
+    fn read(fields: &mut Fields) -> Result<Self, Unreadable> {
+        Ok(Self {
+            reason: fields.take("reason")?,
+            message: fields.take("message")?,
+            resource: fields.take("resource")?,
+        })
+    }
+
+    fn write_fields(&self, object: &mut Object<'_>) {
+        object
+            .field("reason", &self.reason)
+            .field("message", &self.message)
+            .some("resource", self.resource.as_ref());
+    }
+}
+
+impl FromJson for Failure {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        Self::read(&mut Fields::from_json(json)?)
+    }
+}
+
+impl ToJson for Failure {
+    fn write(&self, text: &mut String) {
+        let mut object = Object::new(text);
+        self.write_fields(&mut object);
+        object.end();
+    }
+}
+
 /// Who ended an attempt with `aborted`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AbortedBy {
     /// The app, through `abort()` or a signal.
     App,
@@ -136,9 +270,20 @@ pub enum AbortedBy {
     Removal,
 }
 
+impl Word for AbortedBy {
+    const ALL: &[Self] = &[Self::App, Self::Browser, Self::Removal];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::App => "app",
+            Self::Browser => "browser",
+            Self::Removal => "removal",
+        }
+    }
+}
+
 /// Why stored bytes are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum EvictedBy {
     /// The app removed them.
     Removal,
@@ -146,8 +291,19 @@ pub enum EvictedBy {
     Eviction,
 }
 
+impl Word for EvictedBy {
+    const ALL: &[Self] = &[Self::Removal, Self::Eviction];
+
+    fn word(self) -> &'static str {
+        match self {
+            Self::Removal => "removal",
+            Self::Eviction => "eviction",
+        }
+    }
+}
+
 /// The parts of one resource that a try is to bring.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Missing {
     /// Index of the resource.
     pub resource: u32,
@@ -155,13 +311,27 @@ pub struct Missing {
     pub parts: String,
 }
 
+impl FromJson for Missing {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            resource: fields.take("resource")?,
+            parts: fields.take("parts")?,
+        })
+    }
+}
+
+impl ToJson for Missing {
+    fn write(&self, text: &mut String) {
+        Object::new(text)
+            .field("resource", &self.resource)
+            .field("parts", &self.parts)
+            .end();
+    }
+}
+
 /// A fact of a download's life. The wire name is in `type`, in kebab case.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "kebab-case",
-    rename_all_fields = "camelCase"
-)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
     /// An attempt began: the app asked, or the machine goes on by itself after a change.
     Requested {
@@ -170,7 +340,6 @@ pub enum Event {
         /// What is asked for, without anything secret.
         spec: Spec,
         /// How many attempts in a row the machine began by itself, this one included.
-        #[serde(default, skip_serializing_if = "is_zero")]
         restarts: u32,
     },
     /// What was asked for is stored already; the attempt is over without a transfer.
@@ -178,20 +347,17 @@ pub enum Event {
         /// Bytes at rest.
         stored: u64,
         /// The files they belong to, where this attempt found them itself.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<File>,
     },
     /// A try began. Licenses the transfer and the storing of every part it names.
     Started {
         /// Number of the try within the attempt, from 1.
-        #[serde(rename = "try")]
         try_: u32,
         /// How the bytes come.
         transport: Transport,
         /// Why this way.
         why: Why,
         /// The Background Fetch registration, where there is one.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         registration: Option<String>,
         /// The generation of each resource and how it is split.
         files: Vec<File>,
@@ -200,7 +366,6 @@ pub enum Event {
         /// Bytes at rest that count.
         stored: u64,
         /// Size of the whole download, where it is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
     /// More bytes came.
@@ -210,7 +375,6 @@ pub enum Event {
         /// Bytes safe at rest.
         stored: u64,
         /// Size of the whole download, where it is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         total: Option<u64>,
     },
     /// Nothing moves, for this reason.
@@ -218,10 +382,8 @@ pub enum Event {
         /// The reason.
         reason: WaitReason,
         /// When it goes on by itself, in milliseconds since 1970, where that is known.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
         /// Failed rounds since the last progress; waits that cost none repeat the number.
-        #[serde(rename = "try")]
         try_: u32,
     },
     /// Every part is stored, measured and, where a hash was given, verified.
@@ -245,12 +407,121 @@ pub enum Event {
     },
 }
 
-#[allow(
-    clippy::trivially_copy_pass_by_ref,
-    reason = "serde passes a reference"
-)]
-const fn is_zero(number: &u32) -> bool {
-    *number == 0
+impl FromJson for Event {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        let kind: String = fields.take("type")?;
+        Ok(match kind.as_str() {
+            "requested" => Self::Requested {
+                attempt: fields.take("attempt")?,
+                spec: fields.take("spec")?,
+                restarts: fields.take_or_default("restarts")?,
+            },
+            "cached-hit" => Self::CachedHit {
+                stored: fields.take("stored")?,
+                files: fields.take_or_default("files")?,
+            },
+            "started" => Self::Started {
+                try_: fields.take("try")?,
+                transport: fields.take("transport")?,
+                why: fields.take("why")?,
+                registration: fields.take("registration")?,
+                files: fields.take("files")?,
+                missing: fields.take("missing")?,
+                stored: fields.take("stored")?,
+                total: fields.take("total")?,
+            },
+            "progress" => Self::Progress {
+                downloaded: fields.take("downloaded")?,
+                stored: fields.take("stored")?,
+                total: fields.take("total")?,
+            },
+            "waiting" => Self::Waiting {
+                reason: fields.take("reason")?,
+                until: fields.take("until")?,
+                try_: fields.take("try")?,
+            },
+            "success" => Self::Success {
+                sizes: fields.take("sizes")?,
+                verified: fields.take("verified")?,
+            },
+            "failure" => Self::Failure(Failure::read(&mut fields)?),
+            "aborted" => Self::Aborted {
+                by: fields.take("by")?,
+            },
+            "evicted" => Self::Evicted {
+                by: fields.take("by")?,
+            },
+            _ => return Err(Unreadable),
+        })
+    }
+}
+
+impl ToJson for Event {
+    fn write(&self, text: &mut String) {
+        let mut object = Object::new(text);
+        object.field("type", &self.name());
+        match self {
+            Self::Requested {
+                attempt,
+                spec,
+                restarts,
+            } => object.field("attempt", attempt).field("spec", spec).unless(
+                *restarts == 0,
+                "restarts",
+                restarts,
+            ),
+            Self::CachedHit { stored, files } => {
+                object
+                    .field("stored", stored)
+                    .unless(files.is_empty(), "files", files)
+            }
+            Self::Started {
+                try_,
+                transport,
+                why,
+                registration,
+                files,
+                missing,
+                stored,
+                total,
+            } => object
+                .field("try", try_)
+                .field("transport", transport)
+                .field("why", why)
+                .some("registration", registration.as_ref())
+                .field("files", files)
+                .field("missing", missing)
+                .field("stored", stored)
+                .some("total", total.as_ref()),
+            Self::Progress {
+                downloaded,
+                stored,
+                total,
+            } => object
+                .field("downloaded", downloaded)
+                .field("stored", stored)
+                .some("total", total.as_ref()),
+            Self::Waiting {
+                reason,
+                until,
+                try_,
+            } => object
+                .field("reason", reason)
+                .some("until", until.as_ref())
+                .field("try", try_),
+            Self::Success { sizes, verified } => {
+                object.field("sizes", sizes).field("verified", verified)
+            }
+            Self::Failure(failure) => {
+                failure.write_fields(&mut object);
+                &mut object
+            }
+            Self::Aborted { by } => object.field("by", by),
+            Self::Evicted { by } => object.field("by", by),
+        };
+        object.end();
+    }
 }
 
 impl Event {

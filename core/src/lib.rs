@@ -186,6 +186,7 @@ mod file;
 mod identity;
 mod input;
 mod job;
+pub mod json;
 mod measure;
 mod parts;
 mod plan;

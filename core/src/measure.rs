@@ -473,7 +473,7 @@ mod tests {
     }
 
     fn probe(answer: &Answer, resource: &str) -> Result<File, Fault> {
-        let resource: Resource = serde_json::from_str(resource).expect("a resource");
+        let resource: Resource = crate::json::read(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),
             ..Policy::default()

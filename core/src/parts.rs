@@ -1,7 +1,6 @@
 //! Parts: the byte ranges in which a resource is transferred, stored, verified and resumed.
 
 use crate::MIB;
-use serde::{Deserialize, Serialize};
 
 /// Most parts that a resource is split into by default.
 ///
@@ -12,7 +11,7 @@ const SMALLEST_PART: u64 = MIB;
 const LARGEST_PART: u64 = 64 * MIB;
 
 /// A range of bytes: `len` bytes from offset `start`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range {
     /// Offset of the first byte.
     pub start: u64,

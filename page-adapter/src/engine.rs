@@ -13,8 +13,8 @@ use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::node::{Host, Node};
 use longhaul_browser::work::FullUrls;
 use longhaul_browser::{trace, translate};
+use longhaul_core::json::{self, FromJson, Json, ToJson};
 use longhaul_core::{Command, Download, Input, JobId, Snapshot, Spec, plan};
-use serde::Serialize;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -63,9 +63,15 @@ impl Shown {
     }
 }
 
-fn to_js(value: &impl Serialize) -> JsValue {
-    let serializer = serde_wasm_bindgen::Serializer::json_compatible();
-    value.serialize(&serializer).unwrap_or(JsValue::UNDEFINED)
+/// By way of text, which the engine of the browser reads faster than fields could be set one by one.
+fn to_js(value: &dyn ToJson) -> JsValue {
+    parse_text(&json::write(value))
+}
+
+/// A value whose types `js/index.js` has checked.
+fn from_js<T: FromJson>(value: JsValue) -> Result<T, JsValue> {
+    let json: Json = serde_wasm_bindgen::from_value(value)?;
+    T::from_json(json).map_err(|_| JsError::new("index.js and page_bg.wasm do not fit").into())
 }
 
 fn parse_text(text: &str) -> JsValue {
@@ -82,7 +88,7 @@ impl Engine {
         emit: Function,
     ) -> Result<Engine, JsValue> {
         trace::install();
-        let options: Options = serde_wasm_bindgen::from_value(options)?;
+        let options: Options = from_js(options)?;
         let setup = options.setup();
         let worker = WorkerLink::new(&setup.name, registration_of(registration));
         let node = Node::new(setup, PageHost::new(worker));
@@ -107,7 +113,7 @@ impl Engine {
     /// Asks for a download. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
     pub async fn request(&self, spec: JsValue, headers: JsValue) -> Result<JsValue, JsValue> {
         let inner = &self.0;
-        let mut spec: Spec = serde_wasm_bindgen::from_value(spec)?;
+        let mut spec: Spec = from_js(spec)?;
         let headers: Option<Headers> = headers.dyn_into().ok();
         spec.headers = headers.is_some();
         let spec = spec.validated().map_err(PageError::from)?;
@@ -119,8 +125,7 @@ impl Engine {
                 .collect(),
             icons: spec.icons.clone(),
         };
-        let links =
-            serde_json::to_string(&full).map_err(|error| JsError::new(&error.to_string()))?;
+        let links = json::write(&full);
         let id = spec.id.clone();
         inner.node.look(&id).await.map_err(PageError::from)?;
         let spec = Box::new(spec);

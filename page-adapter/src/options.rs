@@ -1,53 +1,70 @@
 //! What the app sets when it opens Longhaul. Already checked for types by `js/options.js`.
 
 use longhaul_browser::node::Setup;
+use longhaul_core::json::{Fields, FromJson, Json, Unreadable};
 use longhaul_core::{Policy, Preference, Retry};
-use serde::Deserialize;
 
 /// Transfers of one download at a time, where the app did not say: more gain nothing over HTTP/1.1.
 const DEFAULT_PARALLEL: usize = 4;
 /// Most transfers at a time; browsers open six connections to a host.
 const MOST_PARALLEL: usize = 16;
 
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone)]
 pub(crate) struct Options {
     name: String,
     transport: Option<String>,
-    part_bytes: Option<f64>,
-    parallel: Option<f64>,
-    #[serde(default)]
+    part_bytes: Option<u64>,
+    parallel: Option<u64>,
     retry: RetryOptions,
 }
 
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[derive(Debug, Clone, Default)]
 struct RetryOptions {
-    limit: Option<f64>,
-    base_ms: Option<f64>,
-    max_ms: Option<f64>,
-    unreachable_ms: Option<f64>,
-    stall_ms: Option<f64>,
+    limit: Option<u64>,
+    base_ms: Option<u64>,
+    max_ms: Option<u64>,
+    unreachable_ms: Option<u64>,
+    stall_ms: Option<u64>,
 }
 
-// The checks of `js/options.js` let whole numbers from 0 to 2^53 - 1 through.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(number: Option<f64>, default: u64) -> u64 {
-    number.map_or(default, |number| number as u64)
+impl FromJson for Options {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            name: fields.take("name")?,
+            transport: fields.take("transport")?,
+            part_bytes: fields.take("partBytes")?,
+            parallel: fields.take("parallel")?,
+            retry: fields.take_or_default("retry")?,
+        })
+    }
+}
+
+impl FromJson for RetryOptions {
+    fn from_json(json: Json) -> Result<Self, Unreadable> {
+        let mut fields = Fields::from_json(json)?;
+        Ok(Self {
+            limit: fields.take("limit")?,
+            base_ms: fields.take("baseMs")?,
+            max_ms: fields.take("maxMs")?,
+            unreachable_ms: fields.take("unreachableMs")?,
+            stall_ms: fields.take("stallMs")?,
+        })
+    }
 }
 
 impl Options {
     pub(crate) fn setup(&self) -> Setup {
         let default = Retry::default();
-        let limit = whole(self.retry.limit, default.limit.into());
+        let limit = self.retry.limit.unwrap_or(default.limit.into());
         let retry = Retry {
             limit: u32::try_from(limit).unwrap_or(u32::MAX),
-            base_ms: whole(self.retry.base_ms, default.base_ms),
-            max_ms: whole(self.retry.max_ms, default.max_ms),
-            unreachable_ms: whole(self.retry.unreachable_ms, default.unreachable_ms),
-            stall_ms: whole(self.retry.stall_ms, default.stall_ms),
+            base_ms: self.retry.base_ms.unwrap_or(default.base_ms),
+            max_ms: self.retry.max_ms.unwrap_or(default.max_ms),
+            unreachable_ms: self.retry.unreachable_ms.unwrap_or(default.unreachable_ms),
+            stall_ms: self.retry.stall_ms.unwrap_or(default.stall_ms),
         };
-        let parallel = whole(self.parallel, DEFAULT_PARALLEL as u64);
+        let parallel = self.parallel.unwrap_or(DEFAULT_PARALLEL as u64);
         Setup {
             name: self.name.clone(),
             preference: match self.transport.as_deref() {
@@ -56,7 +73,7 @@ impl Options {
                 _ => Preference::Auto,
             },
             policy: Policy {
-                part_bytes: self.part_bytes.map(|bytes| whole(Some(bytes), 0).max(1)),
+                part_bytes: self.part_bytes.map(|bytes| bytes.max(1)),
                 retry,
                 ..Policy::default()
             },
@@ -72,7 +89,7 @@ mod tests {
     use super::*;
 
     fn setup(json: &str) -> Setup {
-        let options: Options = serde_json::from_str(json).expect("options");
+        let options: Options = longhaul_core::json::read(json).expect("options");
         options.setup()
     }
 
