@@ -1,0 +1,189 @@
+//! The table of phases: which events may come where, tried with every input in every state.
+
+use longhaul_core::{Command, Entry, Event, Fault, Input, JobEnd, JobFailure, Preference};
+use longhaul_state_tests::scenario::{Scenario, digest, ranged_answer, worker};
+use longhaul_state_tests::world::Reference;
+use std::collections::BTreeSet;
+
+const REGISTRATIONS: [&str; 3] = [
+    "longhaul/1/longhaul/model/1/1",
+    "longhaul/1/longhaul/model/1/2",
+    "foreign",
+];
+
+fn scenarios() -> Vec<Scenario> {
+    let whole = |s: Scenario| s.at_rest(&[0, 1, 2, 3]);
+    vec![
+        Scenario::new(),
+        Scenario::new().requested(),
+        Scenario::new().without_headers().requested(),
+        Scenario::new().started(),
+        Scenario::new().transferring(),
+        Scenario::new()
+            .transferring()
+            .with(|s| s.witness.jobs.clear()),
+        Scenario::foreground().transferring(),
+        Scenario::new()
+            .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
+            .transferring(),
+        Scenario::new().halfway(),
+        whole(Scenario::new().halfway()),
+        whole(Scenario::new().hashed().halfway()),
+        Scenario::new().halfway().with(|s| s.witness.rest.clear()),
+        Scenario::new().available(),
+        Scenario::new().available().with(|s| s.witness.rest.clear()),
+        Scenario::new().failed(),
+        Scenario::new().aborted(),
+        Scenario::new().evicted(),
+    ]
+}
+
+fn faults() -> Vec<Fault> {
+    let mut faults: Vec<Fault> = [401, 404, 429, 500]
+        .map(|status| Fault::Status {
+            status,
+            retry_after_ms: (status == 429).then_some(9),
+        })
+        .into();
+    faults.extend([
+        Fault::Offline,
+        Fault::Network,
+        Fault::Unreachable,
+        Fault::Cors,
+        Fault::Changed,
+        Fault::WrongRange,
+        Fault::Truncated,
+        Fault::UnexpectedType,
+        Fault::Quota,
+        Fault::HeadersNeeded,
+    ]);
+    faults
+}
+
+/// The scenario as somebody sees it who met this fault.
+fn as_seen(s: &Scenario, fault: &Fault) -> Scenario {
+    let offline = *fault == Fault::Offline;
+    s.clone().with(|s| s.witness.context.offline = offline)
+}
+
+fn inputs(s: &Scenario) -> Vec<Input> {
+    let other = s
+        .clone()
+        .with(|s| s.spec.resources[0].url.push_str("?other"));
+    let mut inputs = vec![
+        s.request(),
+        other.request(),
+        Input::Command(Command::Abort),
+        Input::Command(Command::Retry),
+        Input::Command(Command::Remove),
+        s.observed(),
+        s.probed(&ranged_answer()),
+        s.verified(&digest('a')),
+        s.verified(&digest('b')),
+    ];
+    let ends = [
+        JobEnd::Success,
+        JobEnd::Abort,
+        JobEnd::Failure(JobFailure::BadStatus),
+        JobEnd::Failure(JobFailure::FetchError),
+        JobEnd::Failure(JobFailure::QuotaExceeded),
+        JobEnd::Failure(JobFailure::DownloadTotalExceeded),
+        JobEnd::Failure(JobFailure::Other),
+    ];
+    for registration in REGISTRATIONS {
+        inputs.push(s.job_refused(registration, false));
+        inputs.push(s.job_refused(registration, true));
+        for end in ends {
+            inputs.push(s.job_ended(registration, end, &[]));
+            for fault in faults() {
+                let seen = as_seen(s, &fault);
+                inputs.push(seen.job_ended(registration, end, &[fault]));
+            }
+        }
+    }
+    for fault in faults() {
+        let seen = as_seen(s, &fault);
+        inputs.push(seen.probed_as(vec![Err(fault.clone())]));
+        inputs.push(seen.part_failed(fault));
+    }
+    inputs
+}
+
+#[test]
+fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
+    let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for scenario in scenarios() {
+        for role in [scenario.witness.context.clone(), worker()] {
+            let mut scenario = scenario.clone();
+            scenario.witness.context = role;
+            for input in inputs(&scenario) {
+                let mut s = scenario.clone();
+                let mut reference = Reference::default();
+                for text in &s.log {
+                    let entry = Entry::decode(text).expect("its own");
+                    reference
+                        .take(&entry.event)
+                        .expect("the scenario keeps the table");
+                }
+                let from = s.download.state.name();
+                let Ok(events) = s.tries(input.clone()) else {
+                    assert!(
+                        matches!(input, Input::Command(_)),
+                        "signals are never rejected"
+                    );
+                    continue;
+                };
+                for event in &events {
+                    seen.insert((from, event.name()));
+                    let allowed = reference.take(event);
+                    assert_eq!(
+                        allowed,
+                        Ok(()),
+                        "{input:?} led to {events:?} from {scenario:#?}"
+                    );
+                }
+                // What was told is told: the same signal again, with what is known by now.
+                if matches!(input, Input::Signal(_)) && !begins_a_job(&events) {
+                    assert_eq!(s.tries(input), Ok(vec![]), "after {events:?}");
+                }
+            }
+        }
+    }
+    let table: BTreeSet<(&str, &str)> = [
+        ("none", "requested"),
+        ("requested", "started"),
+        ("requested", "waiting"),
+        ("requested", "failure"),
+        ("requested", "aborted"),
+        ("transferring", "progress"),
+        ("transferring", "waiting"),
+        ("transferring", "started"),
+        ("transferring", "success"),
+        ("transferring", "failure"),
+        ("transferring", "aborted"),
+        // In one breath with the failure before it.
+        ("transferring", "requested"),
+        ("available", "requested"),
+        ("available", "cached-hit"),
+        ("available", "evicted"),
+        ("failed", "requested"),
+        ("failed", "evicted"),
+        ("aborted", "requested"),
+        ("evicted", "requested"),
+    ]
+    .into();
+    assert_eq!(seen, table);
+}
+
+/// Whether the one who looked now owes the browser a job, which the witness of before knows nothing of.
+fn begins_a_job(events: &[Event]) -> bool {
+    events.iter().any(|event| {
+        matches!(
+            event,
+            Event::Started {
+                registration: Some(_),
+                ..
+            }
+        )
+    })
+}

@@ -1,0 +1,234 @@
+//! Why a download waits, until when, and what ends the wait.
+
+use longhaul_core::{Answer, Effect, Event, FailReason, Fault, JobEnd, WaitReason};
+use longhaul_state_tests::given::given_scenario;
+use longhaul_state_tests::scenario::{START, Scenario};
+
+const MINUTE: u64 = 60_000;
+
+fn wait(events: &[Event]) -> (WaitReason, Option<u64>, u32) {
+    match events {
+        [
+            Event::Waiting {
+                reason,
+                until,
+                try_,
+            },
+        ] => (*reason, *until, *try_),
+        other => panic!("no wait: {other:?}"),
+    }
+}
+
+#[test]
+fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
+    let mut s = Scenario::foreground().transferring();
+    s.witness.context.offline = true;
+    let events = s.takes(s.part_failed(Fault::Offline));
+    assert_eq!(wait(&events), (WaitReason::Offline, None, 0));
+    given_scenario(&s)
+        .when(s.part_failed(Fault::Offline))
+        .then_nothing();
+    assert_eq!(
+        s.plan(),
+        [Effect::Wait {
+            until: None,
+            reason: WaitReason::Offline
+        }]
+    );
+    s.witness.context.offline = false;
+    assert_eq!(s.plan().len(), 4, "back online all parts are fetched");
+}
+
+#[test]
+fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
+    // Found by the law about echoes: the bytes ended the old wait, and no new one was written.
+    let mut s = Scenario::foreground().transferring();
+    s.witness.context.offline = true;
+    s.takes(s.part_failed(Fault::Offline));
+    let s = s.at_rest(&[0]);
+    given_scenario(&s)
+        .when(s.part_failed(Fault::Offline))
+        .then_names(&["progress", "waiting"]);
+}
+
+#[test]
+fn a_job_that_ended_offline_has_no_successor_before_the_network_is_back() {
+    let mut s = Scenario::new().transferring();
+    s.witness.jobs.clear();
+    s.witness.context.offline = true;
+    let registration = s.registration().expect("in the background");
+    s.takes(s.job_ended(&registration, JobEnd::Success, &[Fault::Offline]));
+    given_scenario(&s).when(s.observed()).then_nothing();
+    s.witness.context.offline = false;
+    given_scenario(&s)
+        .when(s.observed())
+        .then_names(&["started"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_waited_for_half_as_long_again() {
+    let mut s = Scenario::new().requested();
+    let unreachable = |s: &Scenario| s.probed_as(vec![Err(Fault::Unreachable)]);
+    let mut last = 0;
+    let mut waits = 0;
+    while s.download.state.is_running() {
+        let events = s.takes(unreachable(&s));
+        if s.fail_reason() == Some(FailReason::Unreachable) {
+            break;
+        }
+        let (reason, until, try_) = wait(&events);
+        assert_eq!((reason, try_), (WaitReason::Unreachable, 0));
+        let until = until.expect("it asks again by itself");
+        assert!(
+            until > s.now && until - s.now >= last.min(MINUTE),
+            "{events:?}"
+        );
+        (last, s.now) = (until - s.now, until);
+        waits += 1;
+    }
+    let gone = s.now - START;
+    assert!(
+        (30 * MINUTE..32 * MINUTE).contains(&gone),
+        "after {gone} ms"
+    );
+    assert!(waits < 50, "{waits} entries");
+}
+
+#[test]
+fn a_server_that_came_back_in_between_is_gone_for_a_new_while() {
+    let mut s = Scenario::foreground().transferring();
+    s.takes(s.part_failed(Fault::Unreachable));
+    s.now += 31 * MINUTE;
+    let mut s = s.at_rest(&[0]);
+    let events = s.takes(s.part_failed(Fault::Unreachable));
+    assert!(
+        matches!(
+            events[..],
+            [
+                Event::Progress { .. },
+                Event::Waiting {
+                    reason: WaitReason::Unreachable,
+                    ..
+                }
+            ]
+        ),
+        "{events:?}"
+    );
+}
+
+#[test]
+fn a_server_says_itself_when_to_come_back_but_not_at_once() {
+    let after = |ms| {
+        let s = Scenario::new().requested();
+        let answer = Answer {
+            status: 429,
+            retry_after_ms: Some(ms),
+            ..Answer::default()
+        };
+        let events = given_scenario(&s)
+            .when(s.probed(&answer))
+            .then_names(&["waiting"]);
+        wait(&events)
+    };
+    assert_eq!(
+        after(7_000),
+        (WaitReason::RetryAfter, Some(START + 7_000), 1)
+    );
+    assert_eq!(after(0), (WaitReason::RetryAfter, Some(START + 1_000), 1));
+    assert_eq!(after(u64::MAX).1, Some(u64::MAX));
+}
+
+#[test]
+fn which_faults_can_heal() {
+    let status = |status| Fault::Status {
+        status,
+        retry_after_ms: None,
+    };
+    for code in [408, 425, 429, 500, 502, 503, 504, 599] {
+        assert!(status(code).is_transient(), "{code}");
+    }
+    for code in [
+        400, 401, 403, 404, 405, 407, 410, 411, 424, 426, 451, 499, 600,
+    ] {
+        assert!(!status(code).is_transient(), "{code}");
+    }
+    for fault in [
+        Fault::Offline,
+        Fault::Network,
+        Fault::Unreachable,
+        Fault::WrongRange,
+        Fault::Truncated,
+    ] {
+        assert!(fault.is_transient(), "{fault:?}");
+    }
+}
+
+#[test]
+fn every_failure_has_its_own_sentence() {
+    let status = |status| Fault::Status {
+        status,
+        retry_after_ms: None,
+    };
+    let faults = [
+        status(404),
+        status(401),
+        status(500),
+        Fault::Network,
+        Fault::Unreachable,
+        Fault::Cors,
+        Fault::Changed,
+        Fault::WrongRange,
+        Fault::Truncated,
+        Fault::UnexpectedType,
+        Fault::Quota,
+        Fault::HeadersNeeded,
+    ];
+    let said: Vec<String> = faults
+        .iter()
+        .map(|fault| fault.failure(Some(1)).message)
+        .collect();
+    for (n, sentence) in said.iter().enumerate() {
+        assert!(!said[..n].contains(sentence), "{sentence}");
+        assert!(sentence.len() > 15, "{sentence}");
+    }
+    assert!(said[0].contains("404") && said[1].contains("401") && said[2].contains("500"));
+    assert_eq!(faults[0].failure(Some(1)).resource, Some(1));
+}
+
+#[test]
+fn a_page_without_headers_says_so_while_transferring_too() {
+    let mut s = Scenario::new()
+        .with(|s| s.spec.headers = true)
+        .transferring();
+    s.witness.context.headers = false;
+    let look = s.observed();
+    let events = s.takes(look);
+    assert_eq!(wait(&events), (WaitReason::Headers, None, 0));
+    given_scenario(&s).when(s.observed()).then_nothing();
+    s.witness.context.headers = true;
+    assert_eq!(s.plan().len(), 4, "a page with headers goes on");
+    let mut s = s.at_rest(&[0]);
+    let look = s.observed();
+    s.takes(look);
+    assert_eq!(s.download.waiting, None, "and its progress ends the wait");
+}
+
+#[test]
+fn a_wait_for_the_same_reason_began_when_the_first_one_did() {
+    let mut s = Scenario::new().requested();
+    s.takes(s.probed_as(vec![Err(Fault::Unreachable)]));
+    s.now += MINUTE;
+    s.takes(s.probed_as(vec![Err(Fault::Unreachable)]));
+    let waiting = s.download.waiting.clone().expect("waits");
+    assert_eq!(
+        (waiting.reason, waiting.since),
+        (WaitReason::Unreachable, START)
+    );
+    s.now += MINUTE;
+    s.takes(s.probed_as(vec![Err(Fault::Network)]));
+    let waiting = s.download.waiting.clone().expect("waits");
+    assert_eq!(
+        (waiting.reason, waiting.since),
+        (WaitReason::Backoff, START + 2 * MINUTE)
+    );
+}
