@@ -23,6 +23,23 @@ pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
     }
 }
 
+/// What the answer to a `HEAD` says. A length of 0 there is as often "not known" as "empty", and what is known to be
+/// empty is not asked for any more.
+#[must_use]
+pub fn head(mut answer: core::Answer) -> core::Answer {
+    answer.content_length = answer.content_length.filter(|length| *length > 0);
+    answer
+}
+
+/// Whether the body is compressed on the wire, so that no range of it is one of the file.
+#[must_use]
+pub fn is_compressed(answer: &core::Answer) -> bool {
+    !matches!(
+        answer.content_encoding.as_deref(),
+        None | Some("" | "identity")
+    )
+}
+
 /// `Retry-After` ([RFC 9110, 10.2.3](https://www.rfc-editor.org/rfc/rfc9110#section-10.2.3)) as milliseconds from
 /// now: seconds, or a date measured against the server's own `Date` so that a wrong clock here does no harm.
 #[must_use]
@@ -164,6 +181,32 @@ mod tests {
         assert_eq!(job(&state, "a").map(|(id, _)| id), Some(id));
         assert_eq!(job(&state, "b"), None);
         assert_eq!(job(&JobState::default(), "a"), None);
+    }
+
+    #[test]
+    fn a_head_without_a_length_says_nothing_of_it() {
+        let told = |content_length| {
+            let answer = core::Answer {
+                content_length,
+                ..core::Answer::default()
+            };
+            head(answer).content_length
+        };
+        assert_eq!(told(Some(0)), None);
+        assert_eq!(told(Some(5)), Some(5));
+        assert_eq!(told(None), None);
+    }
+
+    #[test]
+    fn only_a_content_encoding_is_compression() {
+        let encoded = |encoding: Option<&str>| {
+            is_compressed(&core::Answer {
+                content_encoding: encoding.map(str::to_owned),
+                ..core::Answer::default()
+            })
+        };
+        assert!(encoded(Some("gzip")));
+        assert!(!encoded(Some("identity")) && !encoded(None));
     }
 
     #[test]

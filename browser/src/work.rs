@@ -106,7 +106,11 @@ async fn probe_one(url: &str, headers: Option<&Headers>) -> Result<longhaul_core
         ..Ask::default()
     };
     let Ok((first, response)) = fetch(url, &ask).await else {
-        return Err(diagnose(url, true).await);
+        // Chromium refuses a compressed answer to a request with a range; without one it is welcome.
+        return match head(url, headers).await {
+            Some(head) if translate::is_compressed(&head) => Ok(head),
+            _ => Err(diagnose(url, true).await),
+        };
     };
     discard(&response);
     let mut first = translate::answer(&first, now_ms());
@@ -117,25 +121,26 @@ async fn probe_one(url: &str, headers: Option<&Headers>) -> Result<longhaul_core
         416 => first.content_range.as_deref() == Some("bytes */0"),
         _ => false,
     };
-    if !tells {
-        let ask = Ask {
-            method: "HEAD",
-            headers,
-            no_store: true,
-            ..Ask::default()
-        };
-        if let Ok((head, _)) = fetch(url, &ask).await {
-            let head = translate::answer(&head, now_ms());
-            if head.status == 200 {
-                first = head;
-            }
-        }
+    if !tells && let Some(head) = head(url, headers).await {
+        first = head;
     }
     // Across origins a content encoding may be hidden, and then the length is that of other bytes.
     if first.status == 200 && is_cross_origin(url) {
         first.content_length = None;
     }
     Ok(first)
+}
+
+/// What `HEAD` tells, where it is answered with 200.
+async fn head(url: &str, headers: Option<&Headers>) -> Option<longhaul_core::Answer> {
+    let ask = Ask {
+        method: "HEAD",
+        headers,
+        no_store: true,
+        ..Ask::default()
+    };
+    let (head, _) = fetch(url, &ask).await.ok()?;
+    (head.status == 200).then(|| translate::head(translate::answer(&head, now_ms())))
 }
 
 /// Lets go of a body that nobody wants, which ends its transfer.
@@ -352,8 +357,7 @@ pub fn requests(
     full: &FullUrls,
     secret_params: &[String],
 ) -> Result<Vec<web_sys::Request>, wasm_bindgen::JsValue> {
-    parts
-        .iter()
+    placed(parts)
         .map(|(resource, part)| {
             let url = part.url(full.url(*resource), secret_params);
             let range = part
@@ -370,6 +374,34 @@ pub fn requests(
             )
         })
         .collect()
+}
+
+/// Items in the places of a list that make Chromium take them in their order: it takes requests in the text order of
+/// their numbers in the list (0, 1, 10, 11, 2), whatever their URLs (measured).
+fn placed<T>(items: &[T]) -> impl Iterator<Item = &T> {
+    let mut held_at = vec![0; items.len()];
+    for (item, place) in text_order(items.len()).into_iter().enumerate() {
+        held_at[place] = item;
+    }
+    held_at.into_iter().map(|item| &items[item])
+}
+
+/// The numbers below `count`, sorted as texts.
+fn text_order(count: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..count.min(1)).collect();
+    let mut next = 1;
+    while order.len() < count {
+        order.push(next);
+        if next * 10 < count {
+            next *= 10;
+            continue;
+        }
+        while next % 10 == 9 || next + 1 >= count.max(2) {
+            next /= 10;
+        }
+        next += 1;
+    }
+    order
 }
 
 /// The SHA-256 over what is at rest of a file.
@@ -405,4 +437,21 @@ pub enum DigestError {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn size(blob: &Blob) -> u64 {
     blob.size() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn taken_in_the_text_order_of_their_places_requests_are_in_order() {
+        for count in [0, 1, 2, 9, 10, 11, 12, 99, 100, 101, 500, 1234] {
+            let items: Vec<usize> = (0..count).collect();
+            let list: Vec<usize> = placed(&items).copied().collect();
+            let mut places: Vec<usize> = (0..count).collect();
+            places.sort_by_key(usize::to_string);
+            let taken: Vec<usize> = places.iter().map(|place| list[*place]).collect();
+            assert_eq!(taken, items, "{count}");
+        }
+    }
 }

@@ -108,6 +108,12 @@ impl File {
         }
     }
 
+    /// Whether the server says that it is a page of HTML.
+    #[must_use]
+    pub fn is_html(&self) -> bool {
+        is_html(self.content_type.as_deref())
+    }
+
     /// The key that its parts rest under: identity, size and validator, so that bytes of two
     /// generations can never meet, and two downloads of one generation share them.
     #[must_use]
@@ -127,16 +133,28 @@ impl File {
     }
 }
 
+/// The media type of HTML, whatever parameters follow it.
+pub(crate) const HTML: &str = "text/html";
+
+/// Whether a `Content-Type` says HTML.
+pub(crate) fn is_html(content_type: Option<&str>) -> bool {
+    content_type.is_some_and(|kind| {
+        let kind = kind.split(';').next().unwrap_or_default().trim();
+        kind.eq_ignore_ascii_case(HTML)
+    })
+}
+
 /// What a request for one part expects: everything needed to measure and store the answer,
 /// carried in the fragment of the request's URL, which no server ever sees.
 ///
 /// A completion handler can thus store a record from its URL alone, even when the history
-/// cannot be opened. The fragment begins with the zero-padded number of the part: it makes the
-/// URLs of a job distinct, without which Chromium answers every early read with the first
-/// record's bytes, and it keeps the records in order, which Chromium sorts as text.
+/// cannot be opened. The fragment begins with the number of the part: it makes the URLs of a job
+/// distinct, without which Chromium answers every early read with the bytes of whichever record
+/// came first. (It is padded so that URLs sort like their parts for whoever lists them. The order
+/// in which Chromium asks for records does not depend on it: see `requests` in the browser crate.)
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PartRequest {
-    /// The file the part belongs to. Its `content_type` is not carried.
+    /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
     pub file: File,
     /// Number of the part.
     pub index: u32,
@@ -163,12 +181,13 @@ impl PartRequest {
         let number = |value: Option<u64>| value.map_or_else(String::new, |v| v.to_string());
         let secret: Vec<String> = secret_params.iter().map(|name| escape(name)).collect();
         format!(
-            "{base}#part={:04}&size={}&each={}&of={}&secret={}",
+            "{base}#part={:04}&size={}&each={}&of={}&secret={}{}",
             self.index,
             number(self.file.size),
             number(self.file.part_bytes),
             escape(&Validator::text(self.file.validator.as_ref())),
             secret.join(","),
+            if self.file.is_html() { HTML_MARK } else { "" },
         )
     }
 
@@ -176,6 +195,10 @@ impl PartRequest {
     #[must_use]
     pub fn parse(url: &str) -> Option<Self> {
         let (base, fragment) = url.split_once('#')?;
+        let (fragment, is_html) = match fragment.strip_suffix(HTML_MARK) {
+            Some(fragment) => (fragment, true),
+            None => (fragment, false),
+        };
         let mut fields = fragment.split('&');
         let mut field = |name: &str| fields.next()?.strip_prefix(name)?.strip_prefix('=');
         let number = |text: &str| match text {
@@ -196,11 +219,14 @@ impl PartRequest {
             size,
             validator,
             part_bytes,
-            content_type: None,
+            content_type: is_html.then(|| HTML.to_owned()),
         };
         (index < file.layout().count()).then_some(Self { file, index })
     }
 }
+
+/// Ends the fragment of a request for a file that is HTML, so that such an answer is none to wonder at.
+const HTML_MARK: &str = "&html=1";
 
 /// Whether a URL is one of our own transfers, which no cache of ours may answer.
 #[must_use]
@@ -237,6 +263,30 @@ mod tests {
         assert!(is_transfer(&url));
         assert_eq!(PartRequest::parse(&url), Some(request.clone()));
         assert_eq!(request.range_header().as_deref(), Some("bytes=90-99"));
+    }
+
+    #[test]
+    fn a_request_url_tells_whether_html_is_expected_and_knows_no_empty_query() {
+        let page = PartRequest {
+            file: File {
+                url: "https://h/f".into(),
+                content_type: Some("text/HTML; charset=utf-8".into()),
+                ..file()
+            },
+            index: 0,
+        };
+        // Chromium gives the second form back for the first.
+        for full in ["https://h/f?", "https://h/f"] {
+            let read = PartRequest::parse(&page.url(full, &[])).expect("ours");
+            assert!(read.file.is_html());
+            assert_eq!(read.file.key(), page.file.key());
+        }
+        let plain = PartRequest {
+            file: file(),
+            index: 0,
+        };
+        let read = PartRequest::parse(&plain.url("https://h/f", &[])).expect("ours");
+        assert!(!read.file.is_html());
     }
 
     #[test]

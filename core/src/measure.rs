@@ -4,7 +4,7 @@
 //! `Range`, or have a new file in mid-download. No answer is trusted for its status alone.
 
 use crate::event::{FailReason, Failure};
-use crate::file::{File, PartRequest, Validator};
+use crate::file::{File, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
 use crate::spec::Resource;
@@ -241,6 +241,10 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
 
 fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
     match (answer.status, request.file.part_bytes) {
+        // A portal stands between us and the server. Where the file is HTML itself, other tests must do.
+        (200, _) if is_html(answer.content_type.as_deref()) && !request.file.is_html() => {
+            Err(Fault::UnexpectedType)
+        }
         (206, Some(_)) | (200, None) => Ok(()),
         // The server ignores Range (or the record claims a success it did not have), or answers
         // a plain request with a part.
@@ -308,7 +312,7 @@ pub fn file_of(
             });
         }
     };
-    if resource.sha256.is_none() && is_html(answer) {
+    if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
         return Err(Fault::UnexpectedType);
     }
     if let (Some(size), Some(asked)) = (size, resource.bytes)
@@ -340,13 +344,6 @@ fn plain_length(answer: &Answer) -> Option<u64> {
         None | Some("identity" | "") => answer.content_length,
         Some(_) => None,
     }
-}
-
-fn is_html(answer: &Answer) -> bool {
-    answer.content_type.as_deref().is_some_and(|kind| {
-        let kind = kind.split(';').next().unwrap_or_default().trim();
-        kind.eq_ignore_ascii_case("text/html")
-    })
 }
 
 #[cfg(test)]
@@ -434,6 +431,26 @@ mod tests {
             ..Answer::default()
         };
         assert_eq!(measure(&whole, &empty, 0), Ok(Range::new(0, 0)));
+    }
+
+    #[test]
+    fn a_page_of_html_is_no_part_and_no_body_of_another_file() {
+        let html = Answer {
+            status: 200,
+            content_type: Some("text/html; charset=utf-8".into()),
+            content_length: Some(100),
+            ..Answer::default()
+        };
+        for part_bytes in [Some(40), None] {
+            let mut request = request(part_bytes);
+            assert_eq!(measure(&request, &html, 100), Err(Fault::UnexpectedType));
+            request.file.content_type = Some("text/html".into());
+            let expected = match part_bytes {
+                Some(_) => Err(Fault::WrongRange),
+                None => Ok(Range::new(0, 100)),
+            };
+            assert_eq!(measure(&request, &html, 100), expected);
+        }
     }
 
     #[test]

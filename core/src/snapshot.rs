@@ -1,8 +1,13 @@
 //! Snapshots: what anyone is shown of a download.
 
 use crate::download::{Download, State};
+<<<<<<< Updated upstream
 use crate::event::{FailReason, Transport, WaitReason};
 use crate::json::{Object, ToJson, write};
+=======
+use crate::event::{AbortedBy, EvictedBy, FailReason, Transport, WaitReason};
+use serde::Serialize;
+>>>>>>> Stashed changes
 
 /// A download as it is shown: the `Snapshot` of the JavaScript contract. Its fields are
 /// serialised in this order, so that equal snapshots are equal texts.
@@ -30,6 +35,9 @@ pub struct Snapshot {
     pub waiting: Option<SnapshotWaiting>,
     /// Why it failed.
     pub failure: Option<SnapshotFailure>,
+    /// Who aborted or evicted it: `app`, `browser`, `removal` or `eviction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub by: Option<&'static str>,
     /// Number of the last entry.
     pub seq: u64,
     /// Time of the last entry, in milliseconds since 1970.
@@ -127,6 +135,7 @@ impl Snapshot {
             live: false,
             waiting,
             failure,
+            by: by(&download.state),
             seq: download.seq,
             at: download.at,
             title: download.spec.as_ref().and_then(|spec| spec.title.clone()),
@@ -149,5 +158,52 @@ impl Snapshot {
     #[must_use]
     pub fn canonical_json(&self) -> String {
         write(self)
+    }
+}
+
+const fn by(state: &State) -> Option<&'static str> {
+    match state {
+        State::Aborted { by: AbortedBy::App } => Some("app"),
+        State::Aborted {
+            by: AbortedBy::Browser,
+        } => Some("browser"),
+        State::Aborted {
+            by: AbortedBy::Removal,
+        }
+        | State::Evicted {
+            by: EvictedBy::Removal,
+        } => Some("removal"),
+        State::Evicted {
+            by: EvictedBy::Eviction,
+        } => Some("eviction"),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::Event;
+
+    #[test]
+    fn a_snapshot_says_who_ended_it_in_the_words_of_the_history() {
+        let aborted = [AbortedBy::App, AbortedBy::Browser, AbortedBy::Removal]
+            .map(|by| (State::Aborted { by }, Event::Aborted { by }));
+        let evicted = [EvictedBy::Removal, EvictedBy::Eviction]
+            .map(|by| (State::Evicted { by }, Event::Evicted { by }));
+        for (state, event) in aborted.into_iter().chain(evicted) {
+            let download = Download {
+                state,
+                ..Download::new("a")
+            };
+            let shown = Snapshot::of(&download).expect("an ended download is shown");
+            let written = serde_json::to_value(event).expect("an event serialises");
+            assert_eq!(shown.by, written["by"].as_str());
+        }
+        let available = Download {
+            state: State::Available,
+            ..Download::new("a")
+        };
+        assert_eq!(Snapshot::of(&available).expect("shown").by, None);
     }
 }

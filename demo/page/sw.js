@@ -3,8 +3,6 @@
 
 import { attach } from "/longhaul/sw.js";
 
-attach({ serve: true });
-
 const SHELL = "longhaul-demo-shell-1";
 
 /** Fetched at installation: all that the page needs to start and to show what is stored. */
@@ -47,6 +45,10 @@ addEventListener("fetch", (event) => {
     event.respondWith(networkFirst(event, url.pathname));
   }
 });
+
+// After the listener above: of several, the first one that answers a request is the only one that hears of it, and
+// with `serve` Longhaul answers whatever scripts fetch.
+attach({ serve: true });
 
 /**
  * A file that cannot be had costs the offline start, not the worker: downloads need it, and an installation

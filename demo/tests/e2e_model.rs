@@ -9,7 +9,6 @@ use longhaul_demo::{DEFAULT_MODEL, Ending, Server};
 use serde_json::{Value, json};
 use support::page::Page;
 use support::world::{SOON, World, scenario, scenario_on, target};
-use thirtyfour::Key;
 
 /// The id under which the demo offers its default model.
 const MODEL: &str = "smollm2-135m";
@@ -213,7 +212,6 @@ async fn a_person_sees_progress_and_every_entry_and_can_abort_retry_and_remove()
         ensure!(newest.attr("data-seq").await? == Some(history.0.len().to_string()));
         ensure!(newest.attr("data-type").await?.as_deref() == Some("success"));
         newest.click().await?;
-        newest.send_keys(Key::Enter + "").await?;
         let entry = page
             .shown(
                 "[data-testid='details-entry']",

@@ -112,6 +112,8 @@ export interface Snapshot {
   live?: true;
   waiting?: { reason: WaitReason; until?: number };
   failure?: { reason: FailReason; message: string };
+  /** Who aborted it (`removal`: `remove()` or `forget()` in mid-download), or why its bytes are gone. */
+  by?: "app" | "browser" | "removal" | "eviction";
   /** Number of the last entry. */
   seq: number;
   at: number;

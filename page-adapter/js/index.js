@@ -171,15 +171,13 @@ const token = Symbol("only open() makes one");
 let start;
 const running = (snapshot) => snapshot.phase === "requested" || snapshot.phase === "transferring";
 
-function endingError(snapshot) {
-  switch (snapshot.phase) {
-    case "failed":
-      return new LonghaulError("failed", snapshot.failure.message, snapshot.failure);
-    case "evicted":
-      return new LonghaulError("removed", "the stored bytes are gone: request it again");
-    default:
-      return new LonghaulError("aborted", "the download was aborted: request it again");
+function endingError({ phase, failure, by }) {
+  if (phase === "failed") return new LonghaulError("failed", failure.message, failure);
+  // Removed in mid-download or after it: to whoever waits it is the same.
+  if (phase === "evicted" || by === "removal") {
+    return new LonghaulError("removed", "the stored bytes are gone: request it again");
   }
+  return new LonghaulError("aborted", "the download was aborted: request it again");
 }
 
 /** All downloads under one name. Events: "entry" (CustomEvent<Entry>), "change" (CustomEvent<Snapshot>). */

@@ -6,6 +6,10 @@ export interface AttachOptions {
   /**
    * Answer GETs of stored URLs with the stored bytes, Range included. Never navigations, never Longhaul's own
    * transfers. Default: false.
+   *
+   * What is stored is known only after the event must be answered, so that Longhaul answers every GET that scripts
+   * make, what is not stored by a plain `fetch()`. A worker that answers some of them itself adds its own `fetch`
+   * listener before it calls `attach`: of several listeners the first one that answers is the last one that is asked.
    */
   serve?: boolean;
 }

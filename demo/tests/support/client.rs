@@ -71,8 +71,10 @@ impl Page {
         self.eval("await longhaul(args)", options).await
     }
 
-    /// Asks for a download and keeps it in the page for the other calls.
+    /// Asks for a download, as a person does by a click, and keeps it in the page for the other calls.
     pub(crate) async fn request(&self, spec: &Value) -> Result<Snapshot> {
+        // Chromium lets a page start one background job by itself; every further one is refused without a person's gesture.
+        self.click().await?;
         self.eval(
             "const download = await (await longhaul()).request(args);
              (e2e.downloads ??= {})[args.id] = download;

@@ -101,10 +101,20 @@ impl Page {
         Ok(self.driver.refresh().await?)
     }
 
-    /// Closes the tab. The session must have another one left.
+    /// Closes the tab. The session must have another one left, which becomes the current one: without one it takes no command.
     pub(crate) async fn close(self) -> Result<()> {
         self.select().await?;
-        Ok(self.driver.close_window().await?)
+        self.driver.close_window().await?;
+        let left = self.driver.windows().await?;
+        let left = left.into_iter().next().context("no tab is left")?;
+        Ok(self.driver.switch_to_window(left).await?)
+    }
+
+    /// A person's click on nothing in particular.
+    pub(crate) async fn click(&self) -> Result<()> {
+        self.select().await?;
+        let click = self.driver.action_chain().move_to(1, 1).click();
+        Ok(click.perform().await?)
     }
 
     /// The element that a CSS selector finds.

@@ -85,6 +85,30 @@ const atRest = async () => {
   return found;
 };
 
+/** Waits until the history of Longhaul's database holds `text`, without opening Longhaul: from the messages of its worker. */
+const written = async (database, text) => {
+  const container = navigator.serviceWorker;
+  let wake = () => {};
+  container.addEventListener("message", () => wake());
+  container.startMessages();
+  while (true) {
+    const told = new Promise((resolve) => (wake = resolve));
+    const db = await new Promise((resolve, reject) => {
+      const request = indexedDB.open(database);
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const all = Array.from(db.objectStoreNames, (store) => {
+      const request = db.transaction(store).objectStore(store).getAll();
+      return once(request, "success").then(() => JSON.stringify(request.result));
+    });
+    const found = (await Promise.all(all)).some((records) => records.includes(text));
+    db.close();
+    if (found) return;
+    await told;
+  }
+};
+
 const plainError = (error) => ({
   name: error?.name ?? typeof error,
   code: error?.code,
