@@ -368,9 +368,13 @@ impl Scenario {
     /// What [`decide`] rejects.
     pub fn tries(&mut self, input: Input) -> Result<Vec<Event>, Rejection> {
         let events = decide(&self.download, self.now, input)?;
+        let origin = match self.witness.context.role {
+            Role::Page => Origin::Page,
+            Role::Worker => Origin::ServiceWorker,
+        };
         for event in &events {
             let seq = self.download.seq + 1;
-            let entry = Entry::new(ID, seq, self.now, Origin::Page, event.clone());
+            let entry = Entry::new(ID, seq, self.now, origin, event.clone());
             self.log.push(entry.encode());
             self.download.apply(Ok(&entry));
         }

@@ -12,6 +12,7 @@ mod l07_stale_is_a_look;
 mod l08_every_download_ends;
 mod l12_histories_stay_short;
 mod l13_entries_survive;
+mod l13_json_reads_like_any_other;
 mod l14_no_secret_is_kept;
 
 use longhaul_state_tests::prove::Coverage;
