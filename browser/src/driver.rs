@@ -5,13 +5,12 @@
 //! longer names is aborted.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
+use futures_util::future::{Either, LocalBoxFuture, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, Fault, Input, Range, Rest, Role, Signal, State, Transport,
-    WaitReason, Witness, file_of, plan,
+    Download, Effect, EffectId, Event, Fault, Input, Range, Rest, Role, Signal, State, Table,
+    Transport, WaitReason, Witness, file_of, plan,
 };
 use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortController;
@@ -71,6 +70,9 @@ struct Watched {
     _listener: Listener,
 }
 
+/// What runs beside the loop. Boxed, so that what runs it is there once.
+type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
+
 /// A part in flight: the key of its file, and its number.
 type Flying = (String, u32);
 
@@ -91,7 +93,7 @@ pub struct Driver<H> {
     wake: Wake,
     /// Aborts waiting for the lock, and says that the driver is to stop.
     closing: AbortController,
-    flights: RefCell<BTreeMap<EffectId, AbortController>>,
+    flights: RefCell<Table<EffectId, AbortController>>,
     listing: RefCell<Option<(u64, Rest)>>,
     unstarted: RefCell<Option<String>>,
     watched: RefCell<Option<Watched>>,
@@ -181,10 +183,9 @@ impl<H: Host + 'static> Driver<H> {
     async fn step(self: &Rc<Self>) -> Result<Next, CommitError> {
         let taken = RefCell::new(Witness::default());
         let committed = self
-            .commit(async |download| {
-                let witness = self.witness(download, &[]).await?;
-                taken.replace(witness.clone());
-                Ok(Signal::Observed(Box::new(witness)))
+            .commit(&[], &|witness| {
+                taken.replace(Witness::clone(&witness));
+                Signal::Observed(witness)
             })
             .await?;
         if !committed.events.is_empty() {
@@ -219,22 +220,27 @@ impl<H: Host + 'static> Driver<H> {
         Ok(Next::Wait(until))
     }
 
+    /// Takes a witness, decides on the signal that is made of it, and appends what was decided, as often as another
+    /// writer is faster. `keys` are files whose parts at rest are looked at beside those of the download.
     async fn commit(
         &self,
-        mut signal: impl AsyncFnMut(&Download) -> Result<Signal, CommitError>,
+        keys: &[String],
+        signal: &dyn Fn(Box<Witness>) -> Signal,
     ) -> Result<Committed, CommitError> {
-        let committed = self
-            .node
-            .commit(&self.id, None, async |download| {
-                Ok(Some(Input::Signal(signal(download).await?)))
-            })
-            .await?;
-        for event in &committed.events {
-            if let Event::Started { registration, .. } = event {
-                self.unstarted.borrow_mut().clone_from(registration);
+        loop {
+            let download = self.node.load(&self.id).await?;
+            let witness = Box::new(self.witness(&download, keys).await?);
+            let input = Some(Input::Signal(signal(witness)));
+            let Some(committed) = self.node.commit(download, input, None).await? else {
+                continue;
+            };
+            for event in &committed.events {
+                if let Event::Started { registration, .. } = event {
+                    self.unstarted.borrow_mut().clone_from(registration);
+                }
             }
+            return Ok(committed);
         }
-        Ok(committed)
     }
 
     /// Takes a witness. What this driver stored itself is added to the last listing instead of listing anew each time;
@@ -285,7 +291,7 @@ impl<H: Host + 'static> Driver<H> {
 
     fn note_stored(&self, key: &str, range: Range) {
         if let Some((_, rest)) = self.listing.borrow_mut().as_mut() {
-            rest.entry(key.to_owned()).or_default().push(range);
+            rest.or_default(key.to_owned()).push(range);
         }
     }
 
@@ -388,7 +394,11 @@ impl<H: Host + 'static> Driver<H> {
         if self.flights.borrow().contains_key(&id) {
             return Ok(false);
         }
-        match effect {
+        let Ok(flight) = AbortController::new() else {
+            return Ok(false);
+        };
+        let (driver, own) = (Rc::clone(self), flight.clone());
+        let work: Work = match effect {
             Effect::AbortJob { registration } => {
                 if let (_, Some(manager)) = self.node.host.background().await
                     && let Some(job) = self.node.registration(&manager, &registration).await
@@ -396,69 +406,50 @@ impl<H: Host + 'static> Driver<H> {
                     // A job that has ended meanwhile answers false, which is as good.
                     let _ = job.abort().await;
                 }
-                Ok(false)
+                return Ok(false);
             }
             Effect::DeleteFiles { keys, .. } => {
                 self.node.delete_files(&self.id, &keys).await?;
                 self.listing.take();
-                Ok(false)
+                return Ok(false);
             }
-            Effect::StartJob { .. } => self.start_job(effect).await.map(|()| true),
-            Effect::Probe { attempt } => {
-                self.fly(id, async move |driver, _| driver.probe(attempt).await);
-                Ok(false)
-            }
-            Effect::Harvest { registration } => {
-                if self.moved(&registration) {
-                    self.fly(id, async move |driver, _| {
-                        driver.harvest(&registration).await
-                    });
-                }
-                Ok(false)
+            Effect::StartJob { .. } => return self.start_job(effect).await.map(|()| true),
+            Effect::Probe { attempt } => Box::pin(async move { driver.probe(attempt).await }),
+            Effect::Harvest { registration } if self.moved(&registration) => {
+                Box::pin(async move { driver.harvest(&registration).await })
             }
             Effect::Verify { attempt, resources } => {
                 let files = download.files.clone();
-                self.fly(id, async move |driver, flight| {
-                    driver.verify(attempt, &resources, &files, &flight).await
-                });
-                Ok(false)
+                Box::pin(async move { driver.verify(attempt, &resources, &files, &own).await })
             }
             Effect::Fetch {
                 attempt,
                 resource,
                 part,
                 ..
-            } => {
-                let fetches = self
-                    .flights
-                    .borrow()
-                    .keys()
-                    .filter(|id| id.kind == "fetch")
-                    .count();
-                if fetches < self.parallel.get().max(1) {
-                    self.fly(id, async move |driver, flight| {
-                        driver.fetch(attempt, resource, &part, &flight).await
-                    });
-                }
-                Ok(false)
+            } if self.may_fetch() => {
+                Box::pin(async move { driver.fetch(attempt, resource, &part, &own).await })
             }
-            Effect::Wait { .. } => Ok(false),
-        }
+            Effect::Harvest { .. } | Effect::Fetch { .. } | Effect::Wait { .. } => {
+                return Ok(false);
+            }
+        };
+        self.fly(id, flight, work);
+        Ok(false)
+    }
+
+    fn may_fetch(&self) -> bool {
+        let flights = self.flights.borrow();
+        let fetches = flights.keys().filter(|id| id.kind == "fetch").count();
+        fetches < self.parallel.get().max(1)
     }
 
     /// Runs something beside the loop, which is woken when it is done.
-    fn fly<F>(self: &Rc<Self>, id: EffectId, work: F)
-    where
-        F: AsyncFnOnce(Rc<Self>, AbortController) -> Result<(), CommitError> + 'static,
-    {
-        let Ok(flight) = AbortController::new() else {
-            return;
-        };
-        self.flights.borrow_mut().insert(id.clone(), flight.clone());
+    fn fly(self: &Rc<Self>, id: EffectId, flight: AbortController, work: Work) {
+        self.flights.borrow_mut().insert(id.clone(), flight);
         let driver = Rc::clone(self);
         spawn_local(async move {
-            let done = work(Rc::clone(&driver), flight).await;
-            if let Err(error) = done {
+            if let Err(error) = work.await {
                 tracing::warn!("the stores failed for {}: {}", driver.id, error);
                 sleep(STORE_TROUBLE_MS).await;
             }
@@ -490,13 +481,10 @@ impl<H: Host + 'static> Driver<H> {
             })
             .collect();
         let committed = self
-            .commit(async |download| {
-                let witness = Box::new(self.witness(download, &keys).await?);
-                Ok(Signal::Probed {
-                    attempt,
-                    answers: answers.clone(),
-                    witness,
-                })
+            .commit(&keys, &|witness| Signal::Probed {
+                attempt,
+                answers: answers.clone(),
+                witness,
             })
             .await?;
         self.pace(&committed).await;
@@ -552,13 +540,10 @@ impl<H: Host + 'static> Driver<H> {
         if let Err(error) = started {
             tracing::warn!("no background job for {}: {}", self.id, error);
             let quota = error == StartError::Quota;
-            self.commit(async |download| {
-                let witness = Box::new(self.witness(download, &[]).await?);
-                Ok(Signal::JobRefused {
-                    registration: registration.clone(),
-                    quota,
-                    witness,
-                })
+            self.commit(&[], &|witness| Signal::JobRefused {
+                registration: registration.clone(),
+                quota,
+                witness,
             })
             .await?;
         }
@@ -690,14 +675,11 @@ impl<H: Host + 'static> Driver<H> {
                     self.parallel.set((self.parallel.get() / 2).max(1));
                 }
                 let committed = self
-                    .commit(async |download| {
-                        let witness = Box::new(self.witness(download, &[]).await?);
-                        Ok(Signal::PartFailed {
-                            attempt,
-                            resource,
-                            fault: fault.clone(),
-                            witness,
-                        })
+                    .commit(&[], &|witness| Signal::PartFailed {
+                        attempt,
+                        resource,
+                        fault: fault.clone(),
+                        witness,
                     })
                     .await?;
                 self.pace(&committed).await;
@@ -728,13 +710,10 @@ impl<H: Host + 'static> Driver<H> {
                 }
             }
         }
-        self.commit(async |download| {
-            let witness = Box::new(self.witness(download, &[]).await?);
-            Ok(Signal::Verified {
-                attempt,
-                digests: digests.clone(),
-                witness,
-            })
+        self.commit(&[], &|witness| Signal::Verified {
+            attempt,
+            digests: digests.clone(),
+            witness,
         })
         .await?;
         Ok(())

@@ -4,13 +4,13 @@
 //! the same stores, so none needs to trust what another one says.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use longhaul_core::json;
 use longhaul_core::{
-    Background, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId, Origin,
-    Policy, Preference, Range, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
+    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
+    Origin, Policy, Preference, Range, Rejection, Rest, Role, Signal, State, Table, Witness,
+    decide, evolve,
 };
 use web_sys::Headers;
 
@@ -92,7 +92,7 @@ pub struct Node<H> {
     pub store: IndexedDb,
     /// The parts at rest.
     pub parts: PartStore,
-    known: RefCell<BTreeMap<String, Known>>,
+    known: RefCell<Table<String, Known>>,
 }
 
 impl<H: Host> Node<H> {
@@ -153,41 +153,57 @@ impl<H: Host> Node<H> {
         self.known.borrow_mut().insert(download.id.clone(), known);
     }
 
-    /// Decides on an input and appends what was decided, as often as another writer is faster. The input is made anew
-    /// from each state, so that a witness is never older than the history it is held against; without one there is
-    /// nothing to decide.
+    /// Decides on an input and appends what was decided. `None` where another writer was faster: then the input is to
+    /// be made anew from the state as it is by now, so that a witness is never older than the history it is held
+    /// against. Without an input there is nothing to decide.
     ///
     /// `links` are the full URLs of a request, kept apart from the history while they are needed.
+    //
+    // The loop is the caller's. With a closure for the input this function would be compiled once for each caller,
+    // state machines and all.
     pub async fn commit(
         &self,
-        id: &str,
+        download: Download,
+        input: Option<Input>,
         links: Option<String>,
-        mut input: impl AsyncFnMut(&Download) -> Result<Option<Input>, CommitError>,
-    ) -> Result<Committed, CommitError> {
+    ) -> Result<Option<Committed>, CommitError> {
+        let now = now_ms();
+        let events = match input {
+            Some(input) => decide(&download, now, input)?,
+            None => Vec::new(),
+        };
+        if events.is_empty() && links.is_none() {
+            return Ok(Some(Committed { download, events }));
+        }
+        let (append, next) = self.batch(&download, now, &events, links);
+        match self.store.append(&append).await {
+            Ok(()) => {
+                self.remember(append.head, &next);
+                if !events.is_empty() {
+                    self.host.changed(&next.id);
+                }
+                Ok(Some(Committed {
+                    download: next,
+                    events,
+                }))
+            }
+            Err(AppendError::Conflict { .. }) => Ok(None),
+            Err(AppendError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// Decides on a command and appends what was decided, as often as another writer is faster.
+    pub async fn command(
+        &self,
+        id: &str,
+        command: Command,
+        links: Option<String>,
+    ) -> Result<Download, CommitError> {
         loop {
             let download = self.load(id).await?;
-            let now = now_ms();
-            let events = match input(&download).await? {
-                Some(input) => decide(&download, now, input)?,
-                None => Vec::new(),
-            };
-            if events.is_empty() && links.is_none() {
-                return Ok(Committed { download, events });
-            }
-            let (append, next) = self.batch(&download, now, &events, links.clone());
-            match self.store.append(&append).await {
-                Ok(()) => {
-                    self.remember(append.head, &next);
-                    if !events.is_empty() {
-                        self.host.changed(id);
-                    }
-                    return Ok(Committed {
-                        download: next,
-                        events,
-                    });
-                }
-                Err(AppendError::Conflict { .. }) => {}
-                Err(AppendError::Store(error)) => return Err(error.into()),
+            let input = Some(Input::Command(command.clone()));
+            if let Some(committed) = self.commit(download, input, links.clone()).await? {
+                return Ok(committed.download);
             }
         }
     }
@@ -277,21 +293,21 @@ impl<H: Host> Node<H> {
 
     /// Looks whether what is available is still there; whatever else a download is, it stays.
     pub async fn look(&self, id: &str) -> Result<Download, CommitError> {
-        let committed = self
-            .commit(id, None, async |download| {
-                if !download.is_available() {
-                    return Ok(None);
-                }
-                let keys: Vec<String> = download.files.iter().map(File::key).collect();
-                let rest = self.rest(&keys).await?;
-                let witness = Witness {
-                    rest,
-                    ..Witness::default()
-                };
-                Ok(Some(Input::Signal(Signal::Observed(Box::new(witness)))))
-            })
-            .await?;
-        Ok(committed.download)
+        loop {
+            let download = self.load(id).await?;
+            if !download.is_available() {
+                return Ok(download);
+            }
+            let keys: Vec<String> = download.files.iter().map(File::key).collect();
+            let witness = Witness {
+                rest: self.rest(&keys).await?,
+                ..Witness::default()
+            };
+            let look = Input::Signal(Signal::Observed(Box::new(witness)));
+            if let Some(committed) = self.commit(download, Some(look), None).await? {
+                return Ok(committed.download);
+            }
+        }
     }
 
     fn context(&self, id: &str, background: Background) -> Context {

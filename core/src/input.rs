@@ -6,7 +6,7 @@ use crate::measure::{Answer, Fault};
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
 use crate::spec::Spec;
-use std::collections::BTreeMap;
+use crate::table::Table;
 
 /// Everything that can happen to a download.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -125,7 +125,7 @@ pub struct Job {
 }
 
 /// Ranges at rest by file key.
-pub type Rest = BTreeMap<String, Vec<Range>>;
+pub type Rest = Table<String, Vec<Range>>;
 
 /// What can be observed at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]

@@ -131,7 +131,7 @@
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     witness.rest.entry(key.clone()).or_default().push(part);
+//!     witness.rest.or_default(key.clone()).push(part);
 //!     let look = Signal::Observed(Box::new(witness.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
@@ -193,6 +193,7 @@ mod plan;
 mod policy;
 mod snapshot;
 mod spec;
+mod table;
 
 pub use decide::decide;
 pub use download::{Download, State, Transfer, Waiting, evolve};
@@ -214,3 +215,4 @@ pub use plan::plan;
 pub use policy::{MOST_ENTRIES, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec};
+pub use table::Table;

@@ -1,7 +1,6 @@
 //! The engine: what `js/index.js` calls.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::{Array, Function};
@@ -14,7 +13,7 @@ use longhaul_browser::node::{Host, Node};
 use longhaul_browser::work::FullUrls;
 use longhaul_browser::{trace, translate};
 use longhaul_core::json::{self, FromJson, Json, ToJson};
-use longhaul_core::{Command, Download, Input, JobId, Snapshot, Spec, plan};
+use longhaul_core::{Command, Download, JobId, Snapshot, Spec, Table, plan};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -33,9 +32,9 @@ struct Inner {
     node: Rc<Node<PageHost>>,
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
-    drivers: RefCell<BTreeMap<String, Rc<Driver<PageHost>>>>,
-    shown: RefCell<BTreeMap<String, Shown>>,
-    refreshing: RefCell<BTreeMap<String, bool>>,
+    drivers: RefCell<Table<String, Rc<Driver<PageHost>>>>,
+    shown: RefCell<Table<String, Shown>>,
+    refreshing: RefCell<Table<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
     closed: Cell<bool>,
 }
@@ -129,11 +128,9 @@ impl Engine {
         let id = spec.id.clone();
         inner.node.look(&id).await.map_err(PageError::from)?;
         let spec = Box::new(spec);
-        let committed = inner
+        let download = inner
             .node
-            .commit(&id, Some(links), async |_| {
-                Ok(Some(Input::Command(Command::Request(spec.clone()))))
-            })
+            .command(&id, Command::Request(spec), Some(links))
             .await
             .map_err(PageError::from)?;
         if let Some(headers) = headers {
@@ -145,7 +142,7 @@ impl Engine {
                 .insert(id.clone(), headers);
         }
         inner.drive(&id);
-        Ok(inner.snapshot_of(&committed.download))
+        Ok(inner.snapshot_of(&download))
     }
 
     /// The snapshot of a download, undefined where nothing was requested.
@@ -179,7 +176,11 @@ impl Engine {
     pub async fn retry(&self, id: &str) -> Result<(), JsValue> {
         let inner = &self.0;
         inner.node.look(id).await.map_err(PageError::from)?;
-        inner.command(id, Command::Retry).await?;
+        inner
+            .node
+            .command(id, Command::Retry, None)
+            .await
+            .map_err(PageError::from)?;
         inner.drive(id);
         Ok(())
     }
@@ -367,7 +368,7 @@ impl Inner {
     /// Notes what is shown of a download; whether that is new.
     fn show(&self, download: &Download) -> bool {
         let mut all = self.shown.borrow_mut();
-        let shown = all.entry(download.id.clone()).or_default();
+        let shown = all.or_default(download.id.clone());
         let new = shown.seq != download.seq || shown.snapshot.is_none();
         shown.seq = download.seq;
         shown.snapshot = Snapshot::of(download);
@@ -504,19 +505,12 @@ impl Inner {
         Ok(())
     }
 
-    async fn command(&self, id: &str, command: Command) -> Result<Download, PageError> {
-        let committed = self
-            .node
-            .commit(id, None, async |_| {
-                Ok(Some(Input::Command(command.clone())))
-            })
-            .await?;
-        Ok(committed.download)
-    }
-
     /// Carries out a command that ends something, and waits until its effects are done, by whichever tab owns them.
     async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), JsValue> {
-        self.command(id, command).await?;
+        self.node
+            .command(id, command, None)
+            .await
+            .map_err(PageError::from)?;
         if let Some(driver) = self.drivers.borrow().get(id) {
             driver.poke();
         }

@@ -1,12 +1,11 @@
 //! What the page offers to the node that works in it.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeMap;
 
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
 use longhaul_browser::node::Host;
-use longhaul_core::{Background, Role};
+use longhaul_core::{Background, Role, Table};
 use web_sys::Headers;
 
 use crate::worker::WorkerLink;
@@ -25,7 +24,7 @@ type Listener = Box<dyn Fn(Notice)>;
 pub(crate) struct PageHost {
     pub(crate) worker: WorkerLink,
     /// Header values live here and nowhere else.
-    pub(crate) headers: RefCell<BTreeMap<String, Headers>>,
+    pub(crate) headers: RefCell<Table<String, Headers>>,
     pub(crate) channel: OnceCell<Channel>,
     pub(crate) listener: OnceCell<Listener>,
 }

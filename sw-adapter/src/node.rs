@@ -138,19 +138,19 @@ impl WorkerNode {
         end: JobEnd,
         faults: &[longhaul_core::Fault],
     ) -> Result<Download, CommitError> {
-        let committed = self
-            .node
-            .commit(&id.download, None, async |download| {
-                let witness = Box::new(self.node.witness(download).await?);
-                Ok(Some(Input::Signal(Signal::JobEnded {
-                    registration: registration.to_owned(),
-                    end,
-                    faults: faults.to_vec(),
-                    witness,
-                })))
-            })
-            .await?;
-        Ok(committed.download)
+        loop {
+            let download = self.node.load(&id.download).await?;
+            let witness = Box::new(self.node.witness(&download).await?);
+            let ended = Input::Signal(Signal::JobEnded {
+                registration: registration.to_owned(),
+                end,
+                faults: faults.to_vec(),
+                witness,
+            });
+            if let Some(committed) = self.node.commit(download, Some(ended), None).await? {
+                return Ok(committed.download);
+            }
+        }
     }
 
     /// Does what is left, as the download's owner: where a page is, it may be faster, and then nothing is left.
