@@ -53,33 +53,11 @@ pub fn retry_after_ms(value: &str, date: Option<&str>, now_ms: u64) -> Option<u6
     Some(at.saturating_sub(from))
 }
 
-/// An HTTP date in the one form that is still sent (IMF-fixdate, RFC 9110, 5.6.7), as milliseconds since 1970.
+/// An HTTP date as milliseconds since 1970; `None` before that.
 fn http_date_ms(text: &str) -> Option<u64> {
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let mut fields = text.trim().split(' ');
-    let _weekday = fields.next()?;
-    let day: u64 = fields.next()?.parse().ok()?;
-    let month_name = fields.next()?;
-    let month = MONTHS.iter().position(|name| *name == month_name)? as u64;
-    let year: u64 = fields.next()?.parse().ok()?;
-    let mut clock = fields.next()?.split(':').map(str::parse::<u64>);
-    let mut unit = || clock.next()?.ok();
-    let (hour, minute, second) = (unit()?, unit()?, unit()?);
-    if fields.next()? != "GMT" || !(1970..10_000).contains(&year) || !(1..=31).contains(&day) {
-        return None;
-    }
-    // Days since 1970, counting years from March so that the leap day comes last.
-    let (year, month) = if month < 2 {
-        (year - 1, month + 10)
-    } else {
-        (year, month - 2)
-    };
-    let days = 365 * year + year / 4 - year / 100 + year / 400 + (month * 306 + 5) / 10 + day
-        - 1
-        - 719_468;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000)
+    let at = httpdate::parse_http_date(text).ok()?;
+    let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
+    u64::try_from(since.as_millis()).ok()
 }
 
 /// A running job of a download of ours, by what its registration shows; `None` for anybody else's.
@@ -142,6 +120,7 @@ mod tests {
             "soon",
             "Fri, 13 Foo 2009 23:31:30 GMT",
             "Fri, 13 Feb 2009 23:31 GMT",
+            "Mon, 1 Mar 2020 5124095576030432:0:00 GMT",
             "13 Feb",
         ] {
             assert_eq!(retry_after_ms(bad, None, 0), None, "{bad}");
