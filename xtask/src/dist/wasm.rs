@@ -116,6 +116,9 @@ pub(crate) fn cache_root() -> PathBuf {
 fn cache_folder(out_name: &str, input: &[u8], optimize: Optimize) -> Result<PathBuf> {
     let mut hash = Sha256::new();
     hash.update(RECIPE);
+    for flag in FEATURES.iter().chain(&FOR_COMPRESSION) {
+        hash.update(flag);
+    }
     hash.update(bindgen_version()?);
     hash.update([u8::from(optimize == Optimize::Yes)]);
     let tools = fs::read(workspace::path("xtask/tools/package-lock.json"))?;
