@@ -164,7 +164,7 @@ const BUILD: &str = "__LONGHAUL_BUILD__";
 fn build_of(files: &[(String, Vec<u8>)]) -> Result<String> {
     let (_, wasm) = files
         .iter()
-        .find(|(path, _)| path.ends_with(".wasm"))
+        .find(|(path, _)| path.ends_with("_bg.wasm"))
         .context("wasm-bindgen left no wasm")?;
     let mut digest = workspace::hex(&Sha256::digest(wasm));
     digest.truncate(16);
