@@ -7,7 +7,7 @@ use crate::event::{FailReason, Failure};
 use crate::file::{File, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
-use crate::spec::Resource;
+use crate::spec::{MOST_BYTES, Resource};
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
@@ -320,7 +320,8 @@ pub fn file_of(
     {
         return Err(Fault::Changed);
     }
-    let size = size.or(resource.bytes);
+    // What JavaScript cannot count is not known.
+    let size = size.filter(|size| *size <= MOST_BYTES).or(resource.bytes);
     let validator = validator(answer);
     // Without a validator or a hash, parts of two versions could not be told apart.
     let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
@@ -519,6 +520,19 @@ mod tests {
             ..Answer::default()
         };
         assert_eq!(split(&whole, hashed), None);
+    }
+
+    #[test]
+    fn a_size_beyond_what_javascript_can_count_is_no_size() {
+        let sized = |size: u64| Answer {
+            status: 206,
+            content_range: Some(format!("bytes 0-0/{size}")),
+            etag: Some("\"a\"".into()),
+            ..Answer::default()
+        };
+        let of = |size| probe(&sized(size), r#"{"url":"https://h/f"}"#).expect("a file");
+        assert_eq!(of((1 << 53) - 1).size, Some((1 << 53) - 1));
+        assert_eq!((of(1 << 53).size, of(1 << 53).part_bytes), (None, None));
     }
 
     #[test]

@@ -10,6 +10,10 @@ const DEFAULT_PARTS: u64 = 128;
 const SMALLEST_PART: u64 = MIB;
 const LARGEST_PART: u64 = 64 * MIB;
 
+/// Most parts that a resource is ever split into, whatever an app or a server wants: each is an
+/// item of every list of what is missing, and their numbers have four digits in request URLs.
+pub(crate) const MOST_PARTS: u64 = 10_000;
+
 /// A range of bytes: `len` bytes from offset `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Range {

@@ -1,6 +1,6 @@
 //! Policies: how often, how long, how much. Pure numbers; the one source of chance is a seed.
 
-use crate::parts::default_part_bytes;
+use crate::parts::{MOST_PARTS, default_part_bytes};
 
 /// Sizes, limits and delays that an app may set.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -14,11 +14,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// Size of a part of a resource of `size` bytes.
+    /// Size of a part of a resource of `size` bytes: what the app wants, or a default by the size,
+    /// but never so little that there would be more than 10,000 parts.
     #[must_use]
     pub fn part_bytes(&self, size: u64) -> u64 {
         self.part_bytes
             .unwrap_or_else(|| default_part_bytes(size))
+            .max(size.div_ceil(MOST_PARTS))
             .max(1)
     }
 }
@@ -62,7 +64,8 @@ impl Retry {
             .saturating_mul(1 << doublings)
             .min(self.max_ms.max(1));
         let spread = hash(seed, n) % 256;
-        full - full / 4 * spread / 256
+        // A quarter of `full` times a 256th of `spread`, without overflow for any `full`.
+        full - (full / 1024 * spread + full % 1024 * spread / 1024)
     }
 }
 
@@ -146,6 +149,33 @@ mod tests {
         assert_eq!(retry.delay_ms(3, "a"), retry.delay_ms(3, "a"));
         let spread: Vec<u64> = (0..20).map(|s| retry.delay_ms(5, &s.to_string())).collect();
         assert!(spread.iter().any(|delay| *delay != spread[0]));
+    }
+
+    #[test]
+    fn delays_without_bounds_do_not_overflow() {
+        let retry = Retry {
+            base_ms: u64::MAX,
+            max_ms: u64::MAX,
+            ..Retry::default()
+        };
+        for n in [0, 1, 40, u32::MAX] {
+            assert!(retry.delay_ms(n, "seed") >= u64::MAX / 4 * 3);
+        }
+    }
+
+    #[test]
+    fn no_app_and_no_server_can_ask_for_more_than_ten_thousand_parts() {
+        let tiny = Policy {
+            part_bytes: Some(1),
+            ..Policy::default()
+        };
+        for size in [0, 1, 9_999, 10_000, 10_001, 1 << 40, 1 << 53, u64::MAX] {
+            for policy in [&tiny, &Policy::default()] {
+                let part = policy.part_bytes(size);
+                assert!(part > 0 && size.div_ceil(part) <= 10_000, "{size}: {part}");
+            }
+        }
+        assert_eq!(tiny.part_bytes(10_000), 1);
     }
 
     #[test]

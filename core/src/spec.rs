@@ -10,7 +10,7 @@ const LONGEST_TEXT: usize = 16 * 1024;
 /// Most resources of one download.
 const MOST_RESOURCES: usize = 1000;
 /// Largest integer that JavaScript keeps exact: `Number.MAX_SAFE_INTEGER`.
-const MOST_BYTES: u64 = (1 << 53) - 1;
+pub(crate) const MOST_BYTES: u64 = (1 << 53) - 1;
 
 /// An image for the browser's own download UI: the `ImageResource` of the
 /// [Image Resource](https://www.w3.org/TR/image-resource/) document.

@@ -220,6 +220,17 @@ pub(super) fn job_ended(
     } else {
         1
     };
+    let brought_all = end == JobEnd::Success && faults.is_empty() && !fruitless;
+    if brought_all && may_detail(download.entries) {
+        // The rest did not fit into one job. No round failed: a page begins the next one at once.
+        return after_progress(download, at_rest, |_| {
+            vec![Event::Waiting {
+                reason: WaitReason::Backoff,
+                until: Some(now),
+                try_: 0,
+            }]
+        });
+    }
     let retry = &witness.context.policy.retry;
     after_progress(download, at_rest, |download| {
         wait_or_fail(download, now, &fault, None, round, retry)
