@@ -596,7 +596,10 @@ fn what_a_long_download_says_last_is_that_its_history_is_full() {
 fn more_parts_than_fit_one_job_come_in_the_next() {
     let parts = MOST_RECORDS + 3;
     let size = parts as u64 * PART;
-    let mut s = Scenario::new().requested();
+    // Not one failed round is allowed, and none is counted.
+    let mut s = Scenario::new()
+        .with(|s| s.witness.context.policy.retry.limit = 0)
+        .requested();
     let answer = longhaul_core::Answer {
         content_range: Some(format!("bytes 0-0/{size}")),
         ..longhaul_state_tests::scenario::ranged_answer()
@@ -608,12 +611,33 @@ fn more_parts_than_fit_one_job_come_in_the_next() {
     };
     assert_eq!(first.len(), MOST_RECORDS);
     s.witness.unstarted = None;
+    s.witness.jobs.clear();
     let brought: Vec<u32> = (0..u32::try_from(MOST_RECORDS).expect("small")).collect();
     let mut s = s.at_rest(&brought);
-    s.takes(s.job_ended(REGISTRATION, JobEnd::Success, &[]));
-    s.now = s.now.max(START + 60_000);
+    let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[]);
+    let events = s.takes(ended);
+    assert_eq!(events[0].name(), "progress");
+    assert_eq!(backoff_from(&events), (WaitReason::Backoff, 0, Some(START)));
+    let by_worker = s.clone().with(|s| s.witness.context = worker());
+    given_scenario(&by_worker)
+        .when(by_worker.observed())
+        .then_nothing();
+    given_scenario(&by_worker)
+        .when(by_worker.job_ended(REGISTRATION, JobEnd::Success, &[]))
+        .then_nothing();
     let look = s.observed();
-    s.takes(look);
+    let events = s.takes(look);
+    assert!(
+        matches!(
+            events[..],
+            [Event::Started {
+                try_: 2,
+                transport: Transport::BackgroundFetch,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
     s.witness.unstarted = s.registration();
     let longhaul_core::Effect::StartJob { parts: second, .. } = &s.plan()[0] else {
         panic!("{:?}", s.plan())
