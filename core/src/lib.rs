@@ -169,6 +169,7 @@
 //! - *Bytes*: [`File`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
 //!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
+//! - *Text*: the codec in [`json`], through which all of the above is stored and shown.
 //! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Overtake`].
 
 #![forbid(unsafe_code)]
