@@ -31,7 +31,10 @@ async fn the_code_of_the_readme_runs_as_it_stands() -> Result<()> {
         for line in worker_script.lines() {
             let code = line.split("//").next().unwrap_or_default();
             let code = code.rsplit_once(';').map_or(line, |(code, _)| code);
-            ensure!(worker.contains(code.trim()), "the demo's worker has no line {code}");
+            ensure!(
+                worker.contains(code.trim()),
+                "the demo's worker has no line {code}"
+            );
         }
 
         // An import statement cannot stand in a function; what it imports is the same.
