@@ -156,8 +156,7 @@ fn wait_or_fail(
             if gone >= retry.unreachable_ms {
                 return vec![Event::Failure(fault.failure(resource))];
             }
-            // Half as long again as it is gone already, so that a short outage costs little.
-            let delay = (gone / 2).clamp(retry.base_ms, retry.max_ms.max(retry.base_ms));
+            let delay = retry.outage_delay_ms(gone);
             (
                 WaitReason::Unreachable,
                 Some(now.saturating_add(delay)),

@@ -94,7 +94,7 @@ fn transferring(
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
-            in_background(download, transfer, registration, missing, witness)
+            in_background(download, transfer, registration, missing, (witness, now))
         }
         // The next try is an event first: look again when the wait is over.
         (Transport::BackgroundFetch, None) => held_up(download, witness, now).into_iter().collect(),
@@ -111,7 +111,7 @@ fn in_background(
     transfer: &Transfer,
     registration: &str,
     missing: Vec<(u32, PartRequest)>,
-    witness: &Witness,
+    (witness, now): (&Witness, u64),
 ) -> Vec<Effect> {
     let registration = registration.to_owned();
     if witness
@@ -121,7 +121,12 @@ fn in_background(
     {
         let mut effects = vec![Effect::Harvest { registration }];
         let idle = witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
-        if idle && witness.context.role == Role::Page {
+        if idle && download.help_waits(now) {
+            effects.push(Effect::Wait {
+                until: download.waiting.as_ref().and_then(|waiting| waiting.until),
+                reason: WaitReason::Browser,
+            });
+        } else if idle && witness.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
             effects.extend(fetch(download, transfer, missing.into_iter().rev()));
         }

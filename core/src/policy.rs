@@ -69,6 +69,15 @@ impl Retry {
     }
 }
 
+impl Retry {
+    /// The delay before a server that is gone for so many milliseconds is asked again: half as long again as it is gone
+    /// already, so that a short outage costs little.
+    #[must_use]
+    pub(crate) fn outage_delay_ms(&self, gone: u64) -> u64 {
+        (gone / 2).clamp(self.base_ms, self.max_ms.max(self.base_ms))
+    }
+}
+
 /// FNV-1a over the seed and the round: any spread will do, and this one is the same everywhere.
 fn hash(seed: &str, n: u32) -> u64 {
     seed.bytes()

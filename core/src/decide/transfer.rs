@@ -6,7 +6,7 @@ use crate::download::{Download, Transfer, evolve};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::input::{JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::Fault;
-use crate::policy::{may_detail, may_try, progress_due};
+use crate::policy::{Retry, may_detail, may_try, progress_due};
 
 /// Reconciles a running transfer with what can be seen.
 pub(super) fn look(
@@ -266,14 +266,15 @@ pub(super) fn part_failed(
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    // A page that helps a background job may fail: the job is the guarantee.
-    if attempt != download.attempt || transfer.transport != Transport::Foreground {
+    let helping = transfer.transport == Transport::BackgroundFetch;
+    if attempt != download.attempt || (helping && transfer.registration.is_none()) {
         return Vec::new();
     }
     if *fault == Fault::Changed {
         return restart(download, fault.failure(Some(resource)));
     }
-    if fault.is_transient() && is_between_rounds(download, now) {
+    let between = is_between_rounds(download, now) || (helping && download.help_waits(now));
+    if fault.is_transient() && between {
         return Vec::new();
     }
     let at_rest = stored(&download.files, witness);
@@ -285,8 +286,52 @@ pub(super) fn part_failed(
     };
     let retry = &witness.context.policy.retry;
     after_progress(download, at_rest, |download| {
-        wait_or_fail(download, now, fault, Some(resource), round, retry)
+        if helping && fault.is_transient() {
+            help_failed(download, now, fault, resource, round, retry)
+        } else {
+            wait_or_fail(download, now, fault, Some(resource), round, retry)
+        }
     })
+}
+
+/// A page that helps a background job may fail: the job is the guarantee, and the try is not over. The page waits longer
+/// from round to round. But a job can hang for ever (Chromium: where one record failed while another one was about to
+/// begin), so that when neither brings anything for all the rounds there are, the attempt ends.
+fn help_failed(
+    download: &Download,
+    now: u64,
+    fault: &Fault,
+    resource: u32,
+    round: u32,
+    retry: &Retry,
+) -> Vec<Event> {
+    let (delay, try_) = match fault {
+        // The job waits out both by itself, so that they are no failed rounds.
+        Fault::Offline | Fault::Unreachable => {
+            let since = download
+                .waiting
+                .as_ref()
+                .filter(|waiting| waiting.reason == WaitReason::Browser)
+                .map_or(now, |waiting| waiting.since);
+            (
+                retry.outage_delay_ms(now.saturating_sub(since)),
+                download.failed_rounds,
+            )
+        }
+        _ if round > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
+        _ => {
+            let seed = format!("{}/{}", download.id, download.attempt);
+            (retry.delay_ms(round, &seed), round)
+        }
+    };
+    if !may_detail(download.entries) {
+        return Vec::new();
+    }
+    vec![Event::Waiting {
+        reason: WaitReason::Browser,
+        until: Some(now.saturating_add(delay)),
+        try_,
+    }]
 }
 
 /// What came to rest before a fault is written with it, and the fault is judged from there: progress

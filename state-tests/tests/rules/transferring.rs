@@ -566,11 +566,64 @@ fn parts_that_break_for_good_fail_with_their_reason() {
 }
 
 #[test]
-fn a_page_that_only_helps_may_fail() {
+fn a_page_that_only_helps_may_fail_for_a_while_and_ends_no_try() {
+    let mut s = Scenario::new().halfway();
+    s.witness.idle_ms = Some(60_000);
+    let limit = s.witness.context.policy.retry.limit;
+    let registration = s.registration();
+    let (mut waited, mut last) = (0, 0);
+    for round in 1..=limit {
+        s.takes(s.part_failed(Fault::Truncated));
+        let waiting = s.download.waiting.clone().expect("it waits");
+        assert_eq!(waiting.reason, WaitReason::Browser);
+        assert_eq!(s.download.failed_rounds, round);
+        assert_eq!(s.registration(), registration, "the job goes on");
+        // Until then it asks for nothing, and whatever else breaks belongs to the same round.
+        let until = waiting.until.expect("for a time");
+        assert!(
+            s.plan()
+                .iter()
+                .all(|effect| !matches!(effect, longhaul_core::Effect::Fetch { .. }))
+        );
+        given_scenario(&s)
+            .when(s.part_failed(Fault::Truncated))
+            .then_nothing();
+        waited = (until - s.now).max(waited);
+        assert!(until - s.now >= last / 2, "it waits longer and longer");
+        last = until - s.now;
+        s.now = until;
+        assert!(
+            s.plan()
+                .iter()
+                .any(|effect| matches!(effect, longhaul_core::Effect::Fetch { .. }))
+        );
+    }
+    assert!(waited > 10 * s.witness.context.policy.retry.base_ms);
+    // A job that brings nothing in all that time hangs.
+    given_scenario(&s)
+        .when(s.part_failed(Fault::Truncated))
+        .then_fails(FailReason::Truncated);
+}
+
+#[test]
+fn an_outage_ends_no_help_however_long_it_is() {
+    for fault in [Fault::Offline, Fault::Unreachable] {
+        let mut s = Scenario::new().halfway();
+        for _ in 0..1_000 {
+            s.takes(s.part_failed(fault.clone()));
+            s.now += 120_000;
+        }
+        assert!(s.download.state.is_running() && s.download.failed_rounds == 0);
+        assert!(s.registration().is_some() && s.download.entries < 200);
+    }
+}
+
+#[test]
+fn what_no_later_try_can_mend_is_final_from_a_page_that_helps_too() {
     let s = Scenario::new().halfway();
     given_scenario(&s)
         .when(s.part_failed(NOT_FOUND))
-        .then_nothing();
+        .then_fails(FailReason::NotFound);
     let stale = Scenario::foreground().halfway();
     let input = stale
         .clone()
