@@ -41,6 +41,12 @@ async fn download(page: &Page, id: &str) -> Result<()> {
     available(page, id).await
 }
 
+/// The first byte of `bytes=a-b`.
+fn first_byte(range: &str) -> Option<u64> {
+    let (first, _) = range.strip_prefix("bytes=")?.split_once('-')?;
+    first.parse().ok()
+}
+
 async fn available(page: &Page, id: &str) -> Result<()> {
     page.shown(
         &on_card(id, "phase"),
@@ -83,13 +89,26 @@ async fn one_click_brings_the_real_model_by_background_fetch_and_it_knows_the_ca
             "{started}"
         );
         let log = world.server.log().entries();
-        let ranged = log.iter().filter(|request| {
-            request.status == Some(206) && request.range.as_deref() != Some("bytes=0-0")
-        });
+        let ranged: Vec<&str> = log
+            .iter()
+            .filter(|request| request.status == Some(206))
+            .filter_map(|request| request.range.as_deref())
+            .filter(|range| *range != "bytes=0-0")
+            .collect();
         ensure!(
-            ranged.count() == parts,
+            ranged.len() == parts,
             "the server saw other requests: {log:?}"
         );
+        // In the order of the file, but for the two that run side by side.
+        let mut in_order = ranged.clone();
+        in_order.sort_by_key(|range| first_byte(range));
+        for (place, range) in in_order.iter().enumerate() {
+            let asked = ranged.iter().position(|other| other == range);
+            ensure!(
+                asked.is_some_and(|asked| asked.abs_diff(place) <= 2),
+                "part {place} was asked for at {asked:?}: {ranged:?}"
+            );
+        }
 
         // What came: Longhaul verified it, and the browser's own hash over what is at rest agrees.
         let success = &history.only("success")?.event;

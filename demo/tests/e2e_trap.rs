@@ -31,6 +31,8 @@ const READ_EARLY: &str = "
         headers: { range: `bytes=${part * args.size}-${(part + 1) * args.size - 1}` },
     }));
     const job = await registration.backgroundFetch.fetch('raw', requests);
+    // Listened for from the beginning: a registration that is asked for later may miss the event and never say how it ended.
+    globalThis.outcome = once(job, 'progress', () => job.result !== '').then(() => job.result);
     const records = await job.matchAll();
     await fetch('/answer');
     const read = [];
@@ -121,15 +123,7 @@ impl Raw {
     async fn finish(&self) -> Result<String> {
         self.file.gate.send_replace(Gate::Open);
         self.page
-            .eval_within(
-                Duration::from_secs(30),
-                "const registration = await navigator.serviceWorker.ready;
-                 const job = await registration.backgroundFetch.get('raw');
-                 if (!job) return 'success';
-                 if (job.result === '') await once(job, 'progress', () => job.result !== '');
-                 return job.result;",
-                json!(null),
-            )
+            .eval_within(Duration::from_secs(30), "return outcome", json!(null))
             .await
     }
 }
