@@ -1,12 +1,14 @@
 //! `cargo xtask dist`: the JavaScript package, built and measured.
 
 mod files;
+mod script;
 pub(crate) mod sizes;
 mod wasm;
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
+use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 use sha2::{Digest, Sha256};
@@ -16,6 +18,7 @@ use crate::setup::{self, Part};
 use crate::shell;
 use crate::workspace;
 use files::Folder;
+use script::LocalNames;
 use sizes::EntryPoint;
 use wasm::Optimize;
 
@@ -62,15 +65,17 @@ pub(crate) fn build() -> Result<Vec<EntryPoint>> {
     setup::ensure(&[Part::WasmTarget, Part::Tools])?;
     let compiler = wasm_target::ensure()?;
     // Two builds: what the test crate asks of shared dependencies must not reach what ships.
-    compile(compiler, &[CONFORMANCE_CRATE])?;
+    compile(compiler.build(), &[CONFORMANCE_CRATE])?;
     write_conformance(compiler)?;
     ENTRIES.iter().try_for_each(Entry::look_for_scripts)?;
-    compile(compiler, &ENTRIES.each_ref().map(|entry| entry.crate_name))?;
+    compile(
+        compiler.build_to_ship(),
+        &ENTRIES.each_ref().map(|entry| entry.crate_name),
+    )?;
     write_package(compiler)
 }
 
-fn compile(compiler: WasmCompiler, crates: &[&str]) -> Result<()> {
-    let mut command = compiler.build();
+fn compile(mut command: Command, crates: &[&str]) -> Result<()> {
     command.arg("--lib");
     for name in crates {
         command.args(["-p", name]);
@@ -97,11 +102,13 @@ fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
         let wasm = compiler.artifact(entry.crate_name, "wasm");
         let mut files = wasm::generate(&wasm, entry.out_name, Optimize::Yes)?;
         let build = build_of(&files)?;
-        files.extend(
-            scripts(&workspace::path(entry.scripts))?
-                .into_iter()
-                .map(|(path, bytes)| (path, stamped(bytes, &build))),
-        );
+        for (path, bytes) in scripts(&workspace::path(entry.scripts))? {
+            let mut bytes = stamped(bytes, &build);
+            if !path.ends_with(".d.ts") {
+                bytes = script::minify(&bytes, LocalNames::Keep)?;
+            }
+            files.push((path, bytes));
+        }
         for (path, bytes) in files {
             if !path.ends_with(".d.ts") {
                 point.add(&path, &bytes)?;

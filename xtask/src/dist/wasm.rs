@@ -8,12 +8,13 @@ use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
+use super::script::{self, LocalNames};
 use crate::setup::npm;
 use crate::shell;
 use crate::workspace;
 
 /// Changed by hand when this file starts to make something else of the same input.
-const RECIPE: &str = "2";
+const RECIPE: &str = "3";
 
 /// What rustc may emit for this target, and all engines of the tests understand.
 const FEATURES: [&str; 6] = [
@@ -59,7 +60,7 @@ pub(crate) fn generate(
         let work = kept.with_extension("new");
         glue(input, out_name, &work)?;
         if optimize == Optimize::Yes {
-            optimize_file(&work.join(format!("{out_name}_bg.wasm")), out_name)?;
+            make_small(&work, out_name)?;
         }
         fs::rename(&work, &kept)?;
     }
@@ -84,6 +85,15 @@ fn glue(input: &Path, out_name: &str, out: &Path) -> Result<()> {
         .remove_producers_section(true)
         .generate(out)
         .with_context(|| format!("wasm-bindgen cannot make {out_name}.js"))
+}
+
+fn make_small(folder: &Path, name: &str) -> Result<()> {
+    let wasm = folder.join(format!("{name}_bg.wasm"));
+    let glue = folder.join(format!("{name}.js"));
+    let (bytes, text) = script::shorten_names(&fs::read(&wasm)?, &fs::read_to_string(&glue)?)?;
+    fs::write(&wasm, bytes)?;
+    fs::write(&glue, script::minify(text.as_bytes(), LocalNames::Shorten)?)?;
+    optimize_file(&wasm, name)
 }
 
 fn optimize_file(wasm: &Path, name: &str) -> Result<()> {

@@ -19,7 +19,7 @@ pub(crate) struct Packages {
 /// The build tools.
 pub(crate) const TOOLS: Packages = Packages {
     folder: "xtask/tools",
-    why: "wasm-opt (binaryen) makes the wasm small, tsc checks the contract's types",
+    why: "wasm-opt (binaryen) and esbuild make the package small, tsc checks the contract's types",
 };
 
 /// What the demo's page loads.

@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Once;
 
 use anyhow::{Result, bail};
 
@@ -21,6 +22,13 @@ const DEBIAN_RUSTC: &str = "/usr/bin/rustc";
 const DEBIAN_CARGO: &str = "/usr/bin/cargo";
 const DEBIAN_LLD: &str = "/usr/bin/rust-lld";
 const DEBIAN_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
+
+/// What makes panics traps. Not stable, like `-Zbuild-std`, which it needs.
+const SMALL: [&str; 3] = [
+    "-Cpanic=immediate-abort",
+    "-Zlocation-detail=none",
+    "-Zunstable-options",
+];
 
 /// Which compiler builds the wasm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,6 +54,29 @@ impl WasmCompiler {
         let mut command = self.cargo("build");
         command.args(["--profile", "wasm"]);
         command.env("CARGO_ENCODED_RUSTFLAGS", without_paths_of_this_machine());
+        command
+    }
+
+    /// `cargo build` of what ships: where the sources of the standard library are there, it is built for size, too,
+    /// and a panic is a trap without a message, whose text and formatting would weigh a tenth of the package.
+    pub(crate) fn build_to_ship(self) -> Command {
+        let mut command = self.build();
+        if self == Self::Own {
+            if !own_has_source() {
+                return command;
+            }
+            command
+                .env("RUSTC_BOOTSTRAP", "1")
+                .arg("-Zbuild-std=std,panic_abort");
+        }
+        let mut flags = without_paths_of_this_machine();
+        for flag in SMALL {
+            flags.push("\u{1f}");
+            flags.push(flag);
+        }
+        command
+            .arg("-Zbuild-std-features=optimize_for_size")
+            .env("CARGO_ENCODED_RUSTFLAGS", flags);
         command
     }
 
@@ -102,6 +133,35 @@ pub(crate) fn present() -> Option<WasmCompiler> {
 
 /// Finds or installs a compiler for the target.
 pub(crate) fn ensure() -> Result<WasmCompiler> {
+    let compiler = ensure_target()?;
+    if compiler == WasmCompiler::Own {
+        static ASKED: Once = Once::new();
+        ASKED.call_once(look_for_source);
+    }
+    Ok(compiler)
+}
+
+/// The sources are not needed, so it is no error where they cannot be had.
+fn look_for_source() {
+    if own_has_source() {
+        return;
+    }
+    println!("setup: the sources of the standard library make what ships smaller.");
+    if shell::which("rustup").is_some() {
+        println!("setup: rustup component add rust-src");
+        // Where the server cannot be reached, that is to be known soon; the status is what `own_has_source` tells.
+        let _ = Command::new("rustup")
+            .args(["component", "add", "rust-src"])
+            .env("RUSTUP_MAX_RETRIES", "0")
+            .current_dir(workspace::root())
+            .status();
+    }
+    if !own_has_source() {
+        println!("setup: they cannot be had here, so the package will be a tenth larger.");
+    }
+}
+
+fn ensure_target() -> Result<WasmCompiler> {
     if let Some(compiler) = present() {
         return Ok(compiler);
     }
@@ -172,6 +232,15 @@ fn without_paths_of_this_machine() -> OsString {
 fn own_has_target() -> bool {
     ask_rustc(&["--print", "target-libdir", "--target", TARGET])
         .is_some_and(|dir| has_core_library(Path::new(&dir)))
+}
+
+/// Whether rustup's sources of the standard library are there, which belong to the very compiler in use.
+fn own_has_source() -> bool {
+    ask_rustc(&["--print", "sysroot"]).is_some_and(|root| {
+        Path::new(&root)
+            .join("lib/rustlib/src/rust/library/Cargo.lock")
+            .is_file()
+    })
 }
 
 fn ask_rustc(question: &[&str]) -> Option<String> {

@@ -1,0 +1,139 @@
+//! JavaScript modules as they ship: small.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use walrus::{Module, ModuleConfig};
+
+use crate::workspace;
+
+/// What may become of names that are local to a module.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LocalNames {
+    /// They stay: classes have names that apps see.
+    Keep,
+    /// They become short.
+    Shorten,
+}
+
+/// The module without comments, white space and needless words.
+pub(crate) fn minify(module: &[u8], names: LocalNames) -> Result<Vec<u8>> {
+    let advice = "esbuild cannot be run; run `cargo xtask setup`";
+    let mut node = Command::new("node")
+        .arg(workspace::path("xtask/tools/minify.mjs"))
+        .arg(if names == LocalNames::Shorten {
+            "names"
+        } else {
+            ""
+        })
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .context(advice)?;
+    // The script reads everything before it writes anything.
+    node.stdin
+        .take()
+        .expect("it was piped")
+        .write_all(module)
+        .context(advice)?;
+    let output = node.wait_with_output()?;
+    if !output.status.success() || output.stdout.is_empty() {
+        bail!("esbuild failed on a module; see its message above");
+    }
+    Ok(output.stdout)
+}
+
+/// Gives short names to what the glue and the wasm call each other by. wasm-bindgen's names end in hashes, which no
+/// compression makes smaller, and stand in both files.
+pub(crate) fn shorten_names(wasm: &[u8], glue: &str) -> Result<(Vec<u8>, String)> {
+    let mut module = ModuleConfig::new()
+        .generate_name_section(true)
+        .parse(wasm)
+        .context("the wasm that wasm-bindgen made cannot be read")?;
+    let names = rename(&mut module);
+    Ok((module.emit_wasm(), replace_words(glue, &names)))
+}
+
+fn rename(module: &mut Module) -> BTreeMap<String, String> {
+    let mut names = BTreeMap::new();
+    let mut short = |name: &mut String| {
+        let new = format!("_{}", names.len());
+        let new: &String = names.entry(name.clone()).or_insert(new);
+        name.clone_from(new);
+    };
+    for import in module.imports.iter_mut() {
+        if import.name.starts_with("__wb") {
+            short(&mut import.name);
+        }
+    }
+    for export in module.exports.iter_mut() {
+        // Closures' callers; the others' names are words of the glue's own.
+        if export.name.starts_with("wasm_bindgen_") {
+            short(&mut export.name);
+        }
+    }
+    names
+}
+
+fn replace_words(text: &str, names: &BTreeMap<String, String>) -> String {
+    let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
+    let mut replaced = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_word) {
+        let (between, from) = rest.split_at(start);
+        let (word, after) = from.split_at(from.find(|c| !is_word(c)).unwrap_or(from.len()));
+        replaced.push_str(between);
+        replaced.push_str(names.get(word).map_or(word, String::as_str));
+        rest = after;
+    }
+    replaced.push_str(rest);
+    replaced
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whole_words_are_replaced() {
+        let names = [("__wbg_a_1f".to_owned(), "_0".to_owned())].into();
+        assert_eq!(
+            replace_words(
+                "{__wbg_a_1f: x.__wbg_a_1f2, é: $__wbg_a_1f, y: __wbg_a_1f}",
+                &names
+            ),
+            "{_0: x.__wbg_a_1f2, é: $__wbg_a_1f, y: _0}"
+        );
+        assert_eq!(replace_words("", &names), "");
+    }
+
+    #[test]
+    fn imports_of_the_glue_and_exported_closures_are_renamed() {
+        let mut module = Module::default();
+        let kind = module.types.add(&[], &[]);
+        let (function, _) = module.add_import_func("./page_bg.js", "__wbg_now_12", kind);
+        module.add_import_func("env", "other", kind);
+        module.exports.add("wasm_bindgen__closure_34", function);
+        module.exports.add("engine_open", function);
+        let glue = "{ __wbg_now_12: () => wasm.wasm_bindgen__closure_34() + wasm.engine_open() }";
+        let (wasm, glue) = shorten_names(&module.emit_wasm(), glue).unwrap();
+        assert_eq!(glue, "{ _0: () => wasm._1() + wasm.engine_open() }");
+        let module = Module::from_buffer(&wasm).unwrap();
+        let imports: Vec<_> = module
+            .imports
+            .iter()
+            .map(|import| import.name.as_str())
+            .collect();
+        let exports: Vec<_> = module
+            .exports
+            .iter()
+            .map(|export| export.name.as_str())
+            .collect();
+        assert_eq!(
+            (imports, exports),
+            (vec!["_0", "other"], vec!["_1", "engine_open"])
+        );
+    }
+}
