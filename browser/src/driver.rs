@@ -495,9 +495,11 @@ impl<H: Host + 'static> Driver<H> {
     /// the next try at once.
     async fn pace(&self, committed: &Committed) {
         if committed.events.is_empty() && committed.download.is_running() {
-            let ms =
-                u32::try_from(self.node.setup.policy.retry.base_ms).unwrap_or(STORE_TROUBLE_MS);
-            sleep(ms.max(50)).await;
+            let retry = &self.node.setup.policy.retry;
+            // What goes on unwritten has no delay of its own.
+            let rounds = if committed.download.is_terse() { 4 } else { 1 };
+            let ms = retry.delay_ms(rounds, &self.id).max(50);
+            sleep(u32::try_from(ms).unwrap_or(STORE_TROUBLE_MS)).await;
         }
     }
 

@@ -8,7 +8,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::input::{Input, Rejection, Role, Signal, Witness};
 use crate::measure::Fault;
-use crate::policy::{Retry, may_detail};
+use crate::policy::{Retry, may_detail, may_try};
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
@@ -186,22 +186,42 @@ fn wait_or_fail(
             )
         }
     };
-    if !may_detail(download.entries) {
-        return exhausted_unless_free(download, reason);
-    }
-    vec![Event::Waiting {
+    let wait = Event::Waiting {
         reason,
         until,
         try_,
-    }]
+    };
+    match terse(download, reason, failed_rounds) {
+        Terse::Written => vec![wait],
+        Terse::Unwritten => Vec::new(),
+        Terse::Over => vec![Event::Failure(exhausted(download))],
+    }
 }
 
-/// Where the history of an attempt is as long as it may get, waits that cost nothing go on
-/// unwritten; rounds that fail end it.
-fn exhausted_unless_free(download: &Download, reason: WaitReason) -> Vec<Event> {
-    match reason {
-        WaitReason::Offline | WaitReason::Unreachable => Vec::new(),
-        _ => vec![Event::Failure(exhausted(download))],
+/// What becomes of a wait where the history of an attempt is nearly as long as it may get.
+enum Terse {
+    Written,
+    Unwritten,
+    Over,
+}
+
+/// Waits that cost nothing, and those after rounds that brought something, go on unwritten, so that
+/// a long download over a bad line goes on. Rounds that bring nothing are still written, and so
+/// counted, until they end it. The end of a background job is always written: it is what releases
+/// the registration.
+fn terse(download: &Download, reason: WaitReason, failed_rounds: u32) -> Terse {
+    if may_detail(download.entries) {
+        return Terse::Written;
+    }
+    let has_job = download
+        .state
+        .transfer()
+        .is_some_and(|transfer| transfer.registration.is_some());
+    let free = matches!(reason, WaitReason::Offline | WaitReason::Unreachable);
+    match free || failed_rounds <= 1 {
+        true if !has_job => Terse::Unwritten,
+        _ if may_try(download.entries) => Terse::Written,
+        _ => Terse::Over,
     }
 }
 

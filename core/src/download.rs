@@ -309,6 +309,12 @@ impl Download {
         matches!(self.state, State::Available) && !self.degraded
     }
 
+    /// Whether the history of this attempt is so long that waits go on unwritten.
+    #[must_use]
+    pub const fn is_terse(&self) -> bool {
+        !crate::policy::may_detail(self.entries)
+    }
+
     /// Sum of the sizes of all files, where every one is known.
     #[must_use]
     pub fn size_of(files: &[File]) -> Option<u64> {

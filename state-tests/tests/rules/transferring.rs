@@ -1,11 +1,11 @@
 //! While a transfer runs: progress, the ends of jobs, faults, verification, and what vanishes.
 
 use longhaul_core::{
-    AbortedBy, Event, EvictedBy, FailReason, Fault, Job, JobEnd, JobFailure, MOST_ENTRIES,
-    MOST_RECORDS, Preference, Transport, WaitReason, Why,
+    AbortedBy, Answer, Event, EvictedBy, FailReason, Fault, Job, JobEnd, JobFailure, MOST_ENTRIES,
+    MOST_RECORDS, Preference, State, Transport, WaitReason, Why,
 };
 use longhaul_state_tests::given::given_scenario;
-use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, digest, worker};
+use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, digest, ranged_answer, worker};
 
 const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
 
@@ -646,6 +646,31 @@ fn what_a_long_download_says_last_is_that_its_history_is_full() {
     }
     assert!(s.download.entries < MOST_ENTRIES);
     assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
+}
+
+#[test]
+fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
+    let parts = 300_u32;
+    let size = u64::from(parts) * PART;
+    let answer = Answer {
+        content_range: Some(format!("bytes 0-0/{size}")),
+        ..ranged_answer()
+    };
+    let mut s = Scenario::foreground()
+        .with(|s| s.witness.context.policy.retry.limit = 1)
+        .requested();
+    s.takes(s.probed(&answer));
+    for part in 0..parts - 1 {
+        s = s.at_rest(&(0..=part).collect::<Vec<u32>>());
+        s.now += 120_000;
+        s.takes(s.part_failed(Fault::Network));
+        assert_eq!(s.fail_reason(), None, "after part {part}");
+    }
+    assert!(s.download.is_terse());
+    s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
+    s.takes(s.observed());
+    assert_eq!(s.download.state, State::Available);
+    assert!(s.download.entries <= MOST_ENTRIES);
 }
 
 #[test]
