@@ -22,7 +22,11 @@ use crate::server::Folders;
 use crate::socket::{Ending, Socket};
 
 /// A page for tests, which bring their own scripts.
-const BLANK: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Blank</title>\n<link rel=\"icon\" href=\"data:,\">\n";
+const BLANK: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Blank</title>\n<link rel=\"icon\" href=\"data:,\">\n<script src=\"/blank.js\"></script>\n";
+
+/// Loads a module as the page itself does. In Firefox a test's scripts run in a sandbox of their own, and so would the
+/// modules that they import.
+const BLANK_SCRIPT: &str = "globalThis.load = (url) => import(url);\n";
 
 /// What all requests share.
 #[derive(Debug)]
@@ -95,6 +99,7 @@ pub(crate) fn router(app: Arc<App>, folders: &Folders) -> Router {
         .route("/", get(index))
         .route("/index.html", get(index))
         .route("/blank.html", get(|| async { Html(BLANK) }))
+        .route("/blank.js", get(blank_script))
         .nest_service("/longhaul", ServeDir::new(&folders.dist))
         .nest_service("/vendor/wllama", ServeDir::new(&folders.vendor))
         .fallback_service(ServeDir::new(&folders.page).append_index_html_on_directories(false))
@@ -140,6 +145,10 @@ async fn index(State(app): State<Arc<App>>) -> Response {
             (StatusCode::NOT_FOUND, text).into_response()
         }
     }
+}
+
+async fn blank_script() -> Response {
+    ([(header::CONTENT_TYPE, "text/javascript")], BLANK_SCRIPT).into_response()
 }
 
 async fn list_models(State(app): State<Arc<App>>) -> Response {

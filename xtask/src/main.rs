@@ -26,12 +26,12 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing: wasm compiler, npm packages, browser, model
+    /// Install what is missing: wasm compiler, npm packages, browsers, model
     ///
     /// Looks for each and says what it installs and why; what is there is left alone. The other commands do
     /// the part that they need by themselves. System packages are installed by apt on Debian and its
-    /// relatives; elsewhere you are told what to install. A browser of your own can be named in CHROME and
-    /// CHROMEDRIVER.
+    /// relatives; elsewhere you are told what to install. Browsers of your own and their WebDrivers can be
+    /// named in CHROME and CHROMEDRIVER, FIREFOX and GECKODRIVER, WEBKIT_DRIVER, WEBKIT_PYTHON and XVFB.
     Setup,
     /// Build everything and serve the demo
     ///

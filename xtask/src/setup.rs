@@ -2,11 +2,13 @@
 //! there, and installs itself if not.
 
 pub(crate) mod browser;
+mod firefox;
 mod lints;
 pub(crate) mod model;
 pub(crate) mod npm;
 pub(crate) mod system;
 pub(crate) mod wasm_target;
+mod webkit;
 
 use anyhow::Result;
 
@@ -21,6 +23,10 @@ pub(crate) enum Part {
     DemoPackages,
     /// Chromium and its WebDriver.
     Browser,
+    /// Firefox and its WebDriver.
+    Firefox,
+    /// WebKitGTK, its WebDriver and a virtual display.
+    WebKit,
     /// The language model that the demo offers.
     Model,
     /// rustfmt and clippy.
@@ -28,11 +34,13 @@ pub(crate) enum Part {
 }
 
 /// Everything, in the order in which it is set up.
-pub(crate) const ALL: [Part; 6] = [
+pub(crate) const ALL: [Part; 8] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
     Part::Browser,
+    Part::Firefox,
+    Part::WebKit,
     Part::Model,
     Part::Lints,
 ];
@@ -62,6 +70,8 @@ impl Part {
             Self::Tools => npm::TOOLS.ensure(),
             Self::DemoPackages => npm::DEMO.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
+            Self::Firefox => firefox::ensure(),
+            Self::WebKit => webkit::ensure(),
             Self::Lints => lints::ensure(),
             Self::Model => model::ensure().map(|model| model.to_string()),
         }

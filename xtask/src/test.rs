@@ -28,7 +28,22 @@ pub(crate) struct Options {
     /// Only what needs neither a browser nor npm nor a wasm compiler
     #[arg(long)]
     native: bool,
+    /// Only some engines in the scenarios that all of them run, which spares installing the others
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ENGINES)]
+    engines: Vec<String>,
 }
+
+impl Options {
+    /// Whether anything is to be tested in this engine.
+    fn wants(&self, engine: &str) -> bool {
+        self.engines.is_empty() || self.engines.iter().any(|wanted| wanted == engine)
+    }
+}
+
+/// Firefox and WebKitGTK are needed for one test program alone, which runs its scenarios in all of these.
+const ENGINES: [&str; 4] = ["chromium", "chromium-foreground", "firefox", "webkit"];
+/// The variable that tells that program which ones to run.
+const ENGINES_VARIABLE: &str = "LONGHAUL_ENGINES";
 
 /// The package with the end-to-end tests.
 const DEMO: &str = "longhaul-demo";
@@ -38,7 +53,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::new();
     setup::ensure(&[Part::Lints])?;
     if !options.native {
-        setup::ensure(&setup::ALL)?;
+        let needed = setup::ALL.iter().filter(|part| match part {
+            Part::Firefox => options.wants("firefox"),
+            Part::WebKit => options.wants("webkit"),
+            _ => true,
+        });
+        setup::ensure(&needed.copied().collect::<Vec<_>>())?;
     }
     let targets = Targets::read()?;
 
@@ -87,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let built = report.check("package", dist::run);
         if built {
             report.check("types of the contract", types::check);
-            browser_tests(&mut report, &targets)?;
+            browser_tests(&mut report, &targets, options)?;
         }
     }
     let expected: &[Kind] = if options.native {
@@ -194,8 +214,16 @@ fn page_scripts(report: &mut Report) -> Result<()> {
 }
 
 /// The tests that drive a browser, one after the other: each wants the machine for itself.
-fn browser_tests(report: &mut Report, targets: &Targets) -> Result<()> {
+fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> Result<()> {
     let mut command = shell::cargo();
+    if !options.engines.is_empty() {
+        command.env(ENGINES_VARIABLE, options.engines.join(","));
+        for engine in ENGINES.iter().filter(|engine| !options.wants(engine)) {
+            report.not_run(&format!(
+                "the scenarios of all engines in {engine} (--engines)"
+            ));
+        }
+    }
     command.args(["test", "-p", DEMO, "--no-fail-fast"]);
     let mut any = false;
     for test in targets.browser_tests() {

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use thirtyfour::WebDriver;
 
-use super::engine::Engine;
+use super::engine::{Driver, Engine};
 use super::page::Page;
-use super::process::{self, Tree};
+use super::process;
 
 /// The longest that one `WebDriver` command may take; scripts have limits of their own below this.
 const COMMAND: Duration = Duration::from_mins(10);
@@ -25,8 +25,7 @@ pub(crate) struct Browser {
     engine: Engine,
     session: Option<WebDriver>,
     // Fields drop in this order: the processes must be gone before their profile is removed.
-    driver: Tree,
-    address: String,
+    driver: Driver,
     profile: TempDir,
     origin: String,
 }
@@ -34,13 +33,12 @@ pub(crate) struct Browser {
 impl Browser {
     /// Launches a browser with a new profile whose pages are those of `origin`.
     pub(crate) async fn launch(engine: Engine, origin: &str) -> Result<Self> {
-        let (driver, address) = engine.start_driver()?;
+        let driver = start_driver(engine).await?;
         let profile = tempfile::Builder::new().prefix("longhaul-e2e-").tempdir()?;
         let mut browser = Self {
             engine,
             session: None,
             driver,
-            address,
             profile,
             origin: origin.to_owned(),
         };
@@ -51,18 +49,19 @@ impl Browser {
     /// Launches the browser again over the profile it had, after [`Browser::quit`] or [`Browser::kill`].
     pub(crate) async fn relaunch(&mut self) -> Result<()> {
         // A driver whose browser was killed under it is not worth trusting with the next one.
-        let (driver, address) = self.engine.start_driver()?;
-        self.driver = driver;
-        self.address = address;
+        self.driver = start_driver(self.engine).await?;
         self.start().await
     }
 
     async fn start(&mut self) -> Result<()> {
         let capabilities = self.engine.capabilities(self.profile.path())?;
-        let session = WebDriver::builder(&self.address, capabilities)
+        let session = WebDriver::builder(self.driver.address(), capabilities)
             .request_timeout(COMMAND)
             .await
-            .with_context(|| format!("cannot open a session of {}", self.engine.name()))?;
+            .with_context(|| {
+                let said = self.driver.last_words();
+                format!("{} does not start; of its driver, {said}", self.engine)
+            })?;
         self.session = Some(session);
         Ok(())
     }
@@ -70,6 +69,10 @@ impl Browser {
     /// The engine that runs.
     pub(crate) fn engine(&self) -> Engine {
         self.engine
+    }
+
+    fn process(&self) -> Option<u32> {
+        self.engine.process(&self.driver, self.profile.path())
     }
 
     /// The profile's directory.
@@ -86,7 +89,7 @@ impl Browser {
     pub(crate) async fn open(&self, path: &str) -> Result<Page> {
         let session = self.session()?;
         let handle = session.new_tab().await?;
-        let page = Page::new(session.clone(), handle, &self.origin);
+        let page = Page::new(self.engine, session.clone(), handle, &self.origin);
         page.goto(path).await?;
         Ok(page)
     }
@@ -97,7 +100,7 @@ impl Browser {
         let handles = session.windows().await?;
         Ok(handles
             .into_iter()
-            .map(|handle| Page::new(session.clone(), handle, &self.origin))
+            .map(|handle| Page::new(self.engine, session.clone(), handle, &self.origin))
             .collect())
     }
 
@@ -131,19 +134,15 @@ impl Browser {
 
     /// What the pages wrote to their consoles since the last call, a line each.
     pub(crate) async fn console(&self) -> Result<Vec<String>> {
-        let entries = self.session()?.browser_log().await?;
-        Ok(entries
-            .into_iter()
-            .map(|entry| format!("{} {} {}", entry.timestamp, entry.level, entry.message))
-            .collect())
+        self.engine.console(self.session()?, &self.driver).await
     }
 
     /// Closes the browser in good order, as a user does, and waits until it is gone.
     pub(crate) async fn quit(&mut self) -> Result<()> {
-        let owner = process::profile_owner(self.profile.path());
+        let owner = self.process();
         let session = self.session.take().context("the browser is not running")?;
-        // The answer may be lost with the browser that should send it; what counts is that the process ends.
-        let _ = session.cdp().send_raw("Browser.close", json!({})).await;
+        // What counts is that the process ends.
+        self.engine.close(&session).await;
         if let Some(pid) = owner {
             wait_for_end(pid).await?;
         }
@@ -154,8 +153,9 @@ impl Browser {
     /// Kills the browser with all its processes, as a power cut does, and waits until it is gone.
     pub(crate) async fn kill(&mut self) -> Result<()> {
         let session = self.session.take().context("the browser is not running")?;
-        let pid = process::profile_owner(self.profile.path())
-            .context("the profile does not say which process holds it")?;
+        let pid = self
+            .process()
+            .context("the browser's process is not to be found")?;
         process::kill_tree(pid);
         wait_for_end(pid).await?;
         let _ = session.leak();
@@ -165,7 +165,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        if let Some(pid) = process::profile_owner(self.profile.path()) {
+        if let Some(pid) = self.process() {
             process::kill_tree(pid);
             // The profile can only be removed when nobody writes to it any more.
             let _ = process::wait_for_end(pid, EXIT);
@@ -175,6 +175,11 @@ impl Drop for Browser {
             let _ = session.leak();
         }
     }
+}
+
+/// Starting blocks, and so wants a thread of its own.
+async fn start_driver(engine: Engine) -> Result<Driver> {
+    tokio::task::spawn_blocking(move || engine.start_driver()).await?
 }
 
 async fn wait_for_end(pid: u32) -> Result<()> {

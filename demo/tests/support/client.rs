@@ -74,7 +74,7 @@ impl Page {
     /// Asks for a download, as a person does by a click, and keeps it in the page for the other calls.
     pub(crate) async fn request(&self, spec: &Value) -> Result<Snapshot> {
         // Chromium lets a page start one background job by itself; every further one is refused without a person's gesture.
-        self.click().await?;
+        self.gesture().await?;
         self.eval(
             "const download = await (await longhaul()).request(args);
              (e2e.downloads ??= {})[args.id] = download;

@@ -9,6 +9,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use thirtyfour::{By, WebDriver, WebElement, WindowHandle};
 
+use super::engine::Engine;
+
 /// What every evaluated script can call.
 const PRELUDE: &str = include_str!("prelude.js");
 
@@ -61,15 +63,22 @@ pub(crate) struct Page {
     driver: WebDriver,
     handle: WindowHandle,
     origin: String,
+    engine: Engine,
 }
 
 impl Page {
     /// The tab `handle` of a session; addresses are resolved against `origin`.
-    pub(crate) fn new(driver: WebDriver, handle: WindowHandle, origin: &str) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        driver: WebDriver,
+        handle: WindowHandle,
+        origin: &str,
+    ) -> Self {
         Self {
             driver,
             handle,
             origin: origin.to_owned(),
+            engine,
         }
     }
 
@@ -110,8 +119,11 @@ impl Page {
         Ok(self.driver.switch_to_window(left).await?)
     }
 
-    /// A person's click on nothing in particular.
-    pub(crate) async fn click(&self) -> Result<()> {
+    /// A person's click on nothing in particular, where the engine asks for gestures.
+    pub(crate) async fn gesture(&self) -> Result<()> {
+        if !self.engine.asks_for_gestures() {
+            return Ok(());
+        }
         self.select().await?;
         let click = self.driver.action_chain().move_to(1, 1).click();
         Ok(click.perform().await?)

@@ -2,7 +2,8 @@
 "use strict";
 
 const sha256 = async (data) => {
-  const bytes = data instanceof ArrayBuffer ? data : await data.arrayBuffer();
+  // No `instanceof`: the bytes may be of another world than this script.
+  const bytes = typeof data.arrayBuffer === "function" ? await data.arrayBuffer() : data;
   const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
   return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
 };
@@ -18,12 +19,17 @@ const once = (target, type, accept = () => true) =>
     target.addEventListener(type, listener);
   });
 
+/** What scripts keep for each other. On the page's own global: in Firefox a script's is a sandbox that ends with it. */
+window.e2e ??= {};
+
+/** A module in the page's own world, where the page can load it there. */
+const load = (url) => (window.load ? window.load(url) : import(url));
+
 /** Opens Longhaul once per page and keeps it. */
 const longhaul = async (options) => {
-  globalThis.e2e ??= {};
-  const { open } = await import("/longhaul/index.js");
-  globalThis.e2e.longhaul ??= await open(options);
-  return globalThis.e2e.longhaul;
+  const { open } = await load("/longhaul/index.js");
+  e2e.longhaul ??= await open(options);
+  return e2e.longhaul;
 };
 
 /** The snapshot of download `id` as soon as it satisfies `accept`: now, or with a later "change". */

@@ -11,12 +11,16 @@ use anyhow::{Context, Result};
 use futures_util::FutureExt;
 use longhaul_demo::Server;
 use serde_json::json;
+use tokio::time::timeout;
 
 use super::browser::Browser;
 use super::engine::Engine;
 
 /// The longest that anything may take where a test does not say otherwise.
 pub(crate) const SOON: Duration = Duration::from_mins(1);
+
+/// How long a browser may take to show what is there after a failure.
+const KEEPING: Duration = Duration::from_secs(45);
 
 /// The server and the browser of one test.
 pub(crate) struct World {
@@ -49,14 +53,28 @@ where
         .last()
         .unwrap_or("unnamed")
         .to_owned();
-    let browser = Browser::launch(Engine::Chromium, &server.origin()).await?;
+    scenario_in(Engine::Chromium, server, &name, test).await
+}
+
+/// Like [`scenario_on`], in an engine of the test's choice; `name` is the folder's.
+pub(crate) async fn scenario_in<F>(
+    engine: Engine,
+    server: Server,
+    name: &str,
+    test: F,
+) -> Result<()>
+where
+    F: AsyncFnOnce(&mut World) -> Result<()>,
+{
+    let browser = Browser::launch(engine, &server.origin()).await?;
     let mut world = World { server, browser };
     let outcome = AssertUnwindSafe(test(&mut world)).catch_unwind().await;
     if !matches!(outcome, Ok(Ok(()))) {
-        let folder = target().join("e2e").join(&name);
-        match world.keep(&folder).await {
-            Ok(()) => eprintln!("{name}: what was there is kept in {}", folder.display()),
-            Err(error) => eprintln!("{name}: nothing could be kept: {error:#}"),
+        let folder = target().join("e2e").join(name);
+        match timeout(KEEPING, world.keep(&folder)).await {
+            Ok(Ok(())) => eprintln!("{name}: what was there is kept in {}", folder.display()),
+            Ok(Err(error)) => eprintln!("{name}: nothing could be kept: {error:#}"),
+            Err(_) => eprintln!("{name}: the browser does not say what is there"),
         }
     }
     outcome.unwrap_or_else(|panic| resume_unwind(panic))
@@ -82,7 +100,7 @@ impl World {
                 ("at rest", "return JSON.stringify(await atRest(), null, 1)"),
                 (
                     "history",
-                    "return (await globalThis.e2e.longhaul.exportHistory()).text()",
+                    "return (await e2e.longhaul.exportHistory()).text()",
                 ),
             ] {
                 // A tab without Longhaul, or one that hangs, has nothing to tell; the others do.

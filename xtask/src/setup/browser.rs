@@ -80,7 +80,7 @@ fn find() -> Result<Option<Browser>> {
 }
 
 /// What a variable names must exist: going on with another browser would hide the mistake.
-fn named(variable: &str) -> Result<Option<PathBuf>> {
+pub(super) fn named(variable: &str) -> Result<Option<PathBuf>> {
     let Some(path) = env::var_os(variable).map(PathBuf::from) else {
         return Ok(None);
     };

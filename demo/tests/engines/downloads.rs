@@ -1,0 +1,187 @@
+//! One page, one download: the whole of it, interrupted, aborted, asked for again, read.
+
+use anyhow::{Result, ensure};
+use serde_json::{Value, json};
+
+use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, sha256};
+use crate::suite::{Cell, Suite};
+use crate::support::client::AtRest;
+use crate::support::page::Page;
+use crate::support::world::{SOON, World};
+
+/// Size of the files, and of the parts that they are split into.
+const BYTES: u64 = 24 * MIB;
+const PART: u64 = MIB;
+const PARTS: usize = 24;
+/// Bytes per second: four seconds for the whole, which leaves time to interrupt it.
+const RATE: u64 = 6 * MIB;
+
+pub(crate) fn announce(suite: &mut Suite) {
+    suite.for_each_engine("a download", a_download);
+    suite.for_each_engine("a reload in the middle", a_reload_in_the_middle);
+    suite.for_each_engine("an abort", an_abort);
+    suite.for_each_engine("asking again for what is stored", asking_again);
+    suite.for_each_engine("reading what is stored", reading);
+}
+
+async fn a_download(world: &mut World, cell: &Cell) -> Result<()> {
+    let model = Model::unthrottled(world, "whole", BYTES);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    let snapshot = page.until_available(model.id(), SOON).await?;
+    ensure!(
+        snapshot.downloaded == BYTES && snapshot.stored == BYTES && snapshot.total == Some(BYTES),
+        "{snapshot:?}"
+    );
+    let history = page.history(model.id()).await?;
+    check_course(world.browser.engine(), &history)?;
+    let success = &history.only("success")?.event;
+    ensure!(success["sizes"] == json!([BYTES]), "{success}");
+    ensure!(success["verified"] == json!([0]), "{success}");
+    ensure!(history.count("progress") > 0, "{:?}", history.kinds());
+    model.check_bytes(&page).await?;
+    Asked::of(world, PART).check(PARTS, 0)?;
+    let took = success_after(&history);
+    cell.note(format_args!("{BYTES} bytes in {took} ms"));
+    Ok(())
+}
+
+/// Milliseconds from the request to the success.
+fn success_after(history: &crate::support::history::History) -> u64 {
+    let at = |kind| history.only(kind).map_or(0, |entry| entry.at);
+    at("success").saturating_sub(at("requested"))
+}
+
+async fn a_reload_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
+    let model = Model::throttled(world, "reloaded", BYTES, RATE);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    model.until_sent(world, BYTES / 2).await?;
+    page.reload().await?;
+
+    let attached = page.request(&model.spec).await?;
+    ensure!(
+        attached.phase == "transferring" && attached.attempt == 1 && attached.stored > 0,
+        "{attached:?}"
+    );
+    page.until_available(model.id(), SOON).await?;
+    let history = page.history(model.id()).await?;
+    check_course(world.browser.engine(), &history)?;
+    model.check_bytes(&page).await?;
+    let asked = Asked::of(world, PART);
+    asked.check(PARTS, IN_FLIGHT)?;
+    cell.note(format_args!("{} parts asked for again", asked.again()));
+    Ok(())
+}
+
+async fn an_abort(world: &mut World, _: &Cell) -> Result<()> {
+    let model = Model::throttled(world, "stopped", BYTES, RATE);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    model.until_sent(world, BYTES / 4).await?;
+    let thrown = page
+        .throws(
+            "const download = e2e.downloads.stopped;
+             await download.abort();
+             await download.finished;",
+            json!(null),
+        )
+        .await?;
+    ensure!(thrown.code() == "aborted", "{thrown}");
+    check_nothing_left(&page, model.id()).await?;
+
+    // What is aborted can be had anew, and starts from nothing.
+    world.server.log().clear();
+    page.request(&model.spec).await?;
+    page.until_available(model.id(), SOON).await?;
+    model.check_bytes(&page).await?;
+    Asked::of(world, PART).check(PARTS, 0)
+}
+
+async fn check_nothing_left(page: &Page, id: &str) -> Result<()> {
+    let history = page.history(id).await?;
+    history.check()?;
+    let aborted = &history.only("aborted")?.event;
+    ensure!(aborted["by"] == "app", "{aborted}");
+    let rest: AtRest = page.eval("return atRest()", json!(null)).await?;
+    ensure!(rest.parts().is_empty(), "left behind: {:?}", rest.parts());
+    ensure!(rest.jobs.is_empty(), "left behind: {:?}", rest.jobs);
+    for (name, stores) in &rest.databases {
+        let links = stores.get("links").copied().unwrap_or_default();
+        ensure!(links == 0, "{name} still holds {links} full URLs");
+    }
+    let read = "return (await (await (await longhaul()).get(args)).blob()).size";
+    let thrown = page.throws(read, json!(id)).await?;
+    ensure!(thrown.code() == "not-available", "{thrown}");
+    Ok(())
+}
+
+async fn asking_again(world: &mut World, _: &Cell) -> Result<()> {
+    let model = Model::unthrottled(world, "again", BYTES);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    page.until_available(model.id(), SOON).await?;
+    world.server.log().clear();
+
+    page.request(&model.spec).await?;
+    let second = "snapshot.attempt === 2 && ended(snapshot)";
+    let snapshot = page.until(model.id(), SOON, second).await?;
+    ensure!(snapshot.phase == "available", "{snapshot:?}");
+    // The same from a page that has just been opened.
+    page.reload().await?;
+    page.request(&model.spec).await?;
+    let third = "snapshot.attempt === 3 && ended(snapshot)";
+    page.until(model.id(), SOON, third).await?;
+
+    let history = page.history(model.id()).await?;
+    history.check()?;
+    let course = history.course();
+    ensure!(
+        course[3..] == ["requested", "cached-hit", "requested", "cached-hit"],
+        "{course:?}"
+    );
+    model.check_bytes(&page).await?;
+    let log = world.server.log().entries();
+    ensure!(log.is_empty(), "the server was asked: {log:?}");
+    Ok(())
+}
+
+async fn reading(world: &mut World, _: &Cell) -> Result<()> {
+    let model = Model::unthrottled(world, "read", BYTES);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    page.until_available(model.id(), SOON).await?;
+    world.server.log().clear();
+    let read: Value = page
+        .eval(
+            "const lh = await longhaul();
+             const download = await lh.get(args.id);
+             const blob = await download.blob();
+             const [response, matched, other] = [
+               await download.response(), await lh.match(args.url), await lh.match(args.url + '&other=1')];
+             // Across the borders of parts, which is where a wrong composition shows.
+             const piece = blob.slice(args.from, args.to);
+             return {
+               blob: [blob.size, await sha256(blob)],
+               piece: [piece.size, await sha256(piece)],
+               response: [response.status, response.headers.get('Content-Length'), await sha256(response)],
+               matched: [matched?.status, matched?.headers.get('Content-Length'), await sha256(matched)],
+               other: other === undefined,
+             };",
+            json!({ "id": model.id(), "url": model.url, "from": PART - 5, "to": 3 * PART + 5 }),
+        )
+        .await?;
+    let (hash, length) = (model.file.sha256(), BYTES.to_string());
+    let piece = sha256(&model.file.slice(PART - 5..3 * PART + 5));
+    let expected = json!({
+        "blob": [BYTES, hash],
+        "piece": [2 * PART + 10, piece],
+        "response": [200, length, hash],
+        "matched": [200, length, hash],
+        "other": true,
+    });
+    ensure!(read == expected, "{read}\nis not\n{expected}");
+    let log = world.server.log().entries();
+    ensure!(log.is_empty(), "the server was asked: {log:?}");
+    Ok(())
+}

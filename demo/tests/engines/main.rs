@@ -1,0 +1,25 @@
+//! The same scenarios in every engine: Chromium with Background Fetch and without it, Firefox, WebKitGTK.
+//!
+//! Each pair of a scenario and an engine is a test of its own, named `<scenario> in <engine>`; the table of all of them comes last.
+//! `LONGHAUL_ENGINES=firefox,webkit` runs some engines only.
+
+#[path = "../support/mod.rs"]
+mod support;
+
+mod bad_servers;
+mod downloads;
+mod model;
+mod suite;
+mod tabs;
+
+use std::process::ExitCode;
+
+use suite::Suite;
+
+fn main() -> ExitCode {
+    let mut suite = Suite::default();
+    downloads::announce(&mut suite);
+    tabs::announce(&mut suite);
+    bad_servers::announce(&mut suite);
+    suite.run()
+}

@@ -1,0 +1,169 @@
+//! The file that a scenario downloads, and what the server says about how it went out.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, ensure};
+use longhaul_demo::{Entry, Generated};
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::support::engine::Engine;
+use crate::support::history::History;
+use crate::support::page::Page;
+use crate::support::world::{SOON, World};
+
+pub(crate) const MIB: u64 = 1024 * 1024;
+
+/// A page with nothing on it but the same origin, worker and package as the demo's.
+pub(crate) const BLANK: &str = "/blank.html";
+
+/// Parts in flight at once; as many may be asked for a second time when their page goes.
+pub(crate) const IN_FLIGHT: usize = 4;
+
+/// A generated file under an id.
+pub(crate) struct Model {
+    pub(crate) file: Generated,
+    pub(crate) url: String,
+    pub(crate) spec: Value,
+}
+
+impl Model {
+    /// A file of `bytes`, all whose answers together are sent at `rate` bytes per second.
+    pub(crate) fn throttled(world: &World, id: &str, bytes: u64, rate: u64) -> Self {
+        Self::with_query(world, id, bytes, &format!("rateTotal={rate}"))
+    }
+
+    /// A file of `bytes`, sent as fast as it goes.
+    pub(crate) fn unthrottled(world: &World, id: &str, bytes: u64) -> Self {
+        Self::with_query(world, id, bytes, "")
+    }
+
+    fn with_query(world: &World, id: &str, bytes: u64, query: &str) -> Self {
+        let file = Generated::new(bytes, id);
+        let mark = if query.is_empty() { "" } else { "?" };
+        let url = format!("{}{}{mark}{query}", world.server.origin(), file.path());
+        let resource = json!({ "url": url, "bytes": bytes, "sha256": file.sha256() });
+        let spec = json!({ "id": id, "resources": [resource] });
+        Self { file, url, spec }
+    }
+
+    /// The download's id.
+    pub(crate) fn id(&self) -> &str {
+        &self.file.seed
+    }
+
+    /// Waits until the server has sent so much of it.
+    pub(crate) async fn until_sent(&self, world: &World, bytes: u64) -> Result<()> {
+        let enough = |log: &[Entry]| log.iter().map(|request| request.sent).sum::<u64>() >= bytes;
+        timeout(SOON, world.server.log().until(enough))
+            .await
+            .with_context(|| format!("the server never came to send {bytes} bytes"))?;
+        Ok(())
+    }
+
+    /// Demands that `blob()` gives exactly the file.
+    pub(crate) async fn check_bytes(&self, page: &Page) -> Result<()> {
+        let (size, hash) = page.hash_of(self.id()).await?;
+        let Generated { bytes, .. } = self.file;
+        ensure!(size == bytes, "{size} bytes instead of {bytes}");
+        ensure!(hash == self.file.sha256(), "the bytes are wrong");
+        Ok(())
+    }
+}
+
+/// Demands that one attempt of one try brought it, by the transport that the engine has and for the right reason.
+pub(crate) fn check_course(engine: Engine, history: &History) -> Result<()> {
+    history.check()?;
+    let course = history.course();
+    ensure!(course == ["requested", "started", "success"], "{course:?}");
+    let started = &history.only("started")?.event;
+    let (transport, why) = if engine.has_background_fetch() {
+        ("background-fetch", "preferred")
+    } else {
+        ("foreground", "missing")
+    };
+    ensure!(
+        started["transport"] == transport && started["why"] == why,
+        "{started}"
+    );
+    Ok(())
+}
+
+/// How often the server was asked for each part.
+pub(crate) struct Asked {
+    parts: BTreeMap<u64, usize>,
+}
+
+impl Asked {
+    /// From the server's log, probes (`bytes=0-0`) left out. `part` is the size of a part.
+    pub(crate) fn of(world: &World, part: u64) -> Self {
+        let mut parts = BTreeMap::new();
+        for request in world.server.log().entries() {
+            if let Some((first, last)) = range(&request)
+                && last > 0
+            {
+                *parts.entry(first / part).or_default() += 1;
+            }
+        }
+        Self { parts }
+    }
+
+    /// How many requests there were beyond one for each part.
+    pub(crate) fn again(&self) -> usize {
+        self.parts.values().map(|asked| asked - 1).sum()
+    }
+
+    /// Demands that every part was asked for, and no more than `again` a second time.
+    pub(crate) fn check(&self, parts: usize, again: usize) -> Result<()> {
+        let distinct = self.parts.len();
+        ensure!(distinct == parts, "{distinct} parts asked for, not {parts}");
+        ensure!(
+            self.again() <= again,
+            "{} parts asked for again, more than {again}: {:?}",
+            self.again(),
+            self.parts
+        );
+        Ok(())
+    }
+}
+
+/// The range that a request asks for, both ends included.
+fn range(request: &Entry) -> Option<(u64, u64)> {
+    let (first, last) = request
+        .range
+        .as_deref()?
+        .strip_prefix("bytes=")?
+        .split_once('-')?;
+    Some((first.parse().ok()?, last.parse().ok()?))
+}
+
+/// The longest time for which the server got no request, from the last one before `moment` on; milliseconds.
+pub(crate) fn longest_silence(world: &World, moment: u64) -> u64 {
+    let log = world.server.log().entries();
+    let at: Vec<u64> = log.iter().map(|request| request.at).collect();
+    let from = at.iter().rposition(|at| *at <= moment).unwrap_or_default();
+    let pairs = at[from..].windows(2);
+    pairs
+        .map(|pair| pair[1] - pair[0])
+        .max()
+        .unwrap_or_default()
+}
+
+/// The SHA-256 of some bytes, in hexadecimal.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    use sha2::{Digest, Sha256};
+    use std::fmt::Write as _;
+    let digest = Sha256::digest(bytes);
+    digest.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string takes all");
+        text
+    })
+}
+
+/// Now, in milliseconds since 1970.
+pub(crate) fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| {
+        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+    })
+}

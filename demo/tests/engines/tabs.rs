@@ -1,0 +1,140 @@
+//! Several tabs and one download.
+
+use anyhow::{Result, ensure};
+use serde_json::json;
+
+use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now};
+use crate::suite::{Cell, Suite};
+use crate::support::page::Page;
+use crate::support::world::{SOON, World};
+
+const BYTES: u64 = 24 * MIB;
+const PART: u64 = MIB;
+const PARTS: usize = 24;
+const RATE: u64 = 6 * MIB;
+
+/// How soon another tab must go on when the one that transfers is closed.
+const TAKEOVER_MS: u64 = 2_000;
+
+/// Two requests are as good as simultaneous when so few milliseconds lie between them.
+const TOGETHER_MS: f64 = 10.0;
+
+pub(crate) fn announce(suite: &mut Suite) {
+    suite.for_each_engine("two tabs at once", two_tabs_at_once);
+    suite.for_each_engine("the leading tab is closed", the_leader_closes);
+}
+
+/// Opens two tabs with Longhaul in them.
+async fn two_tabs(world: &World) -> Result<[Page; 2]> {
+    let tabs = [
+        world.browser.open(BLANK).await?,
+        world.browser.open(BLANK).await?,
+    ];
+    for tab in &tabs {
+        tab.longhaul(json!({})).await?;
+    }
+    Ok(tabs)
+}
+
+/// Has both tabs ask for the same download at the same moment; gives the milliseconds between the two calls.
+async fn request_together(tabs: &[Page; 2], model: &Model) -> Result<f64> {
+    for tab in tabs {
+        // Only arms: the request follows when the starting signal comes.
+        tab.eval::<()>(
+            "const lh = await longhaul();
+             const starter = new BroadcastChannel('together');
+             e2e.together = once(starter, 'message').then(() => {
+               const at = performance.timeOrigin + performance.now();
+               const requested = lh.request(args);
+               starter.close();
+               return requested.then((download) => {
+                 (e2e.downloads ??= {})[args.id] = download;
+                 return at;
+               });
+             });",
+            model.spec.clone(),
+        )
+        .await?;
+    }
+    let signal = "new BroadcastChannel('together').postMessage('go')";
+    tabs[0].eval::<()>(signal, json!(null)).await?;
+    let at: [f64; 2] = [
+        tabs[0].eval("return e2e.together", json!(null)).await?,
+        tabs[1].eval("return e2e.together", json!(null)).await?,
+    ];
+    Ok((at[0] - at[1]).abs())
+}
+
+async fn two_tabs_at_once(world: &mut World, cell: &Cell) -> Result<()> {
+    let tabs = two_tabs(world).await?;
+    let mut apart = f64::MAX;
+    let mut round = 0;
+    // A machine that is busy elsewhere may keep one tab waiting; then the round shows nothing.
+    while apart > TOGETHER_MS && round < 5 {
+        round += 1;
+        world.server.log().clear();
+        let model = Model::throttled(world, &format!("together-{round}"), BYTES, 2 * RATE);
+        apart = request_together(&tabs, &model).await?;
+        for tab in &tabs {
+            let finished = format!(
+                "return (await e2e.downloads['{}'].finished).phase",
+                model.id()
+            );
+            let phase: String = tab.eval_within(SOON, &finished, json!(null)).await?;
+            ensure!(phase == "available", "{phase}");
+            model.check_bytes(tab).await?;
+            let history = tab.history(model.id()).await?;
+            check_course(world.browser.engine(), &history)?;
+        }
+        Asked::of(world, PART).check(PARTS, 0)?;
+    }
+    ensure!(apart <= TOGETHER_MS, "never closer than {apart} ms");
+    cell.note(format_args!("started {apart:.1} ms apart"));
+    Ok(())
+}
+
+/// Whether a tab holds the Web Lock of a download. A tab learns its own client id from a lock that it alone has.
+async fn leads(tab: &Page, id: &str) -> Result<bool> {
+    tab.eval(
+        "const own = `own/${crypto.randomUUID()}`;
+         return navigator.locks.request(own, async () => {
+           const { held } = await navigator.locks.query();
+           const client = (name) => held.find((lock) => lock.name === name)?.clientId;
+           return client(`longhaul/longhaul/${args}`) === client(own);
+         });",
+        json!(id),
+    )
+    .await
+}
+
+async fn the_leader_closes(world: &mut World, cell: &Cell) -> Result<()> {
+    let [first, second] = two_tabs(world).await?;
+    let model = Model::throttled(world, "orphaned", BYTES, RATE);
+    first.request(&model.spec).await?;
+    second.request(&model.spec).await?;
+    model.until_sent(world, BYTES / 2).await?;
+    let (leader, other) = match (
+        leads(&first, model.id()).await?,
+        leads(&second, model.id()).await?,
+    ) {
+        (true, false) => (first, second),
+        (false, true) => (second, first),
+        both => anyhow::bail!("one tab should lead: {both:?}"),
+    };
+    let closed = now();
+    leader.close().await?;
+    other.until_available(model.id(), SOON).await?;
+
+    let history = other.history(model.id()).await?;
+    check_course(world.browser.engine(), &history)?;
+    model.check_bytes(&other).await?;
+    let asked = Asked::of(world, PART);
+    asked.check(PARTS, IN_FLIGHT)?;
+    let silence = longest_silence(world, closed);
+    ensure!(silence <= TAKEOVER_MS, "nothing went on for {silence} ms");
+    cell.note(format_args!(
+        "no request for {silence} ms at most, {} parts asked for again",
+        asked.again()
+    ));
+    Ok(())
+}
