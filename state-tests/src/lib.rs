@@ -2,7 +2,7 @@
 //! suites, which are written once and run natively and in browsers.
 //!
 //! Built for a browser, this crate is a module of its own (`cargo xtask dist` writes it to `target/conformance/`) that
-//! exports [`conformance::run`]: `conformance_cases()` gives the names, `run_case(name)` a promise that is rejected with
+//! exports `conformance::run`: `conformance_cases()` gives the names, `run_case(name)` a promise that is rejected with
 //! the sentence that did not hold.
 
 pub mod conformance;
