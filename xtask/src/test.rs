@@ -28,7 +28,9 @@ pub(crate) struct Options {
     /// Only what needs neither a browser nor npm nor a wasm compiler
     #[arg(long)]
     native: bool,
-    /// Only some engines in the scenarios that all of them run, which spares installing the others
+    /// Run the scenarios of several engines too, in these of them
+    ///
+    /// Firefox and WebKitGTK are installed where they are named. Without this the scenarios are not run.
     #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ENGINES)]
     engines: Vec<String>,
 }
@@ -36,11 +38,14 @@ pub(crate) struct Options {
 impl Options {
     /// Whether anything is to be tested in this engine.
     fn wants(&self, engine: &str) -> bool {
-        self.engines.is_empty() || self.engines.iter().any(|wanted| wanted == engine)
+        self.engines.iter().any(|wanted| wanted == engine)
     }
 }
 
-/// Firefox and WebKitGTK are needed for one test program alone, which runs its scenarios in all of these.
+/// The one test program that runs its scenarios in several engines. It is work towards the next release, and not part of
+/// the default run until every cell of its table holds.
+const ENGINES_PROGRAM: &str = "e2e_engines";
+/// The engines it knows.
 const ENGINES: [&str; 4] = ["chromium", "chromium-foreground", "firefox", "webkit"];
 /// The variable that tells that program which ones to run.
 const ENGINES_VARIABLE: &str = "LONGHAUL_ENGINES";
@@ -53,12 +58,12 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::new();
     setup::ensure(&[Part::Lints])?;
     if !options.native {
-        let needed = setup::ALL.iter().filter(|part| match part {
-            Part::Firefox => options.wants("firefox"),
-            Part::WebKit => options.wants("webkit"),
-            _ => true,
-        });
-        setup::ensure(&needed.copied().collect::<Vec<_>>())?;
+        setup::ensure(&setup::USUAL)?;
+        for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
+            if options.wants(engine) {
+                setup::ensure(&[part])?;
+            }
+        }
     }
     let targets = Targets::read()?;
 
@@ -216,17 +221,16 @@ fn page_scripts(report: &mut Report) -> Result<()> {
 /// The tests that drive a browser, one after the other: each wants the machine for itself.
 fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> Result<()> {
     let mut command = shell::cargo();
-    if !options.engines.is_empty() {
-        command.env(ENGINES_VARIABLE, options.engines.join(","));
-        for engine in ENGINES.iter().filter(|engine| !options.wants(engine)) {
-            report.not_run(&format!(
-                "the scenarios of all engines in {engine} (--engines)"
-            ));
-        }
+    for engine in ENGINES.iter().filter(|engine| !options.wants(engine)) {
+        report.not_run(&format!(
+            "the scenarios of several engines in {engine} (--engines)"
+        ));
     }
+    command.env(ENGINES_VARIABLE, options.engines.join(","));
     command.args(["test", "-p", DEMO, "--no-fail-fast"]);
     let mut any = false;
-    for test in targets.browser_tests() {
+    let wanted = |test: &&str| *test != ENGINES_PROGRAM || !options.engines.is_empty();
+    for test in targets.browser_tests().filter(wanted) {
         command.args(["--test", test]);
         any = true;
     }
