@@ -14,14 +14,12 @@
 mod reader;
 mod writer;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-
 pub use writer::{Object, ToJson};
 
 /// A value as it was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Json {
-    /// `null`, and JavaScript's `undefined`.
+    /// `null`.
     Null,
     /// `true` or `false`.
     Bool(bool),
@@ -208,7 +206,15 @@ impl<T: FromJson> FromJson for Option<T> {
 impl<T: FromJson> FromJson for Vec<T> {
     fn from_json(json: Json) -> Result<Self, Unreadable> {
         match json {
-            Json::List(list) => list.into_iter().map(T::from_json).collect(),
+            Json::List(list) => {
+                // A loop, because this function is there once for each type of ours, and a chain
+                // of iterators is ten functions more.
+                let mut values = Self::with_capacity(list.len());
+                for json in list {
+                    values.push(T::from_json(json)?);
+                }
+                Ok(values)
+            }
             _ => Err(Unreadable),
         }
     }
@@ -219,67 +225,5 @@ impl<T: Word> FromJson for T {
         let word = String::from_json(json)?;
         let found = T::ALL.iter().find(|value| value.word() == word);
         found.copied().ok_or(Unreadable)
-    }
-}
-
-/// How the values of other formats (JavaScript objects) come in: as trees, so that reading them
-/// into types is the code that reads texts.
-impl<'de> Deserialize<'de> for Json {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Tree)
-    }
-}
-
-struct Tree;
-
-impl<'de> Visitor<'de> for Tree {
-    type Value = Json;
-
-    fn expecting(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
-        f.write_str("a value that JSON can hold")
-    }
-
-    fn visit_unit<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Json, E> {
-        Ok(Json::Null)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Json, E> {
-        Ok(Json::Bool(value))
-    }
-
-    fn visit_u64<E>(self, number: u64) -> Result<Json, E> {
-        Ok(Json::Whole(number))
-    }
-
-    fn visit_i64<E>(self, number: i64) -> Result<Json, E> {
-        Ok(number.try_into().map_or(Json::Other, Json::Whole))
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Json, E> {
-        Ok(Json::Other)
-    }
-
-    fn visit_str<E>(self, text: &str) -> Result<Json, E> {
-        Ok(Json::Text(text.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Json, A::Error> {
-        let mut values = Vec::new();
-        while let Some(value) = list.next_element()? {
-            values.push(value);
-        }
-        Ok(Json::List(values))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Json, A::Error> {
-        let mut fields = Vec::new();
-        while let Some(field) = map.next_entry()? {
-            fields.push(field);
-        }
-        Ok(Json::Fields(Fields(fields)))
     }
 }

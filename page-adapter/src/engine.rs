@@ -3,7 +3,8 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use js_sys::{Array, Function};
+use futures_util::future::LocalBoxFuture;
+use js_sys::{Array, Function, Promise};
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::deliver::{Stored, resource_of};
 use longhaul_browser::driver::Driver;
@@ -12,12 +13,12 @@ use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::node::{Host, Node};
 use longhaul_browser::work::FullUrls;
 use longhaul_browser::{trace, translate};
-use longhaul_core::json::{self, FromJson, Json, ToJson};
+use longhaul_core::json::{self, FromJson, ToJson};
 use longhaul_core::{Command, Download, JobId, Snapshot, Spec, Table, plan};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{Blob, Headers, Response};
+use wasm_bindgen_futures::{future_to_promise, spawn_local};
+use web_sys::Headers;
 
 use crate::error::PageError;
 use crate::host::{Notice, PageHost};
@@ -62,198 +63,179 @@ impl Shown {
     }
 }
 
-/// By way of text, which the engine of the browser reads faster than fields could be set one by one.
+/// By way of text, as it is stored and exported: one form for everything that has one.
 fn to_js(value: &dyn ToJson) -> JsValue {
     parse_text(&json::write(value))
 }
 
 /// A value whose types `js/index.js` has checked.
-fn from_js<T: FromJson>(value: JsValue) -> Result<T, JsValue> {
-    let json: Json = serde_wasm_bindgen::from_value(value)?;
-    T::from_json(json).map_err(|_| JsError::new("index.js and page_bg.wasm do not fit").into())
+fn from_js<T: FromJson>(value: &JsValue) -> Result<T, PageError> {
+    let text = js_sys::JSON::stringify(value).map_err(|_| PageError::Misfit)?;
+    json::read(&String::from(text)).map_err(|_| PageError::Misfit)
 }
 
 fn parse_text(text: &str) -> JsValue {
     js_sys::JSON::parse(text).unwrap_or(JsValue::NULL)
 }
 
+/// Sets work going. The work is boxed and its errors become JavaScript's here, in one place: an exported `async`
+/// method of each would be compiled with a promise's whole machinery around it.
+fn promise(work: impl Future<Output = Result<JsValue, PageError>> + 'static) -> Promise {
+    let work: LocalBoxFuture<'static, Result<JsValue, PageError>> = Box::pin(work);
+    future_to_promise(async move { Ok(work.await?) })
+}
+
 #[wasm_bindgen]
 impl Engine {
-    /// Opens the stores and looks after everything that is under way. `options` are those of `js/options.js`,
-    /// `registration` the service worker's, where there is one.
-    pub async fn open(
-        options: JsValue,
-        registration: JsValue,
-        emit: Function,
-    ) -> Result<Engine, JsValue> {
+    /// Opens the stores and looks after everything that is under way; an `Engine`. `options` are those of
+    /// `js/options.js`, `registration` the service worker's, where there is one.
+    pub fn open(options: JsValue, registration: JsValue, emit: Function) -> Promise {
         trace::install();
-        let options: Options = from_js(options)?;
-        let setup = options.setup();
-        let worker = WorkerLink::new(&setup.name, registration_of(registration));
-        let node = Node::new(setup, PageHost::new(worker));
-        node.store.open().await.map_err(PageError::from)?;
-        let inner = Rc::new(Inner {
-            node,
-            emit,
-            drivers: RefCell::default(),
-            shown: RefCell::default(),
-            refreshing: RefCell::default(),
-            listeners: RefCell::default(),
-            closed: Cell::default(),
-        });
-        inner.listen();
-        for download in inner.node.list().await.map_err(PageError::from)? {
-            inner.show(&download);
-        }
-        spawn_local(inner.clone().reconcile());
-        Ok(Self(inner))
+        promise(async move {
+            let options: Options = from_js(&options)?;
+            let setup = options.setup();
+            let worker = WorkerLink::new(&setup.name, registration_of(registration));
+            let node = Node::new(setup, PageHost::new(worker));
+            node.store.open().await?;
+            let inner = Rc::new(Inner {
+                node,
+                emit,
+                drivers: RefCell::default(),
+                shown: RefCell::default(),
+                refreshing: RefCell::default(),
+                listeners: RefCell::default(),
+                closed: Cell::default(),
+            });
+            inner.listen();
+            for download in inner.node.list().await? {
+                inner.show(&download);
+            }
+            spawn_local(inner.clone().reconcile());
+            Ok(Self(inner).into())
+        })
     }
 
-    /// Asks for a download. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
-    pub async fn request(&self, spec: JsValue, headers: JsValue) -> Result<JsValue, JsValue> {
-        let inner = &self.0;
-        let mut spec: Spec = from_js(spec)?;
-        let headers: Option<Headers> = headers.dyn_into().ok();
-        spec.headers = headers.is_some();
-        let spec = spec.validated().map_err(PageError::from)?;
-        let full = FullUrls {
-            urls: spec
-                .resources
-                .iter()
-                .map(|resource| resource.url.clone())
-                .collect(),
-            icons: spec.icons.clone(),
-        };
-        let links = json::write(&full);
-        let id = spec.id.clone();
-        inner.node.look(&id).await.map_err(PageError::from)?;
-        let spec = Box::new(spec);
-        let download = inner
-            .node
-            .command(&id, Command::Request(spec), Some(links))
-            .await
-            .map_err(PageError::from)?;
-        if let Some(headers) = headers {
-            inner
-                .node
-                .host
-                .headers
-                .borrow_mut()
-                .insert(id.clone(), headers);
-        }
-        inner.drive(&id);
-        Ok(inner.snapshot_of(&download))
+    /// Asks for a download; its snapshot. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
+    pub fn request(&self, spec: JsValue, headers: JsValue) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move { inner.request(&spec, headers.dyn_into().ok()).await })
     }
 
     /// The snapshot of a download, undefined where nothing was requested.
-    pub async fn snapshot(&self, id: &str) -> Result<JsValue, JsValue> {
-        let download = self.0.node.look(id).await.map_err(PageError::from)?;
-        Ok(self.0.snapshot_of(&download))
+    pub fn snapshot(&self, id: String) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move { Ok(inner.snapshot_of(&inner.node.look(&id).await?)) })
     }
 
-    /// The snapshots of all downloads.
-    pub async fn list(&self) -> Result<Array, JsValue> {
-        let downloads = self.0.node.list().await.map_err(PageError::from)?;
-        let snapshots = downloads
-            .iter()
-            .map(|download| self.0.snapshot_of(download));
-        Ok(snapshots
-            .filter(|snapshot| !snapshot.is_undefined())
-            .collect())
+    /// The snapshots of all downloads, a list.
+    pub fn list(&self) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            let list = Array::new();
+            for download in inner.node.list().await? {
+                let snapshot = inner.snapshot_of(&download);
+                if !snapshot.is_undefined() {
+                    list.push(&snapshot);
+                }
+            }
+            Ok(list.into())
+        })
     }
 
     /// Aborts the attempt that runs, and waits until nothing is left of it.
-    pub async fn abort(&self, id: &str) -> Result<(), JsValue> {
-        self.0.end(id, Command::Abort).await
+    pub fn abort(&self, id: String) -> Promise {
+        self.end(id, Command::Abort)
     }
 
     /// Removes the bytes, and waits until they are gone.
-    pub async fn remove(&self, id: &str) -> Result<(), JsValue> {
-        self.0.end(id, Command::Remove).await
+    pub fn remove(&self, id: String) -> Promise {
+        self.end(id, Command::Remove)
     }
 
     /// Tries again.
-    pub async fn retry(&self, id: &str) -> Result<(), JsValue> {
-        let inner = &self.0;
-        inner.node.look(id).await.map_err(PageError::from)?;
-        inner
-            .node
-            .command(id, Command::Retry, None)
-            .await
-            .map_err(PageError::from)?;
-        inner.drive(id);
-        Ok(())
+    pub fn retry(&self, id: String) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            inner.node.look(&id).await?;
+            inner.node.command(&id, Command::Retry, None).await?;
+            inner.drive(&id);
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// Removes bytes and history.
-    pub async fn forget(&self, id: &str) -> Result<(), JsValue> {
-        let inner = &self.0;
-        inner.end(id, Command::Remove).await?;
-        loop {
-            let download = inner.node.load(id).await.map_err(PageError::from)?;
-            match inner.node.store.forget(id, download.seq).await {
-                Ok(()) => break,
-                // Somebody appended meanwhile: what that was is removed, too.
-                Err(AppendError::Conflict { .. }) => inner.end(id, Command::Remove).await?,
-                Err(AppendError::Store(error)) => return Err(PageError::from(error).into()),
+    pub fn forget(&self, id: String) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            loop {
+                inner.end(&id, Command::Remove).await?;
+                let download = inner.node.load(&id).await?;
+                match inner.node.store.forget(&id, download.seq).await {
+                    Ok(()) => break,
+                    // Somebody appended meanwhile: what that was is removed, too.
+                    Err(AppendError::Conflict { .. }) => {}
+                    Err(AppendError::Store(error)) => return Err(error.into()),
+                }
             }
-        }
-        inner.node.host.headers.borrow_mut().remove(id);
-        inner.node.host.changed(id);
-        Ok(())
+            inner.node.host.headers.borrow_mut().remove(&id);
+            inner.node.host.changed(&id);
+            Ok(JsValue::UNDEFINED)
+        })
     }
 
     /// The bytes of a resource as a Blob.
-    pub async fn blob(&self, id: &str, url: Option<String>) -> Result<Blob, JsValue> {
-        let stored = self.0.stored(id, url).await?;
-        Ok(self.0.node.blob(&stored).await.map_err(PageError::from)?)
+    pub fn blob(&self, id: String, url: Option<String>) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            let stored = inner.stored(&id, url).await?;
+            Ok(inner.node.blob(&stored).await?.into())
+        })
     }
 
     /// The bytes of a resource as a streaming Response.
-    pub async fn response(&self, id: &str, url: Option<String>) -> Result<Response, JsValue> {
-        let stored = self.0.stored(id, url).await?;
-        Ok(self
-            .0
-            .node
-            .response(&stored, None)
-            .await
-            .map_err(PageError::from)?)
+    pub fn response(&self, id: String, url: Option<String>) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            let stored = inner.stored(&id, url).await?;
+            Ok(inner.node.response(&stored, None).await?.into())
+        })
     }
 
-    /// What is stored for a URL, or undefined.
+    /// What is stored for a URL, a Response or undefined.
     #[wasm_bindgen(js_name = match)]
-    pub async fn find(&self, url: &str) -> Result<JsValue, JsValue> {
-        match self.0.node.find(url).await.map_err(PageError::from)? {
-            Some(stored) => Ok(self
-                .0
-                .node
-                .response(&stored, None)
-                .await
-                .map_err(PageError::from)?
-                .into()),
-            None => Ok(JsValue::UNDEFINED),
-        }
+    pub fn find(&self, url: String) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            match inner.node.find(&url).await? {
+                Some(stored) => Ok(inner.node.response(&stored, None).await?.into()),
+                None => Ok(JsValue::UNDEFINED),
+            }
+        })
     }
 
-    /// Entries as objects: of one download after a number, or of all.
-    pub async fn history(
-        &self,
-        id: Option<String>,
-        after: f64,
-        limit: Option<u32>,
-    ) -> Result<Array, JsValue> {
-        let texts = self.0.texts(id.as_deref(), after, limit).await?;
-        Ok(texts.iter().map(|text| parse_text(text)).collect())
+    /// Entries as a list of objects: of one download after a number, or of all.
+    pub fn history(&self, id: Option<String>, after: f64, limit: Option<u32>) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            let list = Array::new();
+            for text in inner.texts(id.as_deref(), after, limit).await? {
+                list.push(&parse_text(&text));
+            }
+            Ok(list.into())
+        })
     }
 
     /// All entries as they are stored, one a line.
-    pub async fn export(&self) -> Result<String, JsValue> {
-        let mut ndjson = String::new();
-        for text in self.0.texts(None, 0.0, None).await? {
-            ndjson.push_str(&text);
-            ndjson.push('\n');
-        }
-        Ok(ndjson)
+    pub fn export(&self) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            let mut ndjson = String::new();
+            for text in inner.texts(None, 0.0, None).await? {
+                ndjson.push_str(&text);
+                ndjson.push('\n');
+            }
+            Ok(ndjson.into())
+        })
     }
 
     /// Lets go of everything: other tabs take over what this one ran.
@@ -266,7 +248,43 @@ impl Engine {
     }
 }
 
+impl Engine {
+    fn end(&self, id: String, command: Command) -> Promise {
+        let inner = Rc::clone(&self.0);
+        promise(async move {
+            inner.end(&id, command).await?;
+            Ok(JsValue::UNDEFINED)
+        })
+    }
+}
+
 impl Inner {
+    async fn request(
+        self: &Rc<Self>,
+        spec: &JsValue,
+        headers: Option<Headers>,
+    ) -> Result<JsValue, PageError> {
+        let mut spec: Spec = from_js(spec)?;
+        spec.headers = headers.is_some();
+        let spec = spec.validated()?;
+        let urls = spec.resources.iter();
+        let full = FullUrls {
+            urls: urls.map(|resource| resource.url.clone()).collect(),
+            icons: spec.icons.clone(),
+        };
+        let links = json::write(&full);
+        let id = spec.id.clone();
+        self.node.look(&id).await?;
+        let request = Command::Request(Box::new(spec));
+        let download = self.node.command(&id, request, Some(links)).await?;
+        if let Some(headers) = headers {
+            let mut all = self.node.host.headers.borrow_mut();
+            all.insert(id.clone(), headers);
+        }
+        self.drive(&id);
+        Ok(self.snapshot_of(&download))
+    }
+
     fn listen(self: &Rc<Self>) {
         let heard = Rc::downgrade(self);
         let hear = move |download: Option<String>| {
@@ -506,18 +524,15 @@ impl Inner {
     }
 
     /// Carries out a command that ends something, and waits until its effects are done, by whichever tab owns them.
-    async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), JsValue> {
-        self.node
-            .command(id, command, None)
-            .await
-            .map_err(PageError::from)?;
+    async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), PageError> {
+        self.node.command(id, command, None).await?;
         if let Some(driver) = self.drivers.borrow().get(id) {
             driver.poke();
         }
         if let Some(driver) = Driver::new(Rc::clone(&self.node), id) {
             driver.run().await;
         }
-        self.node.sweep().await.map_err(PageError::from)?;
+        self.node.sweep().await?;
         Ok(())
     }
 

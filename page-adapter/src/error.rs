@@ -1,10 +1,10 @@
 //! Errors for JavaScript: plain objects `{code, message, data?}` that `js/index.js` turns into a `LonghaulError`.
 
 use longhaul_browser::events::StoreError;
-use longhaul_browser::js::set;
 use longhaul_browser::node::CommitError;
 use longhaul_browser::parts::PartError;
 use longhaul_core::{Download, InvalidSpec, State};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 use wasm_bindgen::JsValue;
 
 /// Why a call failed, by the codes of the contract.
@@ -22,6 +22,9 @@ pub(crate) enum PageError {
     /// The download has several resources and no URL was given.
     #[error("this download has {0} resources: say which by its URL")]
     Ambiguous(usize),
+    /// What came in is not what `js/index.js` hands over.
+    #[error("index.js and page_bg.wasm do not fit: serve both from the same build")]
+    Misfit,
 }
 
 impl From<StoreError> for PageError {
@@ -54,6 +57,7 @@ impl PageError {
             },
             Self::Withheld(_) => "not-available",
             Self::Ambiguous(_) => "ambiguous-resource",
+            Self::Misfit => "bug",
         }
     }
 
@@ -69,17 +73,57 @@ impl PageError {
     }
 }
 
+/// What `js/index.js` turns into a `LonghaulError`.
+///
+/// Written as maps: for the names of a struct's fields `serde-wasm-bindgen` keeps a hash table, which would weigh two
+/// kilobytes and pay only where the same fields are written thousands of times.
+struct Thrown<'a> {
+    code: &'static str,
+    message: &'a str,
+    data: Option<Data<'a>>,
+}
+
+struct Data<'a> {
+    field: &'a str,
+}
+
+impl Serialize for Thrown<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("code", self.code)?;
+        map.serialize_entry("message", self.message)?;
+        if let Some(data) = &self.data {
+            map.serialize_entry("data", data)?;
+        }
+        map.end()
+    }
+}
+
+impl Serialize for Data<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(Some(1))?;
+        map.serialize_entry("field", self.field)?;
+        map.end()
+    }
+}
+
 impl From<PageError> for JsValue {
     fn from(error: PageError) -> Self {
-        let object = js_sys::Object::new();
-        set(&object, "code", &error.code().into());
-        set(&object, "message", &error.to_string().into());
-        if let PageError::InvalidSpec(invalid) = &error {
-            let data = js_sys::Object::new();
-            set(&data, "field", &invalid.field.as_str().into());
-            set(&object, "data", &data);
-        }
-        object.into()
+        let data = match &error {
+            PageError::InvalidSpec(invalid) => Some(Data {
+                field: &invalid.field,
+            }),
+            _ => None,
+        };
+        let thrown = Thrown {
+            code: error.code(),
+            message: &error.to_string(),
+            data,
+        };
+        // What cannot be told is `bug` to `js/index.js`; strings always can.
+        thrown
+            .serialize(&serde_wasm_bindgen::Serializer::json_compatible())
+            .unwrap_or(Self::UNDEFINED)
     }
 }
 
@@ -110,7 +154,8 @@ mod tests {
             message: "gone".into(),
             resource: None,
         };
-        let cases: [(PageError, &str, &str); 14] = [
+        let cases: [(PageError, &str, &str); 15] = [
+            (PageError::Misfit, "bug", "same build"),
             (invalid.into(), "invalid-spec", "`id`"),
             (
                 CommitError::from(Rejection::SpecConflict).into(),

@@ -1,6 +1,7 @@
 //! `cargo xtask dist`: the JavaScript package, built and measured.
 
 mod files;
+mod order;
 mod script;
 pub(crate) mod sizes;
 mod wasm;

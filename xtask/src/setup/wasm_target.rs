@@ -54,6 +54,10 @@ impl WasmCompiler {
         let mut command = self.cargo("build");
         command.args(["--profile", "wasm"]);
         command.env("CARGO_ENCODED_RUSTFLAGS", without_paths_of_this_machine());
+        if self == Self::Own && own_has_source() {
+            // Only `build_to_ship` needs it, but crates that look at it are built anew whenever it changes.
+            command.env("RUSTC_BOOTSTRAP", "1");
+        }
         command
     }
 
@@ -65,9 +69,7 @@ impl WasmCompiler {
             if !own_has_source() {
                 return command;
             }
-            command
-                .env("RUSTC_BOOTSTRAP", "1")
-                .arg("-Zbuild-std=std,panic_abort");
+            command.arg("-Zbuild-std=std,panic_abort");
         }
         let mut flags = without_paths_of_this_machine();
         for flag in SMALL {
