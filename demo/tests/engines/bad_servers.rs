@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use longhaul_demo::{Generated, changed};
 use serde_json::json;
 
-use crate::model::{BLANK, MIB};
+use crate::model::{BLANK, MIB, check_transport};
 use crate::suite::{Cell, Suite};
 use crate::support::engine::Engine;
 use crate::support::page::Page;
@@ -90,6 +90,18 @@ fn wrong_answers() -> Vec<Case> {
             End::Failed("bad-status"),
         ),
         wrong(
+            "206 with another range across",
+            "wrongRange=1",
+            End::Failed("bad-status"),
+        )
+        .across(),
+        wrong(
+            "206 with another total across",
+            "wrongTotal=1",
+            End::Failed("changed"),
+        )
+        .across(),
+        wrong(
             "206 with another total",
             "wrongTotal=1",
             End::Failed("changed"),
@@ -105,9 +117,6 @@ fn wrong_answers() -> Vec<Case> {
             End::Whole,
         )
         .hashed(),
-        wrong("412", "status=412", End::Failed("changed")),
-        wrong("416", "status=416", End::Failed("changed")),
-        wrong("416, once", "status=416&times=1", End::Whole).hashed(),
         wrong(
             "a shorter body",
             "wrongLength=shorter",
@@ -121,6 +130,14 @@ fn wrong_answers() -> Vec<Case> {
         ),
         wrong("a longer body", "extra=5", End::Failed("truncated")),
         wrong("a longer body, once", "extra=5&times=1", End::Whole).hashed(),
+    ]
+}
+
+fn refusals() -> Vec<Case> {
+    vec![
+        wrong("412", "status=412", End::Failed("changed")),
+        wrong("416", "status=416", End::Failed("changed")),
+        wrong("416, once", "status=416&times=1", End::Whole).hashed(),
     ]
 }
 
@@ -163,13 +180,16 @@ fn encodings_and_headers() -> Vec<Case> {
 }
 
 pub(crate) fn announce(suite: &mut Suite) {
+    suite.for_each_engine("wrong answers", async |world: &mut World, cell: &Cell| {
+        run_all(world, cell, &wrong_answers()).await
+    });
     suite
-        .for_each_engine("wrong answers", async |world: &mut World, cell: &Cell| {
-            run_all(world, cell, &wrong_answers()).await
+        .for_each_engine("412 and 416", async |world: &mut World, cell: &Cell| {
+            run_all(world, cell, &refusals()).await
         })
         .except(
             Engine::Chromium,
-            "Chromium itself asks again for minutes; e2e_faults has what its jobs do with each",
+            "Chromium's jobs repeat such requests for 100 s before they fail: four times, here",
         );
     suite.for_each_engine(
         "files that change",
@@ -239,7 +259,15 @@ async fn run(world: &World, page: &Page, case: &Case) -> Result<()> {
         }
     };
     checked.with_context(|| format!("ended as {snapshot:?}"))?;
-    page.history(id).await?.check()
+    let history = page.history(id).await?;
+    history.check()?;
+    let mut tries = history.0.iter().filter(|entry| entry.kind() == "started");
+    if let Some(first) = tries.next() {
+        check_transport(world.browser.engine(), &first.event)?;
+    }
+    let refused = tries.find(|entry| entry.event["why"] == "refused");
+    ensure!(refused.is_none(), "the browser refused a job: {refused:?}");
+    Ok(())
 }
 
 async fn check_available(page: &Page, id: &str, url: &str, file: &Generated) -> Result<()> {

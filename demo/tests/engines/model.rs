@@ -76,7 +76,11 @@ pub(crate) fn check_course(engine: Engine, history: &History) -> Result<()> {
     history.check()?;
     let course = history.course();
     ensure!(course == ["requested", "started", "success"], "{course:?}");
-    let started = &history.only("started")?.event;
+    check_transport(engine, &history.only("started")?.event)
+}
+
+/// Demands that a try goes the way that the engine has, and says why.
+pub(crate) fn check_transport(engine: Engine, started: &Value) -> Result<()> {
     let (transport, why) = if engine.has_background_fetch() {
         ("background-fetch", "preferred")
     } else {

@@ -47,6 +47,10 @@ pub(super) fn capabilities(profile: &Path, extra: &[&str]) -> Result<Capabilitie
     for argument in fixed.iter().chain(extra) {
         capabilities.add_arg(argument)?;
     }
+    // By default a page may start one background job by itself; a second one without a person's gesture is refused, and from then on
+    // every one, gesture or not.
+    let allowed = json!({ "profile.default_content_setting_values.automatic_downloads": 1 });
+    capabilities.add_experimental_option("prefs", allowed)?;
     capabilities.set_browser_log_level(LoggingPrefsLogLevel::All)?;
     Ok(capabilities.into())
 }
