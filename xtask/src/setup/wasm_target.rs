@@ -62,7 +62,7 @@ impl WasmCompiler {
     }
 
     /// `cargo build` of what ships: where the sources of the standard library are there, it is built for size, too,
-    /// and a panic is a trap without a message, whose text and formatting would weigh a tenth of the package.
+    /// and a panic is a trap without a message, whose text and formatting would make the package a seventh larger.
     pub(crate) fn build_to_ship(self) -> Command {
         let mut command = self.build();
         if self == Self::Own {
@@ -159,7 +159,7 @@ fn look_for_source() {
             .status();
     }
     if !own_has_source() {
-        println!("setup: they cannot be had here, so the package will be a tenth larger.");
+        println!("setup: they cannot be had here, so the package will be a seventh larger.");
     }
 }
 
