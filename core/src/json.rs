@@ -2,7 +2,7 @@
 //!
 //! A text is read into a [`Json`] tree, and types are made of the tree; types write themselves as
 //! text directly. The derived implementations of serde read every type through every format by
-//! code of its own; they were a third of the whole package. Here a type costs a line for each of
+//! code of its own; they were a quarter of the wasm. Here a type costs a line for each of
 //! its fields, and the reader is there once.
 //!
 //! What is read and what is refused is that of strict JSON ([RFC 8259]). Types are strict, too: a
