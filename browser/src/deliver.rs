@@ -5,8 +5,10 @@ use wasm_bindgen::JsValue;
 use web_sys::{Blob, Headers, Response, ResponseInit};
 
 use crate::js::Exception;
-use crate::node::{CommitError, Host, Node};
+use crate::node::{CommitError, Node};
 use crate::parts::{PartError, Range};
+use crate::platform::Platform;
+use crate::web::{Host, Web};
 
 /// A stored file, with where it ends.
 #[derive(Debug, Clone)]
@@ -17,7 +19,7 @@ pub struct Stored {
     pub size: u64,
 }
 
-impl<H: Host> Node<H> {
+impl<P: Platform> Node<P> {
     /// The first available download's file that a URL means, if its bytes are all there.
     pub async fn find(&self, url: &str) -> Result<Option<Stored>, CommitError> {
         for download in self.list().await? {
@@ -48,7 +50,7 @@ impl<H: Host> Node<H> {
         let size = match file.size {
             Some(size) => size,
             None => self
-                .parts
+                .platform
                 .list(&file.key())
                 .await?
                 .iter()
@@ -61,10 +63,13 @@ impl<H: Host> Node<H> {
             size,
         }))
     }
+}
 
+impl<H: Host> Node<Web<H>> {
     /// The bytes of a stored file as a Blob made of the parts' Blobs; none is read.
     pub async fn blob(&self, stored: &Stored) -> Result<Blob, PartError> {
         let blob = self
+            .platform
             .parts
             .compose_blob(&stored.file.key(), stored.size)
             .await?;
@@ -89,6 +94,7 @@ impl<H: Host> Node<H> {
         };
         let wanted = range.unwrap_or(whole);
         let body = self
+            .platform
             .parts
             .compose_stream(&stored.file.key(), wanted.start, wanted.end())
             .await?;

@@ -11,7 +11,7 @@ use web_sys::{
 };
 
 use crate::js::set;
-use crate::net::{now_ms, sleep};
+use crate::net::now_ms;
 
 /// Counts the bytes of one transfer.
 pub struct Meter {
@@ -20,12 +20,12 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter at zero.
+    /// A meter at zero. Times are in milliseconds since 1970.
     #[must_use]
-    pub fn new() -> Rc<Self> {
+    pub fn new(now: u64) -> Rc<Self> {
         Rc::new(Self {
             bytes: Cell::new(0),
-            moved_at: Cell::new(now_ms()),
+            moved_at: Cell::new(now),
         })
     }
 
@@ -35,20 +35,16 @@ impl Meter {
         self.bytes.get()
     }
 
-    fn add(&self, bytes: u64) {
-        self.bytes.set(self.bytes.get() + bytes);
-        self.moved_at.set(now_ms());
+    /// Counts bytes that came now.
+    pub fn add(&self, bytes: u64, now: u64) {
+        self.bytes.set(self.bytes.get().saturating_add(bytes));
+        self.moved_at.set(now);
     }
 
-    /// Waits until nothing has come for `after_ms` milliseconds. A silent connection is reported by no browser.
-    pub async fn stalled(&self, after_ms: u64) {
-        loop {
-            let idle = now_ms().saturating_sub(self.moved_at.get());
-            if idle >= after_ms {
-                return;
-            }
-            sleep(u32::try_from(after_ms - idle).unwrap_or(u32::MAX)).await;
-        }
+    /// For how many milliseconds nothing has come. A silent connection is reported by no browser.
+    #[must_use]
+    pub fn idle_ms(&self, now: u64) -> u64 {
+        now.saturating_sub(self.moved_at.get())
     }
 }
 
@@ -68,7 +64,7 @@ impl Metered {
     ) -> Result<Self, JsValue> {
         let transform = Closure::<dyn FnMut(Uint8Array, TransformStreamDefaultController)>::new(
             move |chunk: Uint8Array, controller: TransformStreamDefaultController| {
-                meter.add(chunk.byte_length().into());
+                meter.add(chunk.byte_length().into(), now_ms());
                 moved();
                 // A stream that was cancelled meanwhile takes no more, and says so to the sender itself.
                 let _ = controller.enqueue_with_chunk(&chunk);

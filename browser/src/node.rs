@@ -8,36 +8,14 @@ use std::rc::Rc;
 
 use longhaul_core::json;
 use longhaul_core::{
-    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
-    Origin, Policy, Preference, Range, Rejection, Rest, Role, Signal, State, Table, Witness,
-    decide, evolve,
+    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, Origin,
+    Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide, evolve,
 };
-use web_sys::Headers;
 
-use crate::background_fetch::{BackgroundFetchManager, BackgroundFetchRegistration};
-use crate::events::{Append, AppendError, EventStore, IndexedDb, Links, StoreError};
-use crate::net::{now_ms, online};
-use crate::parts::{PartError, PartStore};
+use crate::events::{Append, AppendError, EventStore, Links, StoreError};
+use crate::parts::{PartError, Range as PartRange};
+use crate::platform::Platform;
 use crate::translate;
-
-/// What a node needs of the context it runs in.
-// Futures are not `Send` anywhere in a browser.
-#[allow(async_fn_in_trait)]
-pub trait Host {
-    /// Which side this is.
-    fn role(&self) -> Role;
-    /// The history of a download grew: everyone should read again.
-    fn changed(&self, download: &str);
-    /// Figures newer than the history.
-    fn live(&self, download: &str, downloaded: u64, stored: u64);
-    /// The headers that requests of a download carry, where this context has been given any.
-    fn headers(&self, download: &str) -> Option<Headers>;
-    /// Whether background jobs can be started from here, and where running ones can be looked up.
-    async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
-    /// Registrations whose completion the worker is handling now. Answered only after every completion that was under
-    /// way when it was asked has been named or accounted for.
-    async fn handling(&self) -> Vec<String>;
-}
 
 /// How a node was set up.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,28 +61,22 @@ struct Known {
 }
 
 /// One context at work on the shared stores.
-pub struct Node<H> {
+pub struct Node<P> {
     /// How it was set up.
     pub setup: Setup,
-    /// What it needs of its context.
-    pub host: H,
-    /// The histories.
-    pub store: IndexedDb,
-    /// The parts at rest.
-    pub parts: PartStore,
+    /// The context it runs in.
+    pub platform: P,
     known: RefCell<Table<String, Known>>,
 }
 
-impl<H: Host> Node<H> {
-    /// A node over the stores of this name.
+impl<P: Platform> Node<P> {
+    /// A node in this context.
     #[must_use]
-    pub fn new(setup: Setup, host: H) -> Rc<Self> {
+    pub fn new(setup: Setup, platform: P) -> Rc<Self> {
         Rc::new(Self {
-            store: IndexedDb::new(&setup.name),
-            parts: PartStore::new(&setup.name),
             known: RefCell::default(),
             setup,
-            host,
+            platform,
         })
     }
 
@@ -116,7 +88,7 @@ impl<H: Host> Node<H> {
 
     /// The state of a download: the fold of its history, of which only what is new is read.
     pub async fn load(&self, id: &str) -> Result<Download, StoreError> {
-        let Some(head) = self.store.head(id).await? else {
+        let Some(head) = self.platform.store().head(id).await? else {
             self.known.borrow_mut().remove(id);
             return Ok(Download::new(id));
         };
@@ -131,12 +103,12 @@ impl<H: Host> Node<H> {
             _ => Download::new(id),
         };
         let after = download.seq;
-        for row in self.store.read(id, after, None).await? {
+        for row in self.platform.store().read(id, after, None).await? {
             download.apply(Entry::decode(&row.text).as_ref());
         }
         if after > 0 && head_text(&download) != head.state {
             // Not the history that was read before: from the beginning, then.
-            let rows = self.store.read(id, 0, None).await?;
+            let rows = self.platform.store().read(id, 0, None).await?;
             download = Download::fold(id, rows.iter().map(|row| row.text.as_str()));
         }
         // The log can be ahead of the head only between two reads, and behind it only where entries are gone.
@@ -167,7 +139,7 @@ impl<H: Host> Node<H> {
         input: Option<Input>,
         links: Option<String>,
     ) -> Result<Option<Committed>, CommitError> {
-        let now = now_ms();
+        let now = self.platform.now_ms();
         let events = match input {
             Some(input) => decide(&download, now, input)?,
             None => Vec::new(),
@@ -176,11 +148,11 @@ impl<H: Host> Node<H> {
             return Ok(Some(Committed { download, events }));
         }
         let (append, next) = self.batch(&download, now, &events, links);
-        match self.store.append(&append).await {
+        match self.platform.store().append(&append).await {
             Ok(()) => {
                 self.remember(append.head, &next);
                 if !events.is_empty() {
-                    self.host.changed(&next.id);
+                    self.platform.changed(&next.id);
                 }
                 Ok(Some(Committed {
                     download: next,
@@ -215,7 +187,7 @@ impl<H: Host> Node<H> {
         events: &[Event],
         links: Option<String>,
     ) -> (Append, Download) {
-        let origin = match self.host.role() {
+        let origin = match self.platform.role() {
             Role::Page => Origin::Page,
             Role::Worker => Origin::ServiceWorker,
         };
@@ -251,11 +223,8 @@ impl<H: Host> Node<H> {
     /// What can be observed but for what is at rest, which is to be looked at afterwards: a completion that is named
     /// here may store parts until then, but not the other way round.
     pub async fn witness_without_rest(&self, download: &Download) -> Witness {
-        let (background, manager) = self.host.background().await;
-        let jobs = match &manager {
-            Some(manager) => self.jobs(manager, Some(&download.id)).await,
-            None => Vec::new(),
-        };
+        let background = self.platform.background().await;
+        let jobs = self.jobs(Some(&download.id)).await;
         let current = download
             .state
             .transfer()
@@ -263,7 +232,7 @@ impl<H: Host> Node<H> {
         let absent = current.is_some_and(|id| !jobs.iter().any(|job| job.registration == *id));
         // An absent job is not a lost one: its completion may be under way.
         let handling = if absent {
-            self.host.handling().await
+            self.platform.handling().await
         } else {
             Vec::new()
         };
@@ -280,11 +249,8 @@ impl<H: Host> Node<H> {
         let mut rest = Rest::new();
         for key in keys {
             if !rest.contains_key(key) {
-                let ranges = self.parts.list(key).await?;
-                let ranges = ranges
-                    .iter()
-                    .map(|range| Range::new(range.start, range.len))
-                    .collect();
+                let ranges = self.platform.list(key).await?;
+                let ranges = ranges.iter().map(PartRange::to_core).collect();
                 rest.insert(key.clone(), ranges);
             }
         }
@@ -313,9 +279,9 @@ impl<H: Host> Node<H> {
     fn context(&self, id: &str, background: Background) -> Context {
         Context {
             name: self.setup.name.clone(),
-            role: self.host.role(),
-            offline: !online(),
-            headers: self.host.headers(id).is_some(),
+            role: self.platform.role(),
+            offline: !self.platform.online(),
+            headers: self.platform.has_headers(id),
             background,
             preference: self.setup.preference,
             policy: self.setup.policy.clone(),
@@ -323,16 +289,11 @@ impl<H: Host> Node<H> {
     }
 
     /// The jobs of this name that the browser knows: of one download, or of all.
-    pub async fn jobs(&self, manager: &BackgroundFetchManager, download: Option<&str>) -> Vec<Job> {
+    pub async fn jobs(&self, download: Option<&str>) -> Vec<Job> {
         let mut jobs = Vec::new();
-        // Where the browser does not answer, there is nothing to be seen.
-        for id in manager.get_ids().await.unwrap_or_default() {
-            let ours = JobId::parse(&id).filter(|id| id.name == self.setup.name);
-            if ours.is_none_or(|id| download.is_some_and(|download| id.download != download)) {
-                continue;
-            }
-            if let Some(registration) = self.registration(manager, &id).await
-                && let Some((_, job)) = translate::job(&registration.state(), &self.setup.name)
+        for state in self.platform.jobs().await {
+            if let Some((id, job)) = translate::job(&state, &self.setup.name)
+                && download.is_none_or(|download| id.download == download)
             {
                 jobs.push(job);
             }
@@ -340,19 +301,10 @@ impl<H: Host> Node<H> {
         jobs
     }
 
-    /// A running job by its id.
-    pub async fn registration(
-        &self,
-        manager: &BackgroundFetchManager,
-        id: &str,
-    ) -> Option<BackgroundFetchRegistration> {
-        manager.get(id).await.ok().flatten()
-    }
-
     /// The states of all downloads, from their heads; a head that cannot be read costs a fold of its history.
     pub async fn list(&self) -> Result<Vec<Download>, StoreError> {
         let mut downloads = Vec::new();
-        for head in self.store.heads().await? {
+        for head in self.platform.store().heads().await? {
             let state = json::read::<Download>(&head.state)
                 .ok()
                 .filter(|download| download.seq == head.seq && download.id == head.download);
@@ -373,7 +325,7 @@ impl<H: Host> Node<H> {
             .collect();
         for key in keys {
             if !others.iter().any(|download| refers_to(download, key)) {
-                self.parts.delete(key).await?;
+                self.platform.delete(key).await?;
             }
         }
         Ok(())
@@ -382,7 +334,7 @@ impl<H: Host> Node<H> {
     /// Deletes every file that no download refers to. The files are listed before the downloads are read: one that is
     /// begun meanwhile is not among them.
     pub async fn sweep(&self) -> Result<(), CommitError> {
-        let files = self.parts.files().await?;
+        let files = self.platform.files().await?;
         if files.is_empty() {
             return Ok(());
         }
@@ -390,7 +342,7 @@ impl<H: Host> Node<H> {
         for key in files {
             if !downloads.iter().any(|download| refers_to(download, &key)) {
                 tracing::info!("removed bytes that belong to no download");
-                self.parts.delete(&key).await?;
+                self.platform.delete(&key).await?;
             }
         }
         Ok(())

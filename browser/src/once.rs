@@ -42,6 +42,12 @@ impl<T> Sender<T> {
         slot.borrow_mut().value = Some(value);
         Ok(())
     }
+
+    /// Whether anybody still waits.
+    #[must_use]
+    pub fn is_wanted(&self) -> bool {
+        self.0.strong_count() > 0
+    }
 }
 
 impl<T> Drop for Sender<T> {

@@ -34,6 +34,12 @@ impl Range {
     pub fn end(&self) -> u64 {
         self.start + self.len
     }
+
+    /// The same run, as the core calls it.
+    #[must_use]
+    pub fn to_core(&self) -> longhaul_core::Range {
+        longhaul_core::Range::new(self.start, self.len)
+    }
 }
 
 /// Why the part store could not do it.

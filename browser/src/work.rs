@@ -1,119 +1,58 @@
-//! The work itself: asking servers, fetching and harvesting parts, hashing. Nothing here decides; every outcome is
-//! plain data for the core.
+//! The work itself: asking servers, fetching and harvesting parts. Nothing here decides; every outcome is plain data
+//! for the core.
 
 use std::rc::Rc;
 
-use futures_util::future::join_all;
-use longhaul_core::json::{self, Fields, FromJson, Json, Object, ToJson, Unreadable};
-use longhaul_core::{Download, Fault, File, PartRequest, measure};
-use wasm_bindgen::JsCast;
-use wasm_bindgen_futures::JsFuture;
-use web_sys::{AbortSignal, Blob, Headers, Response};
+use futures_util::future::{Either, join_all, select};
+use longhaul_core::{Answer, Fault, PartRequest, Rest, measure};
 
-use crate::background_fetch::{BackgroundFetchRecord, BackgroundFetchRegistration, Icon};
-use crate::hash::{HashError, sha256};
-use crate::js::{ignore, property};
-use crate::meter::{Meter, Metered};
-use crate::net::{Ask, NetError, answer, fetch, now_ms, online, request};
-use crate::parts::{PartError, PartStore, Range};
+use crate::cancel::Cancel;
+use crate::hash::HashError;
+use crate::links::FullUrls;
+use crate::meter::Meter;
+use crate::net::NetError;
+use crate::parts::{PartError, Range};
+use crate::platform::{Platform, Question};
 use crate::translate;
 
-/// The full URLs of a download, as a request gave them. Kept apart from the history, which holds no credential.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct FullUrls {
-    /// One for each resource.
-    pub urls: Vec<String>,
-    /// For the browser's own display.
-    pub icons: Vec<longhaul_core::Icon>,
-}
-
-impl FromJson for FullUrls {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            urls: fields.take("urls")?,
-            icons: fields.take_or_default("icons")?,
-        })
-    }
-}
-
-impl ToJson for FullUrls {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("urls", &self.urls)
-            .unless(self.icons.is_empty(), "icons", &self.icons)
-            .end();
-    }
-}
-
-impl FullUrls {
-    /// What was kept; where nothing was, identities are all there is, and where nothing was blanked they are the URLs.
-    #[must_use]
-    pub fn read(kept: Option<&str>, download: &Download) -> Self {
-        kept.and_then(|text| json::read::<Self>(text).ok())
-            .filter(|full| {
-                download
-                    .spec
-                    .as_ref()
-                    .is_some_and(|spec| spec.resources.len() == full.urls.len())
-            })
-            .unwrap_or_else(|| Self {
-                urls: download
-                    .spec
-                    .iter()
-                    .flat_map(|spec| spec.resources.iter().map(|resource| resource.url.clone()))
-                    .collect(),
-                icons: Vec::new(),
-            })
-    }
-
-    /// The URL of one resource.
-    #[must_use]
-    pub fn url(&self, resource: u32) -> &str {
-        self.urls.get(resource as usize).map_or("", String::as_str)
-    }
-
-    /// The icons, as the binding wants them.
-    #[must_use]
-    pub fn icons(&self) -> Vec<Icon> {
-        self.icons
-            .iter()
-            .map(|icon| Icon {
-                src: icon.src.clone(),
-                sizes: icon.sizes.clone(),
-                kind: icon.kind.clone(),
-                label: icon.label.clone(),
-            })
-            .collect()
-    }
-}
-
-/// Asks every server for size, validator and Range support, all at once.
-pub async fn probe(
+/// Asks every server for size, validator and Range support, all at once. One that says nothing for `stall_ms`
+/// milliseconds is not waited for any longer.
+pub async fn probe<P: Platform>(
+    platform: &P,
+    download: &str,
     full: &FullUrls,
-    headers: Option<&Headers>,
-) -> Vec<Result<longhaul_core::Answer, Fault>> {
-    join_all(full.urls.iter().map(|url| probe_one(url, headers))).await
+    stall_ms: u64,
+) -> Vec<Result<Answer, Fault>> {
+    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
+    let asked = full.urls.iter().map(async |url| {
+        let answered = Box::pin(probe_one(platform, download, url));
+        match select(answered, platform.sleep(stall_ms)).await {
+            Either::Left((answered, _)) => answered,
+            Either::Right(_) => Err(Fault::Network),
+        }
+    });
+    join_all(asked).await
 }
 
 /// `GET` of the first byte, because many servers that honour Range do not say so, and some refuse `HEAD`; then `HEAD`
 /// where that did not tell the size.
-async fn probe_one(url: &str, headers: Option<&Headers>) -> Result<longhaul_core::Answer, Fault> {
-    let ask = Ask {
+async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Result<Answer, Fault> {
+    let question = Question {
+        url,
         range: Some((0, 0)),
-        headers,
-        no_store: true,
-        ..Ask::default()
+        headers_of: Some(download),
+        ..Question::default()
     };
-    let Ok((first, response)) = fetch(url, &ask).await else {
+    let Ok((first, body)) = platform.ask(&question).await else {
         // Chromium refuses a compressed answer to a request with a range; without one it is welcome.
-        return match head(url, headers).await {
+        return match head(platform, download, url).await {
             Some(head) if translate::is_compressed(&head) => Ok(head),
-            _ => Err(diagnose(url, true).await),
+            _ => Err(diagnose(platform, url, true).await),
         };
     };
-    discard(&response);
-    let mut first = translate::answer(&first, now_ms());
+    // Nobody wants it, and its transfer ends with it.
+    drop(body);
+    let mut first = translate::answer(&first, platform.now_ms());
     let tells = match first.status {
         206 => first.content_range.is_some(),
         200 => first.content_length.is_some(),
@@ -121,60 +60,43 @@ async fn probe_one(url: &str, headers: Option<&Headers>) -> Result<longhaul_core
         416 => first.content_range.as_deref() == Some("bytes */0"),
         _ => false,
     };
-    if !tells && let Some(head) = head(url, headers).await {
+    if !tells && let Some(head) = head(platform, download, url).await {
         first = head;
     }
     // Across origins a content encoding may be hidden, and then the length is that of other bytes.
-    if first.status == 200 && is_cross_origin(url) {
+    if first.status == 200 && platform.is_cross_origin(url) {
         first.content_length = None;
     }
     Ok(first)
 }
 
 /// What `HEAD` tells, where it is answered with 200.
-async fn head(url: &str, headers: Option<&Headers>) -> Option<longhaul_core::Answer> {
-    let ask = Ask {
-        method: "HEAD",
-        headers,
-        no_store: true,
-        ..Ask::default()
+async fn head<P: Platform>(platform: &P, download: &str, url: &str) -> Option<Answer> {
+    let question = Question {
+        url,
+        head: true,
+        headers_of: Some(download),
+        ..Question::default()
     };
-    let (head, _) = fetch(url, &ask).await.ok()?;
-    (head.status == 200).then(|| translate::head(translate::answer(&head, now_ms())))
-}
-
-/// Lets go of a body that nobody wants, which ends its transfer.
-fn discard(response: &Response) {
-    if let Some(body) = response.body() {
-        ignore(body.cancel());
-    }
+    let (head, _) = platform.ask(&question).await.ok()?;
+    (head.status == 200).then(|| translate::head(translate::answer(&head, platform.now_ms())))
 }
 
 /// Finds out what silence means.
-async fn diagnose(url: &str, never_answered: bool) -> Fault {
-    if !online() {
+async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> Fault {
+    if !platform.online() {
         return Fault::Offline;
     }
-    let ask = Ask {
-        method: "HEAD",
-        no_store: true,
+    let question = Question {
+        url,
+        head: true,
         opaque: true,
-        ..Ask::default()
+        ..Question::default()
     };
-    let answers = fetch(url, &ask).await.is_ok();
-    translate::no_answer(online(), answers, never_answered && is_cross_origin(url))
+    let answers = platform.ask(&question).await.is_ok();
+    let may_be_cors = never_answered && platform.is_cross_origin(url);
+    translate::no_answer(platform.online(), answers, may_be_cors)
 }
-
-fn is_cross_origin(url: &str) -> bool {
-    let here = property(&crate::js::global("location"), "origin").as_string();
-    here.is_none_or(|origin| {
-        url.strip_prefix(origin.as_str())
-            .is_none_or(|rest| !(rest.is_empty() || rest.starts_with(['/', '?', '#'])))
-    })
-}
-
-/// What came of fetching a part.
-pub type Fetched = Result<Range, FetchFault>;
 
 /// Why a part is not at rest.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -185,80 +107,129 @@ pub enum FetchFault {
     Fault(Fault),
 }
 
+impl From<Fault> for FetchFault {
+    fn from(fault: Fault) -> Self {
+        Self::Fault(fault)
+    }
+}
+
+/// A part to be fetched.
+pub struct Fetch<'a> {
+    /// The download whose headers are sent.
+    pub download: &'a str,
+    /// The part.
+    pub part: &'a PartRequest,
+    /// The full URL of its resource.
+    pub url: &'a str,
+    /// Parameters of that URL that are secret.
+    pub secret_params: &'a [String],
+    /// Counts what comes.
+    pub meter: &'a Rc<Meter>,
+    /// For how long nothing may come, in milliseconds.
+    pub stall_ms: u64,
+}
+
 /// Fetches one part and stores it. The bytes pass by as a Blob: measured, it is twice as fast as storing the stream.
-pub async fn fetch_part(
-    parts: &PartStore,
-    part: &PartRequest,
+///
+/// Cancelled, the transfer ends at once; what came whole is stored all the same, so that nobody deletes or counts what
+/// is at rest while it is being written.
+pub async fn fetch_part<P: Platform>(
+    platform: &P,
+    fetch: &Fetch<'_>,
+    cancel: &Cancel,
+    moved: impl Fn() + 'static,
+) -> Result<Range, FetchFault> {
+    let url = fetch.part.url(fetch.url, fetch.secret_params);
+    let transfer = transfer(platform, fetch, &url, Box::new(moved));
+    let came = cancel.race(transfer).await.ok_or(FetchFault::Cancelled)?;
+    let (answer, blob) = match came {
+        Ok(came) => came,
+        Err(Broken::Silent) => {
+            let diagnosis = cancel.race(diagnose(platform, &url, false)).await;
+            return Err(diagnosis.map_or(FetchFault::Cancelled, FetchFault::Fault));
+        }
+        Err(Broken::Wrong(fault)) => return Err(fault.into()),
+    };
+    Ok(store(platform, fetch.part, &answer, &blob).await?)
+}
+
+/// Why a transfer brought nothing.
+enum Broken {
+    /// There was no answer, or it ended early: the browser does not say why.
+    Silent,
+    /// This was wrong with it.
+    Wrong(Fault),
+}
+
+/// One transfer, watched: one that brings nothing for too long is broken.
+async fn transfer<P: Platform>(
+    platform: &P,
+    fetch: &Fetch<'_>,
     url: &str,
-    secret_params: &[String],
-    headers: Option<&Headers>,
-    signal: &AbortSignal,
-    (meter, moved): (&Rc<Meter>, impl Fn() + 'static),
-) -> Fetched {
-    let url = part.url(url, secret_params);
+    moved: Box<dyn Fn()>,
+) -> Result<(Answer, P::Blob), Broken> {
+    let brought = Box::pin(bring(platform, fetch, url, moved));
+    let silence = Box::pin(stalled(platform, fetch.meter, fetch.stall_ms));
+    match select(brought, silence).await {
+        Either::Left((brought, _)) => brought,
+        Either::Right(_) => Err(Broken::Wrong(Fault::Network)),
+    }
+}
+
+/// Waits until nothing has come for `after_ms` milliseconds. A silent connection is reported by no browser.
+async fn stalled<P: Platform>(platform: &P, meter: &Meter, after_ms: u64) {
+    loop {
+        let idle = meter.idle_ms(platform.now_ms());
+        if idle >= after_ms {
+            return;
+        }
+        let ms = u32::try_from(after_ms - idle).unwrap_or(u32::MAX);
+        platform.sleep(ms).await;
+    }
+}
+
+async fn bring<P: Platform>(
+    platform: &P,
+    fetch: &Fetch<'_>,
+    url: &str,
+    moved: Box<dyn Fn()>,
+) -> Result<(Answer, P::Blob), Broken> {
+    let part = fetch.part;
     let range = part
         .file
         .part_bytes
         .and_then(|_| part.range())
         .filter(|range| range.len > 0)
         .map(|range| (range.start, range.end() - 1));
-    let ask = Ask {
+    let question = Question {
+        url,
         range,
-        headers,
-        signal: Some(signal),
-        no_store: true,
-        ..Ask::default()
+        headers_of: Some(fetch.download),
+        ..Question::default()
     };
-    let (raw, response) = match fetch(&url, &ask).await {
+    let (raw, body) = match platform.ask(&question).await {
         Ok(answered) => answered,
-        Err(NetError::Aborted) => return Err(FetchFault::Cancelled),
-        Err(NetError::Failed { .. }) => return Err(FetchFault::Fault(diagnose(&url, false).await)),
+        Err(NetError::Aborted | NetError::Failed { .. }) => return Err(Broken::Silent),
     };
-    let answer = translate::answer(&raw, now_ms());
+    let answer = translate::answer(&raw, platform.now_ms());
     // What can be told without the body is told without it. A body of the right length passes this test.
     let expected = part
         .range()
         .map_or(answer.content_length.unwrap_or(1), |range| range.len);
-    if let Err(fault) = measure(part, &answer, expected) {
-        discard(&response);
-        return Err(FetchFault::Fault(fault));
-    }
-    let blob = match metered_blob(&response, meter, moved).await {
-        Some(blob) => blob,
-        None if signal.aborted() => return Err(FetchFault::Cancelled),
-        None => return Err(FetchFault::Fault(diagnose(&url, false).await)),
-    };
-    store(parts, part, &answer, &blob)
-        .await
-        .map_err(FetchFault::Fault)
-}
-
-async fn metered_blob(
-    response: &Response,
-    meter: &Rc<Meter>,
-    moved: impl Fn() + 'static,
-) -> Option<Blob> {
-    let Some(body) = response.body() else {
-        return blob(response).await;
-    };
-    let metered = Metered::new(&body, Rc::clone(meter), moved).ok()?;
-    blob(metered.response()).await
-}
-
-async fn blob(response: &Response) -> Option<Blob> {
-    let blob = JsFuture::from(response.blob().ok()?).await.ok()?;
-    Some(blob.unchecked_into())
+    measure(part, &answer, expected).map_err(Broken::Wrong)?;
+    let blob = platform.read(body, Some((fetch.meter, moved))).await;
+    Ok((answer, blob.ok_or(Broken::Silent)?))
 }
 
 /// Measures a body and stores it.
-async fn store(
-    parts: &PartStore,
+async fn store<P: Platform>(
+    platform: &P,
     part: &PartRequest,
-    answer: &longhaul_core::Answer,
-    blob: &Blob,
+    answer: &Answer,
+    blob: &P::Blob,
 ) -> Result<Range, Fault> {
-    let range = measure(part, answer, size(blob))?;
-    match parts.put(&part.file.key(), range.start, blob).await {
+    let range = measure(part, answer, P::size(blob))?;
+    match platform.put(&part.file.key(), range.start, blob).await {
         Ok(len) => Ok(Range {
             start: range.start,
             len,
@@ -284,39 +255,25 @@ pub struct Harvest {
 /// Doing it twice, or in two contexts at once, stores the same bytes under the same keys.
 ///
 /// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain.
-pub async fn harvest(
-    parts: &PartStore,
-    registration: &BackgroundFetchRegistration,
-    wait: bool,
-) -> Harvest {
+pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: bool) -> Harvest {
     let mut harvest = Harvest::default();
-    let records = match registration.match_all().await {
-        Ok(records) => records,
-        Err(exception) => {
-            tracing::warn!("the records of a job cannot be read: {}", exception.name);
-            return harvest;
-        }
-    };
-    let mut listed: Vec<(String, Vec<Range>)> = Vec::new();
+    let mut listed = Rest::new();
     for record in records {
-        let Some(part) = PartRequest::parse(&record.url()) else {
+        let Some(part) = PartRequest::parse(&P::record_url(&record)) else {
             tracing::warn!("ignored a record that is not of our making");
             continue;
         };
         let key = part.file.key();
-        if !listed.iter().any(|(known, _)| *known == key) {
-            listed.push((key.clone(), parts.list(&key).await.unwrap_or_default()));
+        if !listed.contains_key(&key) {
+            let at_rest = platform.list(&key).await.unwrap_or_default();
+            listed.insert(key.clone(), at_rest.iter().map(Range::to_core).collect());
         }
-        let at_rest = listed
-            .iter()
-            .filter(|(known, _)| *known == key)
-            .flat_map(|(_, ranges)| ranges);
         let layout = part.file.layout();
-        let mut ranges = at_rest.map(|range| longhaul_core::Range::new(range.start, range.len));
+        let mut ranges = listed.get(&key).into_iter().flatten().copied();
         if ranges.any(|range| layout.index_of(range) == Some(part.index)) {
             continue;
         }
-        match harvest_one(parts, &part, &record, wait).await {
+        match harvest_one(platform, &part, &record, wait).await {
             Some(Ok(range)) => harvest.stored.push((key, range)),
             Some(Err(fault)) => harvest.faults.push(fault),
             None => {}
@@ -325,101 +282,25 @@ pub async fn harvest(
     harvest
 }
 
-async fn harvest_one(
-    parts: &PartStore,
+async fn harvest_one<P: Platform>(
+    platform: &P,
     part: &PartRequest,
-    record: &BackgroundFetchRecord,
+    record: &P::Record,
     wait: bool,
 ) -> Option<Result<Range, Fault>> {
-    let response = if wait {
-        record.response().await
-    } else {
-        record.response_now().await?
-    };
-    let Ok(response) = response else {
+    let Ok((raw, body)) = platform.record_answer(record, wait).await? else {
         return Some(Err(Fault::Network));
     };
-    let answer = translate::answer(&answer(&response), now_ms());
+    let answer = translate::answer(&raw, platform.now_ms());
     // An answer that cannot be right needs no reading.
     let plausible = part.range().map_or(1, |range| range.len);
     if let Err(fault @ Fault::Status { .. }) = measure(part, &answer, plausible) {
         return Some(Err(fault));
     }
-    let Some(blob) = blob(&response).await else {
+    let Some(blob) = platform.read(body, None).await else {
         return Some(Err(Fault::Truncated));
     };
-    Some(store(parts, part, &answer, &blob).await)
-}
-
-/// The requests of a job, one for each part, in the order in which the browser is to ask for them.
-pub fn requests(
-    parts: &[(u32, PartRequest)],
-    full: &FullUrls,
-    secret_params: &[String],
-) -> Result<Vec<web_sys::Request>, wasm_bindgen::JsValue> {
-    placed(parts)
-        .map(|(resource, part)| {
-            let url = part.url(full.url(*resource), secret_params);
-            let range = part
-                .file
-                .part_bytes
-                .and_then(|_| part.range())
-                .map(|range| (range.start, range.end() - 1));
-            request(
-                &url,
-                &Ask {
-                    range,
-                    ..Ask::default()
-                },
-            )
-        })
-        .collect()
-}
-
-/// Items in the places of a list that make Chromium take them in their order: it takes requests in the text order of
-/// their numbers in the list (0, 1, 10, 11, 2), whatever their URLs (measured).
-fn placed<T>(items: &[T]) -> impl Iterator<Item = &T> {
-    let mut held_at = vec![0; items.len()];
-    for (item, place) in text_order(items.len()).into_iter().enumerate() {
-        held_at[place] = item;
-    }
-    held_at.into_iter().map(|item| &items[item])
-}
-
-/// The numbers below `count`, sorted as texts.
-fn text_order(count: usize) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..count.min(1)).collect();
-    let mut next = 1;
-    while order.len() < count {
-        order.push(next);
-        if next * 10 < count {
-            next *= 10;
-            continue;
-        }
-        while next % 10 == 9 || next + 1 >= count.max(2) {
-            next /= 10;
-        }
-        next += 1;
-    }
-    order
-}
-
-/// The SHA-256 over what is at rest of a file.
-pub async fn digest(
-    parts: &PartStore,
-    file: &File,
-    going_on: impl Fn() -> bool,
-) -> Result<String, DigestError> {
-    let key = file.key();
-    let end = parts
-        .list(&key)
-        .await?
-        .iter()
-        .map(Range::end)
-        .max()
-        .unwrap_or(0);
-    let stream = parts.compose_stream(&key, 0, end).await?;
-    Ok(sha256(&stream, |_| going_on()).await?)
+    Some(store(platform, part, &answer, &blob).await)
 }
 
 /// Why there is no digest.
@@ -431,27 +312,4 @@ pub enum DigestError {
     /// Reading or hashing them ended early.
     #[error(transparent)]
     Hash(#[from] HashError),
-}
-
-// Sizes of Blobs are whole and below 2^53.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn size(blob: &Blob) -> u64 {
-    blob.size() as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn taken_in_the_text_order_of_their_places_requests_are_in_order() {
-        for count in [0, 1, 2, 9, 10, 11, 12, 99, 100, 101, 500, 1234] {
-            let items: Vec<usize> = (0..count).collect();
-            let list: Vec<usize> = placed(&items).copied().collect();
-            let mut places: Vec<usize> = (0..count).collect();
-            places.sort_by_key(usize::to_string);
-            let taken: Vec<usize> = places.iter().map(|place| list[*place]).collect();
-            assert_eq!(taken, items, "{count}");
-        }
-    }
 }

@@ -7,14 +7,15 @@ use futures_util::future::LocalBoxFuture;
 use js_sys::{Array, Function, Promise};
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::deliver::{Stored, resource_of};
-use longhaul_browser::driver::Driver;
 use longhaul_browser::events::{AppendError, EventStore};
 use longhaul_browser::js::{Listener, global, listen, property};
-use longhaul_browser::node::{Host, Node};
-use longhaul_browser::work::FullUrls;
-use longhaul_browser::{trace, translate};
+use longhaul_browser::keeper::Keeper;
+use longhaul_browser::links::FullUrls;
+use longhaul_browser::node::Node;
+use longhaul_browser::trace;
+use longhaul_browser::web::{Host, Web};
 use longhaul_core::json::{self, FromJson, ToJson};
-use longhaul_core::{Command, Download, JobId, Snapshot, Spec, Table, plan};
+use longhaul_core::{Command, Download, Snapshot, Spec, Table};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{future_to_promise, spawn_local};
@@ -30,10 +31,10 @@ use crate::worker::{WorkerLink, registration_of};
 pub struct Engine(Rc<Inner>);
 
 struct Inner {
-    node: Rc<Node<PageHost>>,
+    node: Rc<Node<Web<PageHost>>>,
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
-    drivers: RefCell<Table<String, Rc<Driver<PageHost>>>>,
+    keeper: Rc<Keeper<Web<PageHost>>>,
     shown: RefCell<Table<String, Shown>>,
     refreshing: RefCell<Table<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
@@ -95,12 +96,13 @@ impl Engine {
             let options: Options = from_js(&options)?;
             let setup = options.setup();
             let worker = WorkerLink::new(&setup.name, registration_of(registration));
-            let node = Node::new(setup, PageHost::new(worker));
-            node.store.open().await?;
+            let web = Web::new(&setup.name, PageHost::new(worker));
+            let node = Node::new(setup, web);
+            node.platform.store.open().await?;
             let inner = Rc::new(Inner {
+                keeper: Keeper::new(Rc::clone(&node)),
                 node,
                 emit,
-                drivers: RefCell::default(),
                 shown: RefCell::default(),
                 refreshing: RefCell::default(),
                 listeners: RefCell::default(),
@@ -110,7 +112,7 @@ impl Engine {
             for download in inner.node.list().await? {
                 inner.show(&download);
             }
-            spawn_local(inner.clone().reconcile());
+            spawn_local(Rc::clone(&inner.keeper).reconcile());
             Ok(Self(inner).into())
         })
     }
@@ -158,7 +160,7 @@ impl Engine {
         promise(async move {
             inner.node.look(&id).await?;
             inner.node.command(&id, Command::Retry, None).await?;
-            inner.drive(&id);
+            inner.keeper.drive(&id);
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -168,17 +170,17 @@ impl Engine {
         let inner = Rc::clone(&self.0);
         promise(async move {
             loop {
-                inner.end(&id, Command::Remove).await?;
+                inner.keeper.end(&id, Command::Remove).await?;
                 let download = inner.node.load(&id).await?;
-                match inner.node.store.forget(&id, download.seq).await {
+                match inner.node.platform.store.forget(&id, download.seq).await {
                     Ok(()) => break,
                     // Somebody appended meanwhile: what that was is removed, too.
                     Err(AppendError::Conflict { .. }) => {}
                     Err(AppendError::Store(error)) => return Err(error.into()),
                 }
             }
-            inner.node.host.headers.borrow_mut().remove(&id);
-            inner.node.host.changed(&id);
+            inner.node.platform.host.headers.borrow_mut().remove(&id);
+            inner.node.platform.host.changed(&id);
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -242,9 +244,7 @@ impl Engine {
     pub fn close(&self) {
         self.0.closed.set(true);
         self.0.listeners.take();
-        for driver in self.0.drivers.take().into_values() {
-            driver.close();
-        }
+        self.0.keeper.close();
     }
 }
 
@@ -252,7 +252,7 @@ impl Engine {
     fn end(&self, id: String, command: Command) -> Promise {
         let inner = Rc::clone(&self.0);
         promise(async move {
-            inner.end(&id, command).await?;
+            inner.keeper.end(&id, command).await?;
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -278,10 +278,10 @@ impl Inner {
         let request = Command::Request(Box::new(spec));
         let download = self.node.command(&id, request, Some(links)).await?;
         if let Some(headers) = headers {
-            let mut all = self.node.host.headers.borrow_mut();
+            let mut all = self.node.platform.host.headers.borrow_mut();
             all.insert(id.clone(), headers);
         }
-        self.drive(&id);
+        self.keeper.drive(&id);
         Ok(self.snapshot_of(&download))
     }
 
@@ -295,7 +295,7 @@ impl Inner {
         let name = self.node.setup.name.clone();
         if let Some(channel) = Channel::open(&name, hear.clone()) {
             // Set once, here.
-            let _ = self.node.host.channel.set(channel);
+            let _ = self.node.platform.host.channel.set(channel);
         }
         // The worker tells its clients one by one.
         let container = property(&global("navigator"), "serviceWorker");
@@ -317,7 +317,7 @@ impl Inner {
             }
         });
         // Set once, here.
-        let _ = self.node.host.listener.set(listener);
+        let _ = self.node.platform.host.listener.set(listener);
     }
 
     /// Another context says "read again".
@@ -328,9 +328,7 @@ impl Inner {
         };
         for id in ids {
             self.refresh(&id);
-            if let Some(driver) = self.drivers.borrow().get(&id) {
-                driver.poke();
-            }
+            self.keeper.poke(&id);
         }
     }
 
@@ -368,7 +366,7 @@ impl Inner {
             self.emit("gone", &id.into());
         }
         let after = after.min(download.seq);
-        for row in self.node.store.read(id, after, None).await? {
+        for row in self.node.platform.store.read(id, after, None).await? {
             // Entries that came after the state was read are shown with the next one.
             if row.seq <= download.seq {
                 self.emit("entry", &parse_text(&row.text));
@@ -378,7 +376,7 @@ impl Inner {
             self.emit("change", &self.snapshot_of(&download));
         }
         if download.is_running() {
-            self.drive(id);
+            self.keeper.drive(id);
         }
         Ok(())
     }
@@ -442,100 +440,6 @@ impl Inner {
         }
     }
 
-    /// Sees to it that a download has a driver in this page, at work or waiting for the lock.
-    fn drive(self: &Rc<Self>, id: &str) {
-        if self.closed.get() {
-            return;
-        }
-        if let Some(driver) = self.drivers.borrow().get(id) {
-            return driver.poke();
-        }
-        let Some(driver) = Driver::new(Rc::clone(&self.node), id) else {
-            return;
-        };
-        self.drivers
-            .borrow_mut()
-            .insert(id.to_owned(), Rc::clone(&driver));
-        let (inner, id) = (Rc::clone(self), id.to_owned());
-        spawn_local(async move {
-            driver.run().await;
-            inner.drivers.borrow_mut().remove(&id);
-            // A request that came while the driver was leaving.
-            if let Ok(download) = inner.node.load(&id).await
-                && download.is_running()
-            {
-                inner.drive(&id);
-            }
-        });
-    }
-
-    /// Looks after everything once: what runs, what was left behind, what was evicted, what belongs to nobody.
-    async fn reconcile(self: Rc<Self>) {
-        if let Err(error) = self.look_after_all().await {
-            tracing::warn!("not everything could be looked after: {}", error);
-        }
-    }
-
-    async fn look_after_all(self: &Rc<Self>) -> Result<(), PageError> {
-        let downloads = self.node.list().await?;
-        for download in &downloads {
-            if download.is_running() {
-                self.drive(&download.id);
-                continue;
-            }
-            let download = self.node.look(&download.id).await?;
-            let witness = self.node.witness(&download).await?;
-            if !plan(&download, &witness, 0).is_empty() {
-                self.drive(&download.id);
-            }
-        }
-        if let (_, Some(manager)) = self.node.host.background().await {
-            for job in self.node.jobs(&manager, None).await {
-                let of = JobId::parse(&job.registration).map(|id| id.download);
-                if !of.is_some_and(|of| downloads.iter().any(|download| download.id == of)) {
-                    // A job whose history was begun after the list was read is not an orphan.
-                    self.drop_orphan(&manager, &job.registration).await?;
-                }
-            }
-        }
-        self.node.sweep().await?;
-        Ok(())
-    }
-
-    async fn drop_orphan(
-        &self,
-        manager: &longhaul_browser::background_fetch::BackgroundFetchManager,
-        registration: &str,
-    ) -> Result<(), PageError> {
-        let Some(id) = JobId::parse(registration) else {
-            return Ok(());
-        };
-        if self.node.load(&id.download).await?.seq > 0 {
-            return Ok(());
-        }
-        tracing::warn!("aborted a background job that belongs to no download");
-        if let Some(job) = self.node.registration(manager, registration).await
-            && translate::job(&job.state(), &self.node.setup.name).is_some()
-        {
-            // Where it has ended meanwhile the worker has what it brought.
-            let _ = job.abort().await;
-        }
-        Ok(())
-    }
-
-    /// Carries out a command that ends something, and waits until its effects are done, by whichever tab owns them.
-    async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), PageError> {
-        self.node.command(id, command, None).await?;
-        if let Some(driver) = self.drivers.borrow().get(id) {
-            driver.poke();
-        }
-        if let Some(driver) = Driver::new(Rc::clone(&self.node), id) {
-            driver.run().await;
-        }
-        self.node.sweep().await?;
-        Ok(())
-    }
-
     async fn stored(&self, id: &str, url: Option<String>) -> Result<Stored, PageError> {
         let download = self.node.look(id).await?;
         if !download.is_available() {
@@ -565,8 +469,8 @@ impl Inner {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let after = after as u64;
         let rows = match id {
-            Some(id) => self.node.store.read(id, after, limit).await?,
-            None => self.node.store.read_all(limit).await?,
+            Some(id) => self.node.platform.store.read(id, after, limit).await?,
+            None => self.node.platform.store.read_all(limit).await?,
         };
         Ok(rows.into_iter().map(|row| row.text).collect())
     }

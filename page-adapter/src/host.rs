@@ -4,7 +4,7 @@ use std::cell::{OnceCell, RefCell};
 
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
-use longhaul_browser::node::Host;
+use longhaul_browser::web::Host;
 use longhaul_core::{Background, Role, Table};
 use web_sys::Headers;
 

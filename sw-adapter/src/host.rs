@@ -3,7 +3,7 @@
 use js_sys::Array;
 use longhaul_browser::background_fetch::{BackgroundFetchManager, manager};
 use longhaul_browser::channel::message;
-use longhaul_browser::node::Host;
+use longhaul_browser::web::Host;
 use longhaul_core::{Background, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};

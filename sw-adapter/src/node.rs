@@ -2,31 +2,26 @@
 
 use std::rc::Rc;
 
-use futures_util::future::{Either, select};
 use js_sys::Function;
 use longhaul_browser::background_fetch::BackgroundFetchEvent;
+use longhaul_browser::completion::complete;
 use longhaul_browser::deliver::{Stored, requested_range};
-use longhaul_browser::driver::Driver;
 use longhaul_browser::js::set;
-use longhaul_browser::net::{now_ms, sleep};
 use longhaul_browser::node::{CommitError, Node, Setup};
 use longhaul_browser::parts::PartError;
-use longhaul_browser::work::harvest;
-use longhaul_browser::{trace, translate};
-use longhaul_core::{Download, Input, JOB_FORMAT, JobEnd, JobId, Signal, State};
+use longhaul_browser::trace;
+use longhaul_browser::web::{Web, records};
+use longhaul_core::{Download, JOB_FORMAT, JobId, State};
 use wasm_bindgen::prelude::*;
 use web_sys::{Headers, Request, Response, ResponseInit};
 
 use crate::host::{WorkerHost, show_window};
 
-/// Browsers stop a handler after five minutes. What is not done by then is left for the next page in good order.
-const BUDGET_MS: u64 = 4 * 60_000;
-
 /// Longhaul in a service worker, over one name.
 #[wasm_bindgen]
 pub struct WorkerNode {
     name: String,
-    node: Rc<Node<WorkerHost>>,
+    node: Rc<Node<Web<WorkerHost>>>,
 }
 
 #[wasm_bindgen]
@@ -42,7 +37,7 @@ impl WorkerNode {
         };
         Self {
             name: name.to_owned(),
-            node: Node::new(setup, WorkerHost::new(name)),
+            node: Node::new(setup, Web::new(name, WorkerHost::new(name))),
         }
     }
 
@@ -60,29 +55,21 @@ impl WorkerNode {
         event: BackgroundFetchEvent,
         accounted: Function,
     ) -> Result<(), JsValue> {
-        let began = now_ms();
         let registration = event.registration();
+        let records = records(&registration).await;
+        let accounted = || {
+            // It only forgets a name.
+            let _ = accounted.call0(&JsValue::UNDEFINED);
+        };
         let state = registration.state();
-        let Some(id) = JobId::parse(&state.id).filter(|id| id.name == self.name) else {
-            tracing::warn!("ignored a background job that is not ours");
+        let Some((id, download)) = complete(&self.node, &state, records, accounted).await else {
             return Ok(());
         };
-        let end = translate::job_end(&state);
-        let faults = if end == JobEnd::Abort && !self.is_wanted(&id.download).await {
-            Vec::new()
-        } else {
-            harvest(&self.node.parts, &registration, true).await.faults
-        };
-        let accounting = self.account(&id, &state.id, end, &faults).await;
-        // Whoever waited for this completion finds it in the history from here on.
-        let _ = accounted.call0(&JsValue::UNDEFINED);
-        match accounting {
-            Ok(download) => self.finish(&download, &event, began).await,
-            Err(error) => {
-                tracing::warn!("what became of a job could not be written down: {}", error);
-            }
+        if let Some(title) = download.as_ref().and_then(title) {
+            // The event of an abort has no such power, and a display that stays as it was is no fault.
+            let _ = event.update_ui(Some(&title), &[]).await;
         }
-        self.node.host.tell_all(&id.download).await;
+        self.node.platform.host.tell_all(&id).await;
         Ok(())
     }
 
@@ -119,56 +106,6 @@ impl WorkerNode {
                 .map_err(|error: PartError| exception(&error.into()))?,
         };
         Ok(response.into())
-    }
-}
-
-impl WorkerNode {
-    /// Whether bytes of a download are still wanted; also where its history cannot be read.
-    async fn is_wanted(&self, download: &str) -> bool {
-        self.node
-            .load(download)
-            .await
-            .map_or(true, |download| download.state.is_running())
-    }
-
-    async fn account(
-        &self,
-        id: &JobId,
-        registration: &str,
-        end: JobEnd,
-        faults: &[longhaul_core::Fault],
-    ) -> Result<Download, CommitError> {
-        loop {
-            let download = self.node.load(&id.download).await?;
-            let witness = Box::new(self.node.witness(&download).await?);
-            let ended = Input::Signal(Signal::JobEnded {
-                registration: registration.to_owned(),
-                end,
-                faults: faults.to_vec(),
-                witness,
-            });
-            if let Some(committed) = self.node.commit(download, Some(ended), None).await? {
-                return Ok(committed.download);
-            }
-        }
-    }
-
-    /// Does what is left, as the download's owner: where a page is, it may be faster, and then nothing is left.
-    async fn finish(&self, download: &Download, event: &BackgroundFetchEvent, began: u64) {
-        if let Some(driver) = Driver::new(Rc::clone(&self.node), &download.id) {
-            let left = BUDGET_MS.saturating_sub(now_ms().saturating_sub(began));
-            let deadline = Box::pin(sleep(u32::try_from(left).unwrap_or(u32::MAX)));
-            let work = Box::pin(Rc::clone(&driver).run());
-            if let Either::Right(((), work)) = select(work, deadline).await {
-                driver.close();
-                work.await;
-            }
-        }
-        let download = self.node.load(&download.id).await;
-        if let Some(title) = download.as_ref().ok().and_then(title) {
-            // The event of an abort has no such power, and a display that stays as it was is no fault.
-            let _ = event.update_ui(Some(&title), &[]).await;
-        }
     }
 }
 

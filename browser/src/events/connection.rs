@@ -53,13 +53,13 @@ impl Drop for Connection {
 
 /// Opens the database at [`VERSION`], upgrading an older one, within `limit` milliseconds.
 pub(super) async fn open(name: &str, limit: u32) -> Result<Connection, StoreError> {
-    let error = match attempt(name, Some(VERSION), limit).await {
+    let error = match attempt(name, Some(VERSION), migrations::migrate, limit).await {
         Ok(database) => return Ok(Connection::new(database)),
         Err(error) => error,
     };
     if error.name == "VersionError" {
         // Only opening without a version tells which one is there.
-        if let Ok(database) = attempt(name, None, limit).await {
+        if let Ok(database) = attempt(name, None, migrations::migrate, limit).await {
             let found = database.version().unwrap_or(u32::MAX);
             database.close();
             return Err(StoreError::NewerDatabase {
@@ -71,16 +71,25 @@ pub(super) async fn open(name: &str, limit: u32) -> Result<Connection, StoreErro
     Err(error.into())
 }
 
-type Outcome = Result<Database, Exception>;
+pub(crate) type Outcome = Result<Database, Exception>;
 
-async fn attempt(name: &str, version: Option<u32>, limit: u32) -> Outcome {
+/// Brings a database from this version to the one that was asked for.
+type Migrate = fn(&Database, u32) -> Result<(), idb::Error>;
+
+/// Opens a database at a version, or, without one, at whichever it has.
+pub(crate) async fn attempt(
+    name: &str,
+    version: Option<u32>,
+    migrate: Migrate,
+    limit: u32,
+) -> Outcome {
     let request = Factory::new()
         .and_then(|factory| factory.open(name, version))
         .map_err(|error| exception(&error))?;
     let (sender, receiver) = once::channel();
     let settle = Settle(Rc::new(RefCell::new(Some(sender))));
     let blocked = Rc::new(Cell::new(false));
-    watch(request, version, &settle, blocked.clone());
+    watch(request, version.map(|_| migrate), &settle, blocked.clone());
     let _timer = Timer::new(limit, move || {
         let message = if blocked.get() {
             "another page keeps an older version of the database open: close it"
@@ -114,7 +123,7 @@ impl Settle {
 /// it opened.
 fn watch(
     mut request: OpenDatabaseRequest,
-    version: Option<u32>,
+    migrate: Option<Migrate>,
     settle: &Settle,
     blocked: Rc<Cell<bool>>,
 ) {
@@ -122,10 +131,10 @@ fn watch(
     let failed = Rc::new(RefCell::new(None));
     let upgrade_failed = failed.clone();
     request.on_upgrade_needed(move |event: VersionChangeEvent| {
-        let upgraded = match version {
-            Some(_) => event
+        let upgraded = match migrate {
+            Some(migrate) => event
                 .old_version()
-                .and_then(|from| migrations::migrate(&event.database()?, from)),
+                .and_then(|from| migrate(&event.database()?, from)),
             // Looking for a version must not create a database.
             None => Err(idb::Error::EventTargetNotFound),
         };

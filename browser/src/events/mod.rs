@@ -28,11 +28,11 @@
 //! - Every connection closes itself as soon as another context wants to upgrade or delete the database, and opens
 //!   again at its next use. A new page therefore never hangs on an old worker.
 
-mod connection;
+pub(crate) mod connection;
 mod indexed_db;
 mod memory;
 pub mod migrations;
-mod transaction;
+pub(crate) mod transaction;
 
 pub use indexed_db::IndexedDb;
 pub use memory::Memory;

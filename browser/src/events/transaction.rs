@@ -14,7 +14,7 @@ use crate::js::Exception;
 use crate::once::{self, Receiver};
 
 /// A running transaction. Dropping it early lets the browser commit what was fired, with nobody listening.
-pub(super) struct Pending {
+pub(crate) struct Pending {
     inner: Transaction,
     outcome: Option<Receiver<Result<(), Exception>>>,
 }
@@ -22,7 +22,7 @@ pub(super) struct Pending {
 impl Pending {
     /// Begins a transaction. There is no way to ask for `durability: "strict"` through `idb`; that what was reported
     /// complete survives a killed browser was measured, and is a test.
-    pub(super) fn begin(
+    pub(crate) fn begin(
         database: &Database,
         stores: &[&str],
         mode: TransactionMode,
@@ -48,12 +48,12 @@ impl Pending {
     }
 
     /// A store of this transaction.
-    pub(super) fn store(&self, name: &str) -> Result<ObjectStore, idb::Error> {
+    pub(crate) fn store(&self, name: &str) -> Result<ObjectStore, idb::Error> {
         self.inner.object_store(name)
     }
 
     /// Waits until the transaction is through.
-    pub(super) async fn done(mut self) -> Result<(), Exception> {
+    pub(crate) async fn done(mut self) -> Result<(), Exception> {
         let Some(outcome) = self.outcome.as_mut() else {
             return Ok(());
         };
@@ -87,7 +87,7 @@ fn reason(event: &web_sys::Event) -> Exception {
 }
 
 /// The exception inside an error of `idb`, as plain data.
-pub(super) fn exception(error: &idb::Error) -> Exception {
+pub(crate) fn exception(error: &idb::Error) -> Exception {
     use idb::Error as E;
     match error {
         E::AddFailed(thrown)
@@ -111,13 +111,13 @@ pub(super) fn exception(error: &idb::Error) -> Exception {
 }
 
 /// Aborts the transaction a store belongs to, from inside a request's callback.
-pub(super) fn abort(store: &ObjectStore) {
+pub(crate) fn abort(store: &ObjectStore) {
     // It can only refuse because it is over already.
     let _ = store.transaction().abort();
 }
 
 /// The transaction of an upgrade, aborted: the database stays as it was.
-pub(super) fn abort_upgrade(event: &idb::event::VersionChangeEvent) {
+pub(crate) fn abort_upgrade(event: &idb::event::VersionChangeEvent) {
     if let Some(transaction) = event
         .target()
         .ok()

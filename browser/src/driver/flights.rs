@@ -1,0 +1,337 @@
+//! Effects in flight: what runs beside the loop.
+
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use longhaul_core::{Download, Effect, EffectId, Fault, File, PartRequest, Signal, file_of};
+
+use super::{Driver, Flying, STORE_TROUBLE_MS};
+use crate::background_fetch::StartError;
+use crate::cancel::Cancel;
+use crate::events::EventStore;
+use crate::links::FullUrls;
+use crate::meter::Meter;
+use crate::node::{CommitError, Committed};
+use crate::platform::{NewJob, Platform};
+use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
+
+/// What runs beside the loop. Boxed, so that what runs it is there once.
+type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
+
+impl<P: Platform> Driver<P> {
+    /// Cancels what the plan no longer names. A wait is no reason to throw away what other transfers have brought: those
+    /// of the same try end as they may, but no new one begins.
+    pub(super) fn cancel_unplanned(&self, download: &Download, effects: &[Effect]) {
+        let planned: Vec<EffectId> = effects.iter().map(Effect::id).collect();
+        let waits = effects
+            .iter()
+            .any(|effect| matches!(effect, Effect::Wait { .. }));
+        let of = download.state.transfer().map(|transfer| transfer.try_);
+        for (id, flight) in self.flights.borrow().iter() {
+            let goes_on = waits
+                && id.kind == "fetch"
+                && id.attempt == download.attempt
+                && Some(id.try_) == of;
+            if !goes_on && !planned.contains(id) {
+                flight.cancel();
+            }
+        }
+    }
+
+    /// Performs an effect, or sets it going. Whether to look again at once.
+    pub(super) async fn perform(
+        self: &Rc<Self>,
+        download: &Download,
+        effect: Effect,
+    ) -> Result<bool, CommitError> {
+        let id = effect.id();
+        if self.flights.borrow().contains_key(&id) {
+            return Ok(false);
+        }
+        let (driver, flight) = (Rc::clone(self), Cancel::default());
+        let own = flight.clone();
+        let work: Work = match effect {
+            Effect::AbortJob { registration } => {
+                self.node.platform.abort_job(&registration).await;
+                return Ok(false);
+            }
+            Effect::DeleteFiles { keys, .. } => {
+                self.node.delete_files(&self.id, &keys).await?;
+                self.listing.take();
+                return Ok(false);
+            }
+            Effect::StartJob { .. } => return self.start_job(effect).await.map(|()| true),
+            Effect::Probe { attempt } => Box::pin(async move { driver.probe(attempt).await }),
+            Effect::Harvest { registration } if self.moved(&registration) => {
+                Box::pin(async move { driver.harvest(&registration).await })
+            }
+            Effect::Verify { attempt, resources } => {
+                let files = download.files.clone();
+                Box::pin(async move { driver.verify(attempt, &resources, &files, &own).await })
+            }
+            Effect::Fetch { ref part, .. } => {
+                let flying: Flying = (part.file.key(), part.index);
+                if self.brought.borrow().contains(&flying) {
+                    return Ok(false);
+                }
+                if self.may_fetch() {
+                    self.begin_fetch(effect);
+                } else {
+                    self.queue.borrow_mut().push_back(effect);
+                }
+                return Ok(false);
+            }
+            Effect::Harvest { .. } | Effect::Wait { .. } => return Ok(false),
+        };
+        self.fly(id, flight, work);
+        Ok(false)
+    }
+
+    fn may_fetch(&self) -> bool {
+        let flights = self.flights.borrow();
+        let fetches = flights.keys().filter(|id| id.kind == "fetch").count();
+        fetches < self.parallel.get().max(1)
+    }
+
+    fn begin_fetch(self: &Rc<Self>, effect: Effect) {
+        let id = effect.id();
+        let Effect::Fetch {
+            attempt,
+            resource,
+            part,
+            ..
+        } = effect
+        else {
+            return;
+        };
+        let (driver, flight) = (Rc::clone(self), Cancel::default());
+        let own = flight.clone();
+        let work = async move { driver.fetch(attempt, resource, &part, &own).await };
+        self.fly(id, flight, Box::pin(work));
+    }
+
+    /// A part came: the next one that the last plan named begins before the loop has looked at the stores, so that the
+    /// connection does not wait for them. What is no longer to be done the loop cancels, as any flight.
+    fn fetch_next(self: &Rc<Self>) {
+        let open = !self.closing.is_cancelled() && self.may_fetch();
+        let next = open.then(|| self.queue.borrow_mut().pop_front());
+        if let Some(effect) = next.flatten() {
+            self.begin_fetch(effect);
+        }
+    }
+
+    /// Runs something beside the loop, which is woken when it is done.
+    fn fly(self: &Rc<Self>, id: EffectId, flight: Cancel, work: Work) {
+        self.flights.borrow_mut().insert(id.clone(), flight);
+        let driver = Rc::clone(self);
+        self.node.platform.spawn(Box::pin(async move {
+            if let Err(error) = work.await {
+                tracing::warn!("the stores failed for {}: {}", driver.id, error);
+                driver.sleep_ms(STORE_TROUBLE_MS.into()).await;
+            }
+            driver.flights.borrow_mut().remove(&id);
+            if id.kind == "fetch" {
+                driver.fetch_next();
+                // What is shown only; the loop looks at the stores itself.
+                let _ = driver.live_stored().await;
+            }
+            driver.wake.wake();
+        }));
+    }
+
+    async fn full_urls(&self, download: &Download) -> Result<FullUrls, CommitError> {
+        let kept = self.node.platform.store().links(&self.id).await?;
+        Ok(FullUrls::read(kept.as_deref(), download))
+    }
+
+    async fn probe(&self, attempt: u32) -> Result<(), CommitError> {
+        let download = self.node.load(&self.id).await?;
+        let full = self.full_urls(&download).await?;
+        let policy = &self.node.setup.policy;
+        let answers = probe(&self.node.platform, &self.id, &full, policy.retry.stall_ms).await;
+        let resources = download.spec.iter().flat_map(|spec| &spec.resources);
+        let keys: Vec<String> = resources
+            .zip(&answers)
+            .filter_map(|(resource, answer)| {
+                let answer = answer.as_ref().ok()?;
+                file_of(resource, &resource.url, answer, policy)
+                    .ok()
+                    .map(|file| file.key())
+            })
+            .collect();
+        let committed = self
+            .commit(&keys, &|witness| Signal::Probed {
+                attempt,
+                answers: answers.clone(),
+                witness,
+            })
+            .await?;
+        self.pace(&committed).await;
+        Ok(())
+    }
+
+    /// A fault that led to no event (because the same was written already, or the history is full) must not lead to
+    /// the next try at once.
+    async fn pace(&self, committed: &Committed) {
+        if committed.events.is_empty() && committed.download.is_running() {
+            let retry = &self.node.setup.policy.retry;
+            // What goes on unwritten has no delay of its own.
+            let rounds = if committed.download.is_terse() { 4 } else { 1 };
+            self.sleep_ms(retry.delay_ms(rounds, &self.id).max(50))
+                .await;
+        }
+    }
+
+    async fn start_job(&self, effect: Effect) -> Result<(), CommitError> {
+        let Effect::StartJob {
+            registration,
+            title,
+            total,
+            parts,
+            ..
+        } = effect
+        else {
+            return Ok(());
+        };
+        let download = self.node.load(&self.id).await?;
+        let full = self.full_urls(&download).await?;
+        let job = NewJob {
+            registration: &registration,
+            title: title.as_deref(),
+            total,
+            parts: &parts,
+            full: &full,
+            secret_params: secret_params(&download),
+        };
+        let started = self.node.platform.start_job(&job).await;
+        self.unstarted.take();
+        if let Err(error) = started {
+            tracing::warn!("no background job for {}: {}", self.id, error);
+            let quota = error == StartError::Quota;
+            self.commit(&[], &|witness| Signal::JobRefused {
+                registration: registration.clone(),
+                quota,
+                witness,
+            })
+            .await?;
+        }
+        Ok(())
+    }
+
+    async fn harvest(&self, registration: &str) -> Result<(), CommitError> {
+        let platform = &self.node.platform;
+        let records = platform.records(registration).await.unwrap_or_default();
+        for (key, range) in harvest(platform, records, false).await.stored {
+            self.note_stored(&key, range.to_core());
+            self.live_stored().await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(
+        self: &Rc<Self>,
+        attempt: u32,
+        resource: u32,
+        part: &PartRequest,
+        flight: &Cancel,
+    ) -> Result<(), CommitError> {
+        let download = self.node.load(&self.id).await?;
+        let full = self.full_urls(&download).await?;
+        let meter = Meter::new(self.now_ms());
+        let flying: Flying = (part.file.key(), part.index);
+        let metered = (flying.clone(), Rc::clone(&meter));
+        self.meters.borrow_mut().push(metered);
+        let driver = Rc::downgrade(self);
+        let moved = move || {
+            if let Some(driver) = driver.upgrade() {
+                driver.live_moved();
+            }
+        };
+        let fetch = Fetch {
+            download: &self.id,
+            part,
+            url: full.url(resource),
+            secret_params: secret_params(&download),
+            meter: &meter,
+            stall_ms: self.node.setup.policy.retry.stall_ms,
+        };
+        let fetched = fetch_part(&self.node.platform, &fetch, flight, moved).await;
+        self.meters.borrow_mut().retain(|(of, _)| *of != flying);
+        match fetched {
+            Ok(range) => {
+                let grown = self.parallel.get() + 1;
+                self.parallel.set(grown.min(self.node.setup.parallel));
+                self.note_stored(&flying.0, range.to_core());
+                self.brought.borrow_mut().push(flying);
+                Ok(())
+            }
+            Err(FetchFault::Cancelled) => Ok(()),
+            Err(FetchFault::Fault(fault)) => self.part_failed(attempt, resource, &fault).await,
+        }
+    }
+
+    async fn part_failed(
+        &self,
+        attempt: u32,
+        resource: u32,
+        fault: &Fault,
+    ) -> Result<(), CommitError> {
+        // Whether anything more is to be fetched now is for the core to say.
+        self.queue.take();
+        if let Fault::Status {
+            status: 429 | 503, ..
+        } = fault
+        {
+            // A server that says that it is too much is asked for less, until parts come again.
+            self.parallel.set((self.parallel.get() / 2).max(1));
+        }
+        let committed = self
+            .commit(&[], &|witness| Signal::PartFailed {
+                attempt,
+                resource,
+                fault: fault.clone(),
+                witness,
+            })
+            .await?;
+        self.pace(&committed).await;
+        Ok(())
+    }
+
+    async fn verify(
+        &self,
+        attempt: u32,
+        resources: &[u32],
+        files: &[File],
+        flight: &Cancel,
+    ) -> Result<(), CommitError> {
+        let mut digests = Vec::with_capacity(resources.len());
+        for resource in resources {
+            let Some(file) = files.get(*resource as usize) else {
+                continue;
+            };
+            let wanted = || !flight.is_cancelled();
+            match self.node.platform.digest(file, &wanted).await {
+                Ok(digest) => digests.push((*resource, digest)),
+                Err(error) => {
+                    // Parts that vanished while they were read: the next look says so.
+                    tracing::warn!("{} was not verified: {}", self.id, error);
+                    self.listing.take();
+                    return Ok(());
+                }
+            }
+        }
+        self.commit(&[], &|witness| Signal::Verified {
+            attempt,
+            digests: digests.clone(),
+            witness,
+        })
+        .await?;
+        Ok(())
+    }
+}
+
+fn secret_params(download: &Download) -> &[String] {
+    let spec = download.spec.as_ref();
+    spec.map(|spec| spec.secret_params.as_slice())
+        .unwrap_or_default()
+}

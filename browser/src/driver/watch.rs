@@ -1,0 +1,140 @@
+//! What is seen of a background job between two looks, and the live figures that are made of it.
+
+use std::rc::Rc;
+
+use longhaul_core::{Download, Range, Transport, Witness};
+
+use super::{Driver, stored};
+use crate::events::StoreError;
+use crate::platform::{Platform, Watching};
+
+/// How far apart live figures are, in milliseconds.
+const LIVE_MS: u64 = 250;
+
+/// A background job that the driver watches.
+pub(super) struct Watched {
+    registration: String,
+    downloaded: u64,
+    moved_at: u64,
+    /// What had been downloaded when its records were last looked through.
+    harvested: Option<u64>,
+    _watching: Watching,
+}
+
+impl<P: Platform> Driver<P> {
+    /// Watches the job that runs, so that its progress wakes the loop and shows up live.
+    pub(super) async fn watch(self: &Rc<Self>, download: &Download) {
+        let transfer = download.state.transfer();
+        let current = transfer.and_then(|transfer| transfer.registration.clone());
+        let watched = self
+            .watched
+            .borrow()
+            .as_ref()
+            .map(|job| job.registration.clone());
+        if current == watched {
+            return;
+        }
+        self.watched.take();
+        let (Some(current), Some(transfer)) = (current, transfer) else {
+            return;
+        };
+        let (driver, base) = (Rc::downgrade(self), transfer.base);
+        let moved = Box::new(move |state: crate::job::JobState| {
+            if let Some(driver) = driver.upgrade() {
+                driver.job_moved(base, state.downloaded);
+            }
+        });
+        let watched = self.node.platform.watch_job(&current, moved).await;
+        let Some((state, watching)) = watched else {
+            return;
+        };
+        *self.watched.borrow_mut() = Some(Watched {
+            registration: current,
+            downloaded: state.downloaded,
+            moved_at: self.now_ms(),
+            harvested: None,
+            _watching: watching,
+        });
+    }
+
+    fn job_moved(&self, base: u64, downloaded: u64) {
+        if let Some(job) = self.watched.borrow_mut().as_mut()
+            && job.downloaded != downloaded
+        {
+            job.downloaded = downloaded;
+            job.moved_at = self.now_ms();
+        }
+        let all = base.saturating_add(downloaded);
+        self.node.platform.live(&self.id, all, 0);
+        self.wake.wake();
+    }
+
+    /// For how long the job that is watched has brought nothing.
+    pub(super) fn idle_ms(&self) -> Option<u64> {
+        let watched = self.watched.borrow();
+        let moved_at = watched.as_ref()?.moved_at;
+        Some(self.now_ms().saturating_sub(moved_at))
+    }
+
+    /// When a job that brings nothing has brought nothing for long enough to be helped.
+    pub(super) fn idle_at(&self, download: &Download, witness: &Witness) -> Option<u64> {
+        let runs = download
+            .state
+            .transfer()
+            .is_some_and(|transfer| transfer.transport == Transport::BackgroundFetch);
+        let moved_at = self.watched.borrow().as_ref().map(|job| job.moved_at)?;
+        let at = moved_at.saturating_add(witness.context.policy.overtake.after_ms);
+        (runs && at > self.now_ms()).then_some(at)
+    }
+
+    /// Whether a job moved since its records were last looked through; from now on it has not.
+    pub(super) fn moved(&self, registration: &str) -> bool {
+        let mut watched = self.watched.borrow_mut();
+        let Some(job) = watched
+            .as_mut()
+            .filter(|job| job.registration == registration)
+        else {
+            return false;
+        };
+        job.harvested.replace(job.downloaded) != Some(job.downloaded)
+    }
+
+    pub(super) fn note_stored(&self, key: &str, range: Range) {
+        if let Some((_, rest)) = self.listing.borrow_mut().as_mut() {
+            rest.or_default(key.to_owned()).push(range);
+        }
+    }
+
+    /// Something came to rest: counts it, and shows it.
+    pub(super) async fn live_stored(&self) -> Result<(), StoreError> {
+        let download = self.node.load(&self.id).await?;
+        let stored = self
+            .listing
+            .borrow()
+            .as_ref()
+            .map_or(0, |(_, rest)| stored(&download, rest));
+        self.stored.set(stored);
+        self.show_live();
+        Ok(())
+    }
+
+    /// Bytes came; shown a few times a second.
+    pub(super) fn live_moved(&self) {
+        if self.now_ms().saturating_sub(self.live_at.get()) >= LIVE_MS {
+            self.show_live();
+        }
+    }
+
+    fn show_live(&self) {
+        self.live_at.set(self.now_ms());
+        let flying: u64 = self
+            .meters
+            .borrow()
+            .iter()
+            .map(|(_, meter)| meter.bytes())
+            .sum();
+        let stored = self.stored.get();
+        let all = stored.saturating_add(flying);
+        self.node.platform.live(&self.id, all, stored);
+    }
+}

@@ -1,0 +1,120 @@
+//! The keeper: looks after all downloads of a page.
+//!
+//! Each one that runs has a [`Driver`], at work or waiting for the lock; what was left behind is mended, what belongs to
+//! nobody is removed.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use longhaul_core::{Command, Download, JobId, Table, plan};
+
+use crate::driver::Driver;
+use crate::node::{CommitError, Node};
+use crate::platform::Platform;
+
+/// All drivers of a page.
+pub struct Keeper<P> {
+    node: Rc<Node<P>>,
+    drivers: RefCell<Table<String, Rc<Driver<P>>>>,
+    closed: Cell<bool>,
+}
+
+impl<P: Platform> Keeper<P> {
+    /// A keeper that looks after nothing yet.
+    #[must_use]
+    pub fn new(node: Rc<Node<P>>) -> Rc<Self> {
+        Rc::new(Self {
+            node,
+            drivers: RefCell::default(),
+            closed: Cell::new(false),
+        })
+    }
+
+    /// Sees to it that a download has a driver in this page, at work or waiting for the lock.
+    pub fn drive(self: &Rc<Self>, id: &str) {
+        if self.closed.get() {
+            return;
+        }
+        if let Some(driver) = self.drivers.borrow().get(id) {
+            return driver.poke();
+        }
+        let driver = Driver::new(Rc::clone(&self.node), id);
+        self.drivers
+            .borrow_mut()
+            .insert(id.to_owned(), Rc::clone(&driver));
+        let (keeper, id) = (Rc::clone(self), id.to_owned());
+        self.node.platform.spawn(Box::pin(async move {
+            driver.run().await;
+            keeper.drivers.borrow_mut().remove(&id);
+            // A request that came while the driver was leaving.
+            if let Ok(download) = keeper.node.load(&id).await
+                && download.is_running()
+            {
+                keeper.drive(&id);
+            }
+        }));
+    }
+
+    /// Something changed that the driver of this download has not seen.
+    pub fn poke(&self, id: &str) {
+        if let Some(driver) = self.drivers.borrow().get(id) {
+            driver.poke();
+        }
+    }
+
+    /// Lets go of everything: other tabs take over what this one ran.
+    pub fn close(&self) {
+        self.closed.set(true);
+        for driver in self.drivers.take().into_values() {
+            driver.close();
+        }
+    }
+
+    /// Looks after everything once: what runs, what was left behind, what was evicted, what belongs to nobody.
+    pub async fn reconcile(self: Rc<Self>) {
+        if let Err(error) = self.look_after_all().await {
+            tracing::warn!("not everything could be looked after: {}", error);
+        }
+    }
+
+    async fn look_after_all(self: &Rc<Self>) -> Result<(), CommitError> {
+        let downloads = self.node.list().await?;
+        for download in &downloads {
+            if download.is_running() {
+                self.drive(&download.id);
+                continue;
+            }
+            let download = self.node.look(&download.id).await?;
+            let witness = self.node.witness(&download).await?;
+            if !plan(&download, &witness, 0).is_empty() {
+                self.drive(&download.id);
+            }
+        }
+        self.drop_orphans(&downloads).await?;
+        self.node.sweep().await
+    }
+
+    async fn drop_orphans(&self, downloads: &[Download]) -> Result<(), CommitError> {
+        for job in self.node.jobs(None).await {
+            let Some(JobId { download: of, .. }) = JobId::parse(&job.registration) else {
+                continue;
+            };
+            // A job whose history was begun after the list was read is not an orphan.
+            let known = downloads.iter().any(|download| download.id == of);
+            if !known && self.node.load(&of).await?.seq == 0 {
+                tracing::warn!("aborted a background job that belongs to no download");
+                // Where it has ended meanwhile the worker has what it brought.
+                self.node.platform.abort_job(&job.registration).await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Carries out a command that ends something, and waits until its effects are done, by whichever tab owns them.
+    pub async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), CommitError> {
+        self.node.command(id, command, None).await?;
+        self.poke(id);
+        Driver::new(Rc::clone(&self.node), id).run().await;
+        self.node.sweep().await
+    }
+}

@@ -1,0 +1,305 @@
+//! The platform that a page or a service worker is.
+
+use std::rc::Rc;
+
+use futures_util::future::LocalBoxFuture;
+use longhaul_core::{Background, File, Role};
+use wasm_bindgen::JsCast;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{AbortController, Blob, Headers, Response};
+
+use crate::answer::Answer;
+use crate::background_fetch::{
+    BackgroundFetchManager, BackgroundFetchRecord, BackgroundFetchRegistration, JobOptions,
+    StartError,
+};
+use crate::events::IndexedDb;
+use crate::job::JobState;
+use crate::js::{global, property};
+use crate::lease;
+use crate::locks::{self, LockError};
+use crate::meter::Metered;
+use crate::net::{self, Ask, NetError};
+use crate::parts::{PartError, PartStore, Range};
+use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Watching};
+use crate::requests::requests;
+use crate::work::DigestError;
+
+/// What differs between a page and a worker.
+// Futures are not `Send` anywhere in a browser.
+#[allow(async_fn_in_trait)]
+pub trait Host: 'static {
+    /// Which side this is.
+    fn role(&self) -> Role;
+    /// The history of a download grew: everyone should read again.
+    fn changed(&self, download: &str);
+    /// Figures newer than the history.
+    fn live(&self, download: &str, downloaded: u64, stored: u64);
+    /// The headers that requests of a download carry, where this context has been given any.
+    fn headers(&self, download: &str) -> Option<Headers>;
+    /// Whether background jobs can be started from here, and where running ones can be looked up.
+    async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
+    /// Registrations whose completion the worker is handling now, see [`Platform::handling`].
+    async fn handling(&self) -> Vec<String>;
+}
+
+/// A page or a worker, over the stores of one name.
+pub struct Web<H> {
+    /// What differs between a page and a worker.
+    pub host: H,
+    /// The histories.
+    pub store: IndexedDb,
+    /// The parts at rest.
+    pub parts: PartStore,
+}
+
+/// The body of an answer. Its transfer ends with it.
+pub struct Body {
+    response: Response,
+    _transfer: Option<Transfer>,
+}
+
+/// A request that is aborted when this is dropped.
+struct Transfer(AbortController);
+
+impl Drop for Transfer {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl<H: Host> Web<H> {
+    /// A context over the stores of this name.
+    #[must_use]
+    pub fn new(name: &str, host: H) -> Self {
+        Self {
+            host,
+            store: IndexedDb::new(name),
+            parts: PartStore::new(name),
+        }
+    }
+
+    async fn registration(&self, id: &str) -> Option<BackgroundFetchRegistration> {
+        let (_, manager) = self.host.background().await;
+        manager?.get(id).await.ok().flatten()
+    }
+}
+
+impl<H: Host> Platform for Web<H> {
+    type Store = IndexedDb;
+    type Body = Body;
+    type Blob = Blob;
+    type Record = BackgroundFetchRecord;
+
+    fn role(&self) -> Role {
+        self.host.role()
+    }
+
+    fn store(&self) -> &IndexedDb {
+        &self.store
+    }
+
+    fn now_ms(&self) -> u64 {
+        net::now_ms()
+    }
+
+    fn sleep(&self, ms: u32) -> LocalBoxFuture<'static, ()> {
+        Box::pin(net::sleep(ms))
+    }
+
+    fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
+        spawn_local(work);
+    }
+
+    fn online(&self) -> bool {
+        net::online()
+    }
+
+    fn came_online(&self) -> LocalBoxFuture<'static, ()> {
+        Box::pin(net::until_online())
+    }
+
+    fn changed(&self, download: &str) {
+        self.host.changed(download);
+    }
+
+    fn live(&self, download: &str, downloaded: u64, stored: u64) {
+        self.host.live(download, downloaded, stored);
+    }
+
+    fn has_headers(&self, download: &str) -> bool {
+        self.host.headers(download).is_some()
+    }
+
+    async fn own(&self, name: &str, lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
+        match locks::acquire(name, None).await {
+            Ok(guard) => Ok(Box::new(guard)),
+            Err(LockError::Unsupported) => Ok(Box::new(lease::acquire(name, lost).await?)),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn files(&self) -> Result<Vec<String>, PartError> {
+        self.parts.files().await
+    }
+
+    async fn list(&self, key: &str) -> Result<Vec<Range>, PartError> {
+        self.parts.list(key).await
+    }
+
+    async fn put(&self, key: &str, start: u64, part: &Blob) -> Result<u64, PartError> {
+        self.parts.put(key, start, part).await
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PartError> {
+        self.parts.delete(key).await.map(|_| ())
+    }
+
+    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
+        let key = file.key();
+        let ranges = self.parts.list(&key).await?;
+        let end = ranges.iter().map(Range::end).max().unwrap_or(0);
+        let stream = self.parts.compose_stream(&key, 0, end).await?;
+        Ok(crate::hash::sha256(&stream, |_| wanted()).await?)
+    }
+
+    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Body), NetError> {
+        let transfer = AbortController::new().ok().map(Transfer);
+        let signal = transfer.as_ref().map(|transfer| transfer.0.signal());
+        let headers = question.headers_of.and_then(|id| self.host.headers(id));
+        let ask = Ask {
+            method: if question.head { "HEAD" } else { "" },
+            range: question.range,
+            headers: headers.as_ref().filter(|_| !question.opaque),
+            signal: signal.as_ref(),
+            no_store: true,
+            opaque: question.opaque,
+        };
+        let (answer, response) = net::fetch(question.url, &ask).await?;
+        let body = Body {
+            response,
+            _transfer: transfer,
+        };
+        Ok((answer, body))
+    }
+
+    fn is_cross_origin(&self, url: &str) -> bool {
+        let here = property(&global("location"), "origin").as_string();
+        here.is_none_or(|origin| {
+            url.strip_prefix(origin.as_str())
+                .is_none_or(|rest| !(rest.is_empty() || rest.starts_with(['/', '?', '#'])))
+        })
+    }
+
+    async fn read(&self, body: Body, meter: Option<Metering<'_>>) -> Option<Blob> {
+        let stream = body.response.body();
+        let (Some((meter, moved)), Some(stream)) = (meter, stream) else {
+            return blob(&body.response).await;
+        };
+        let metered = Metered::new(&stream, Rc::clone(meter), moved).ok()?;
+        blob(metered.response()).await
+    }
+
+    // Sizes of Blobs are whole and below 2^53.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    fn size(blob: &Blob) -> u64 {
+        blob.size() as u64
+    }
+
+    async fn background(&self) -> Background {
+        self.host.background().await.0
+    }
+
+    async fn jobs(&self) -> Vec<JobState> {
+        let (_, Some(manager)) = self.host.background().await else {
+            return Vec::new();
+        };
+        let mut jobs = Vec::new();
+        // Where the browser does not answer, there is nothing to be seen.
+        for id in manager.get_ids().await.unwrap_or_default() {
+            if let Ok(Some(registration)) = manager.get(&id).await {
+                jobs.push(registration.state());
+            }
+        }
+        jobs
+    }
+
+    async fn start_job(&self, job: &NewJob<'_>) -> Result<(), StartError> {
+        let refused = || StartError::Refused {
+            name: "Error".into(),
+        };
+        let manager = self.host.background().await.1.ok_or_else(refused)?;
+        let requests = requests(job.parts, job.full, job.secret_params).map_err(|_| refused())?;
+        let options = JobOptions {
+            title: job.title.map(str::to_owned),
+            icons: job.full.icons(),
+            download_total: job.total,
+        };
+        let started = manager.fetch(job.registration, &requests, &options);
+        started.await.map(|_| ())
+    }
+
+    async fn abort_job(&self, registration: &str) {
+        if let Some(job) = self.registration(registration).await {
+            // A job that has ended meanwhile answers false, which is as good.
+            let _ = job.abort().await;
+        }
+    }
+
+    async fn watch_job(
+        &self,
+        registration: &str,
+        moved: Box<dyn FnMut(JobState)>,
+    ) -> Option<(JobState, Watching)> {
+        let job = self.registration(registration).await?;
+        let listener = job.on_progress(moved);
+        Some((job.state(), Box::new(listener)))
+    }
+
+    async fn records(&self, registration: &str) -> Option<Vec<BackgroundFetchRecord>> {
+        records(&self.registration(registration).await?).await
+    }
+
+    fn record_url(record: &BackgroundFetchRecord) -> String {
+        record.url()
+    }
+
+    async fn record_answer(
+        &self,
+        record: &BackgroundFetchRecord,
+        wait: bool,
+    ) -> Option<Result<(Answer, Body), NetError>> {
+        let response = if wait {
+            record.response().await
+        } else {
+            record.response_now().await?
+        };
+        Some(response.map(|response| {
+            let answer = net::answer(&response);
+            let body = Body {
+                response,
+                _transfer: None,
+            };
+            (answer, body)
+        }))
+    }
+
+    async fn handling(&self) -> Vec<String> {
+        self.host.handling().await
+    }
+}
+
+/// The records of a job, where the browser still gives them out.
+pub async fn records(job: &BackgroundFetchRegistration) -> Option<Vec<BackgroundFetchRecord>> {
+    let records = job.match_all().await;
+    records
+        .inspect_err(|exception| {
+            tracing::warn!("the records of a job cannot be read: {}", exception.name);
+        })
+        .ok()
+}
+
+async fn blob(response: &Response) -> Option<Blob> {
+    let blob = JsFuture::from(response.blob().ok()?).await.ok()?;
+    Some(blob.unchecked_into())
+}
