@@ -18,6 +18,7 @@ use longhaul_core::{
 };
 
 use crate::cancel::{Cancel, Wake};
+use crate::links::FullUrls;
 use crate::locks::LockError;
 use crate::meter::Meter;
 use crate::node::{CommitError, Committed, Node};
@@ -56,6 +57,10 @@ pub struct Driver<P> {
     queue: RefCell<VecDeque<Effect>>,
     /// Parts that were brought since the loop last looked at the stores.
     brought: RefCell<Vec<Flying>>,
+    /// The state that the last plan was made for.
+    planned: RefCell<Option<Rc<Download>>>,
+    /// The full URLs, as they were when this was last told to look at everything.
+    urls: RefCell<Option<Rc<FullUrls>>>,
     listing: RefCell<Option<(u64, Rest)>>,
     unstarted: RefCell<Option<String>>,
     watched: RefCell<Option<Watched>>,
@@ -81,6 +86,8 @@ impl<P: Platform> Driver<P> {
             flights: RefCell::default(),
             queue: RefCell::default(),
             brought: RefCell::default(),
+            planned: RefCell::default(),
+            urls: RefCell::default(),
             listing: RefCell::default(),
             unstarted: RefCell::default(),
             watched: RefCell::default(),
@@ -94,6 +101,7 @@ impl<P: Platform> Driver<P> {
     /// Something changed that this driver has not seen: look again, at everything.
     pub fn poke(&self) {
         self.listing.take();
+        self.urls.take();
         self.wake.wake();
     }
 
@@ -178,7 +186,8 @@ impl<P: Platform> Driver<P> {
         if !committed.events.is_empty() {
             return Ok(Next::Again);
         }
-        let (download, witness) = (committed.download, taken.into_inner());
+        let (download, witness) = (Rc::new(committed.download), taken.into_inner());
+        self.planned.replace(Some(Rc::clone(&download)));
         let effects = plan(&download, &witness, self.now_ms());
         self.queue.take();
         self.cancel_unplanned(&download, &effects);
@@ -205,7 +214,16 @@ impl<P: Platform> Driver<P> {
             // What the plan named is done, or cannot be: a later look will name it again.
             return Ok(Next::Done);
         }
-        Ok(Next::Wait(until))
+        Ok(Next::Wait(
+            until.or_else(|| self.next_look(&download, &witness)),
+        ))
+    }
+
+    /// When a page looks again at a job by itself: its completion may be lost with the worker that handles it, and
+    /// then nobody says "read again".
+    fn next_look(&self, download: &Download, witness: &Witness) -> Option<u64> {
+        let job = download.state.transfer()?.registration.as_ref();
+        job.map(|_| self.now_ms() + witness.context.policy.overtake.after_ms)
     }
 
     /// Takes a witness, decides on the signal that is made of it, and appends what was decided, as often as another

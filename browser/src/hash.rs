@@ -2,10 +2,11 @@
 
 use js_sys::Uint8Array;
 use sha2::{Digest, Sha256};
-use wasm_bindgen::{JsCast, JsValue};
-use web_sys::{MessageChannel, ReadableStream, ReadableStreamDefaultReader};
+use wasm_bindgen::JsValue;
+use web_sys::{MessageChannel, ReadableStream};
 
-use crate::js::{Exception, ignore, listen, property, settle};
+use crate::bytes::{Next, Reader};
+use crate::js::{Exception, listen};
 use crate::net::now_ms;
 use crate::once;
 
@@ -40,36 +41,75 @@ pub async fn sha256(
     stream: &ReadableStream,
     mut progress: impl FnMut(u64) -> bool,
 ) -> Result<String, HashError> {
-    let reader = ReadableStreamDefaultReader::new(stream).map_err(failed)?;
-    let mut hash = Sha256::new();
-    let mut buffer = vec![0; PIECE as usize];
-    let mut done = 0;
-    let mut turn = now_ms();
-    loop {
-        let result = settle(reader.read()).await?;
-        let Ok(chunk) = property(&result, "value").dyn_into::<Uint8Array>() else {
-            break;
-        };
-        let len = chunk.length();
-        let mut from = 0;
-        while from < len {
-            let to = len.min(from + PIECE);
-            let piece = &mut buffer[..(to - from) as usize];
-            chunk.subarray(from, to).copy_to(piece);
-            hash.update(&*piece);
-            from = to;
-        }
-        done += u64::from(len);
-        if !progress(done) {
-            ignore(reader.cancel());
-            return Err(HashError::Cancelled);
-        }
-        if now_ms() - turn >= TURN {
-            yield_now().await;
-            turn = now_ms();
+    let mut hash = Hash::new();
+    hash.read(stream, &mut progress).await?;
+    Ok(hash.digest())
+}
+
+/// A hash of several streams, one after the other.
+pub(crate) struct Hash {
+    sha: Sha256,
+    /// The piece at hand.
+    piece: Vec<u8>,
+    done: u64,
+    /// When this turn began.
+    turn: u64,
+}
+
+impl Hash {
+    pub(crate) fn new() -> Self {
+        Self {
+            sha: Sha256::new(),
+            piece: vec![0; PIECE as usize],
+            done: 0,
+            turn: now_ms(),
         }
     }
-    Ok(hex(&hash.finalize()))
+
+    /// Reads a stream to its end; how many bytes it had.
+    pub(crate) async fn read(
+        &mut self,
+        stream: &ReadableStream,
+        progress: &mut dyn FnMut(u64) -> bool,
+    ) -> Result<u64, HashError> {
+        let before = self.done;
+        let reader = Reader::new(stream).map_err(failed)?;
+        let mut buffer = if reader.fills() {
+            Uint8Array::new_with_length(PIECE)
+        } else {
+            Uint8Array::default()
+        };
+        while let Next::Bytes(chunk) = reader.next(&buffer).await? {
+            let len = chunk.length();
+            let mut from = 0;
+            while from < len {
+                let to = len.min(from + PIECE);
+                let piece = &mut self.piece[..(to - from) as usize];
+                chunk.subarray(from, to).copy_to(piece);
+                self.sha.update(&*piece);
+                from = to;
+            }
+            self.done += u64::from(len);
+            if !progress(self.done) {
+                reader.cancel();
+                return Err(HashError::Cancelled);
+            }
+            if now_ms().saturating_sub(self.turn) >= TURN {
+                yield_now().await;
+                self.turn = now_ms();
+            }
+            if reader.fills() {
+                // The same memory again, whole.
+                buffer = Uint8Array::new(&chunk.buffer());
+            }
+        }
+        Ok(self.done - before)
+    }
+
+    /// 64 lowercase hexadecimal digits.
+    pub(crate) fn digest(self) -> String {
+        hex(&self.sha.finalize())
+    }
 }
 
 /// Lets the thread's other tasks run. Not a timer: those are stretched to a second and more in hidden pages.

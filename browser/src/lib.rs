@@ -13,6 +13,7 @@
 
 pub mod answer;
 pub mod background_fetch;
+mod bytes;
 pub mod cancel;
 pub mod channel;
 pub mod completion;
@@ -32,6 +33,7 @@ pub mod node;
 pub mod once;
 pub mod parts;
 pub mod platform;
+mod pour;
 pub mod requests;
 pub mod trace;
 pub mod translate;

@@ -151,9 +151,8 @@ impl<P: Platform> Node<P> {
         match self.platform.store().append(&append).await {
             Ok(()) => {
                 self.remember(append.head, &next);
-                if !events.is_empty() {
-                    self.platform.changed(&next.id);
-                }
+                // New URLs without an event are news, too.
+                self.platform.changed(&next.id);
                 Ok(Some(Committed {
                     download: next,
                     events,

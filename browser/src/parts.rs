@@ -17,7 +17,9 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
+use crate::hash::Hash;
 use crate::js::{Exception, global, settle, text};
+use crate::work::DigestError;
 
 /// A run of bytes of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -145,6 +147,43 @@ impl PartStore {
             .unchecked_into();
         settle(cache.put_with_str(&address(Range { start, len }), &response)).await?;
         Ok(len)
+    }
+
+    /// Stores a part straight from a stream; nothing where that fails. It must bring exactly this range.
+    pub(crate) async fn pour(
+        &self,
+        file: &str,
+        range: Range,
+        stream: &ReadableStream,
+    ) -> Result<(), PartError> {
+        let response = Response::new_with_opt_readable_stream(Some(stream)).map_err(thrown)?;
+        let cache: Cache = settle(caches()?.open(&self.cache_name(file)))
+            .await?
+            .unchecked_into();
+        settle(cache.put_with_str(&address(range), &response)).await?;
+        Ok(())
+    }
+
+    /// The SHA-256 of the bytes from the beginning to the end of the last part, as long as it is `wanted`.
+    pub(crate) async fn digest(
+        &self,
+        file: &str,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
+        let listed = self.list(file).await?;
+        let end = listed.iter().map(Range::end).max().unwrap_or(0);
+        let mut hash = Hash::new();
+        let mut position = 0;
+        for part in cover(&listed, 0, end)? {
+            let stop = part.end().min(end);
+            let body = self.body(file, part, position, stop).await?;
+            let read = hash.read(&body, &mut |_| wanted()).await?;
+            if read != stop - position {
+                return Err(PartError::Missing { start: position }.into());
+            }
+            position = stop;
+        }
+        Ok(hash.digest())
     }
 
     /// A stored part, `None` where it is not there whole.

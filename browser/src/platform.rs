@@ -47,6 +47,19 @@ pub struct Question<'a> {
     pub opaque: bool,
 }
 
+/// Why a body did not become a part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Spilt {
+    /// It was broken off here.
+    Enough,
+    /// It ended early: the browser does not say why.
+    Broken,
+    /// It is of another length, or had more than it should when it had come to this one.
+    Length(u64),
+    /// The part store refused it.
+    Refused(PartError),
+}
+
 /// A background job to be started.
 #[derive(Debug, Clone, Copy)]
 pub struct NewJob<'a> {
@@ -118,6 +131,16 @@ pub trait Platform: 'static {
     async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Self::Body), NetError>;
     /// Whether a URL is of another origin than this context.
     fn is_cross_origin(&self, url: &str) -> bool;
+    /// Stores a part straight from a body, without holding it: exactly this range, or nothing. Where `enough` comes
+    /// first, the transfer is broken off.
+    async fn pour(
+        &self,
+        body: Self::Body,
+        key: &str,
+        range: Range,
+        meter: Metering<'_>,
+        enough: LocalBoxFuture<'_, ()>,
+    ) -> Result<(), Spilt>;
     /// Reads a body to its end; `None` where it ended early.
     async fn read(&self, body: Self::Body, meter: Option<Metering<'_>>) -> Option<Self::Blob>;
     /// The size of a Blob in bytes.

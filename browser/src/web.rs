@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use futures_util::future::LocalBoxFuture;
+use futures_util::future::{Either, LocalBoxFuture, select};
 use longhaul_core::{Background, File, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
@@ -18,10 +18,10 @@ use crate::job::JobState;
 use crate::js::{global, property};
 use crate::lease;
 use crate::locks::{self, LockError};
-use crate::meter::Metered;
 use crate::net::{self, Ask, NetError};
 use crate::parts::{PartError, PartStore, Range};
-use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Watching};
+use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
+use crate::pour::{Flaw, Pour};
 use crate::requests::requests;
 use crate::work::DigestError;
 
@@ -56,7 +56,7 @@ pub struct Web<H> {
 /// The body of an answer. Its transfer ends with it.
 pub struct Body {
     response: Response,
-    _transfer: Option<Transfer>,
+    transfer: Option<Transfer>,
 }
 
 /// A request that is aborted when this is dropped.
@@ -156,11 +156,7 @@ impl<H: Host> Platform for Web<H> {
     }
 
     async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
-        let key = file.key();
-        let ranges = self.parts.list(&key).await?;
-        let end = ranges.iter().map(Range::end).max().unwrap_or(0);
-        let stream = self.parts.compose_stream(&key, 0, end).await?;
-        Ok(crate::hash::sha256(&stream, |_| wanted()).await?)
+        self.parts.digest(&file.key(), wanted).await
     }
 
     async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Body), NetError> {
@@ -176,10 +172,7 @@ impl<H: Host> Platform for Web<H> {
             opaque: question.opaque,
         };
         let (answer, response) = net::fetch(question.url, &ask).await?;
-        let body = Body {
-            response,
-            _transfer: transfer,
-        };
+        let body = Body { response, transfer };
         Ok((answer, body))
     }
 
@@ -191,13 +184,49 @@ impl<H: Host> Platform for Web<H> {
         })
     }
 
+    async fn pour(
+        &self,
+        body: Body,
+        key: &str,
+        range: Range,
+        (meter, moved): Metering<'_>,
+        enough: LocalBoxFuture<'_, ()>,
+    ) -> Result<(), Spilt> {
+        let Body { response, transfer } = body;
+        let Some(stream) = response.body() else {
+            return Err(Spilt::Length(0));
+        };
+        let metering = Some((Rc::clone(meter), moved));
+        let (stream, pour) =
+            Pour::new(&stream, Some(range.len), metering).map_err(|_| Spilt::Broken)?;
+        let storing = Box::pin(self.parts.pour(key, range, &stream));
+        let (stored, broken_off) = match select(storing, enough).await {
+            Either::Left((stored, _)) => (stored, false),
+            Either::Right(((), storing)) => {
+                // The stream fails with its transfer, and what is being stored with the stream: that is waited for, so
+                // that nobody deletes or counts what is at rest while it is being written.
+                drop(transfer);
+                (storing.await, true)
+            }
+        };
+        match (stored, pour.flaw()) {
+            (Ok(()), _) => Ok(()),
+            (Err(_), _) if broken_off => Err(Spilt::Enough),
+            (Err(_), Some(Flaw::Broken)) => Err(Spilt::Broken),
+            (Err(_), Some(Flaw::Length(passed))) => Err(Spilt::Length(passed)),
+            (Err(error), None) => Err(Spilt::Refused(error)),
+        }
+    }
+
     async fn read(&self, body: Body, meter: Option<Metering<'_>>) -> Option<Blob> {
         let stream = body.response.body();
         let (Some((meter, moved)), Some(stream)) = (meter, stream) else {
             return blob(&body.response).await;
         };
-        let metered = Metered::new(&stream, Rc::clone(meter), moved).ok()?;
-        blob(metered.response()).await
+        let metering = Some((Rc::clone(meter), moved));
+        let (stream, _) = Pour::new(&stream, None, metering).ok()?;
+        let metered = Response::new_with_opt_readable_stream(Some(&stream)).ok()?;
+        blob(&metered).await
     }
 
     // Sizes of Blobs are whole and below 2^53.
@@ -278,7 +307,7 @@ impl<H: Host> Platform for Web<H> {
             let answer = net::answer(&response);
             let body = Body {
                 response,
-                _transfer: None,
+                transfer: None,
             };
             (answer, body)
         }))

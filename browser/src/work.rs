@@ -10,9 +10,8 @@ use crate::cancel::Cancel;
 use crate::hash::HashError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
-use crate::net::NetError;
 use crate::parts::{PartError, Range};
-use crate::platform::{Platform, Question};
+use crate::platform::{Platform, Question, Spilt};
 use crate::translate;
 
 /// Asks every server for size, validator and Range support, all at once. One that says nothing for `stall_ms`
@@ -129,10 +128,10 @@ pub struct Fetch<'a> {
     pub stall_ms: u64,
 }
 
-/// Fetches one part and stores it. The bytes pass by as a Blob: measured, it is twice as fast as storing the stream.
+/// Fetches one part and stores it. Where its length is known it goes straight into the store, as it comes; measured,
+/// that is as fast as passing a Blob, and needs a third of the memory.
 ///
-/// Cancelled, the transfer ends at once; what came whole is stored all the same, so that nobody deletes or counts what
-/// is at rest while it is being written.
+/// Cancelled, the transfer ends at once, and the part is stored whole or not at all when this returns.
 pub async fn fetch_part<P: Platform>(
     platform: &P,
     fetch: &Fetch<'_>,
@@ -140,17 +139,15 @@ pub async fn fetch_part<P: Platform>(
     moved: impl Fn() + 'static,
 ) -> Result<Range, FetchFault> {
     let url = fetch.part.url(fetch.url, fetch.secret_params);
-    let transfer = transfer(platform, fetch, &url, Box::new(moved));
-    let came = cancel.race(transfer).await.ok_or(FetchFault::Cancelled)?;
-    let (answer, blob) = match came {
-        Ok(came) => came,
+    match transfer(platform, fetch, &url, cancel, Box::new(moved)).await {
+        Ok(range) => Ok(range),
+        Err(_) if cancel.is_cancelled() => Err(FetchFault::Cancelled),
         Err(Broken::Silent) => {
             let diagnosis = cancel.race(diagnose(platform, &url, false)).await;
-            return Err(diagnosis.map_or(FetchFault::Cancelled, FetchFault::Fault));
+            Err(diagnosis.map_or(FetchFault::Cancelled, FetchFault::Fault))
         }
-        Err(Broken::Wrong(fault)) => return Err(fault.into()),
-    };
-    Ok(store(platform, fetch.part, &answer, &blob).await?)
+        Err(Broken::Wrong(fault)) => Err(fault.into()),
+    }
 }
 
 /// Why a transfer brought nothing.
@@ -161,39 +158,19 @@ enum Broken {
     Wrong(Fault),
 }
 
-/// One transfer, watched: one that brings nothing for too long is broken.
+impl From<Fault> for Broken {
+    fn from(fault: Fault) -> Self {
+        Self::Wrong(fault)
+    }
+}
+
 async fn transfer<P: Platform>(
     platform: &P,
     fetch: &Fetch<'_>,
     url: &str,
+    cancel: &Cancel,
     moved: Box<dyn Fn()>,
-) -> Result<(Answer, P::Blob), Broken> {
-    let brought = Box::pin(bring(platform, fetch, url, moved));
-    let silence = Box::pin(stalled(platform, fetch.meter, fetch.stall_ms));
-    match select(brought, silence).await {
-        Either::Left((brought, _)) => brought,
-        Either::Right(_) => Err(Broken::Wrong(Fault::Network)),
-    }
-}
-
-/// Waits until nothing has come for `after_ms` milliseconds. A silent connection is reported by no browser.
-async fn stalled<P: Platform>(platform: &P, meter: &Meter, after_ms: u64) {
-    loop {
-        let idle = meter.idle_ms(platform.now_ms());
-        if idle >= after_ms {
-            return;
-        }
-        let ms = u32::try_from(after_ms - idle).unwrap_or(u32::MAX);
-        platform.sleep(ms).await;
-    }
-}
-
-async fn bring<P: Platform>(
-    platform: &P,
-    fetch: &Fetch<'_>,
-    url: &str,
-    moved: Box<dyn Fn()>,
-) -> Result<(Answer, P::Blob), Broken> {
+) -> Result<Range, Broken> {
     let part = fetch.part;
     let range = part
         .file
@@ -207,18 +184,77 @@ async fn bring<P: Platform>(
         headers_of: Some(fetch.download),
         ..Question::default()
     };
-    let (raw, body) = match platform.ask(&question).await {
-        Ok(answered) => answered,
-        Err(NetError::Aborted | NetError::Failed { .. }) => return Err(Broken::Silent),
-    };
+    let (raw, body) = while_it_moves(platform, fetch, cancel, platform.ask(&question))
+        .await?
+        .map_err(|_| Broken::Silent)?;
     let answer = translate::answer(&raw, platform.now_ms());
     // What can be told without the body is told without it. A body of the right length passes this test.
     let expected = part
         .range()
         .map_or(answer.content_length.unwrap_or(1), |range| range.len);
-    measure(part, &answer, expected).map_err(Broken::Wrong)?;
-    let blob = platform.read(body, Some((fetch.meter, moved))).await;
-    Ok((answer, blob.ok_or(Broken::Silent)?))
+    let measured = measure(part, &answer, expected)?;
+    if part.range().is_none() {
+        let read = platform.read(body, Some((fetch.meter, moved)));
+        let blob = while_it_moves(platform, fetch, cancel, read).await?;
+        let blob = blob.ok_or(Broken::Silent)?;
+        return Ok(store(platform, part, &answer, &blob).await?);
+    }
+    let range = Range {
+        start: measured.start,
+        len: measured.len,
+    };
+    let enough = Box::pin(async {
+        // Cancelled or silent for too long: either way it is enough.
+        cancel.race(stalled(platform, fetch)).await;
+    });
+    let key = part.file.key();
+    let poured = platform.pour(body, &key, range, (fetch.meter, moved), enough);
+    match poured.await {
+        Ok(()) => Ok(range),
+        Err(Spilt::Enough) => Err(Fault::Network.into()),
+        Err(Spilt::Broken) => Err(Broken::Silent),
+        Err(Spilt::Length(len)) => Err(measure(part, &answer, len)
+            .err()
+            .unwrap_or(Fault::Truncated)
+            .into()),
+        Err(Spilt::Refused(error)) => Err(refused(&error).into()),
+    }
+}
+
+/// Works until it is done, no longer wanted, or has brought nothing for too long; then it is dropped.
+async fn while_it_moves<P: Platform, T>(
+    platform: &P,
+    fetch: &Fetch<'_>,
+    cancel: &Cancel,
+    work: impl Future<Output = T>,
+) -> Result<T, Broken> {
+    let watched = select(Box::pin(work), Box::pin(stalled(platform, fetch)));
+    match cancel.race(watched).await {
+        Some(Either::Left((done, _))) => Ok(done),
+        Some(Either::Right(_)) | None => Err(Fault::Network.into()),
+    }
+}
+
+/// Waits until nothing has come for too long. A silent connection is reported by no browser.
+async fn stalled<P: Platform>(platform: &P, fetch: &Fetch<'_>) {
+    loop {
+        let idle = fetch.meter.idle_ms(platform.now_ms());
+        if idle >= fetch.stall_ms {
+            return;
+        }
+        let ms = u32::try_from(fetch.stall_ms - idle).unwrap_or(u32::MAX);
+        platform.sleep(ms).await;
+    }
+}
+
+fn refused(error: &PartError) -> Fault {
+    match error {
+        PartError::Quota => Fault::Quota,
+        error => {
+            tracing::warn!("a part could not be stored: {}", error);
+            Fault::Network
+        }
+    }
 }
 
 /// Measures a body and stores it.
@@ -234,11 +270,7 @@ async fn store<P: Platform>(
             start: range.start,
             len,
         }),
-        Err(PartError::Quota) => Err(Fault::Quota),
-        Err(error) => {
-            tracing::warn!("a part could not be stored: {}", error);
-            Err(Fault::Network)
-        }
+        Err(error) => Err(refused(&error)),
     }
 }
 

@@ -5,8 +5,8 @@ use longhaul_browser::answer::Answer;
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::{requested_range, resource_of};
 use longhaul_browser::job::{JobFailure, JobResult, JobState};
-use longhaul_browser::translate;
 use longhaul_browser::links::FullUrls;
+use longhaul_browser::translate;
 use longhaul_core::json::write;
 use longhaul_core::{
     Download, Entry, File, JobEnd, JobId, Policy, Snapshot, file_of, is_transfer, measure,

@@ -25,8 +25,9 @@ pub(crate) fn run() -> Result<()> {
     for (package, bench) in Targets::read()?.benches() {
         println!("\n== {package}: {bench} ==");
         shell::run(
+            // What is measured runs in browsers, compiled as it ships; the program around it can be the tests' own.
             shell::cargo()
-                .args(["bench", "-p", package, "--bench", bench])
+                .args(["bench", "--profile", "dev", "-p", package, "--bench", bench])
                 .env(FOLDER_VARIABLE, &folder),
             "see its output above",
         )?;

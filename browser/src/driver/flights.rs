@@ -132,16 +132,20 @@ impl<P: Platform> Driver<P> {
             driver.flights.borrow_mut().remove(&id);
             if id.kind == "fetch" {
                 driver.fetch_next();
-                // What is shown only; the loop looks at the stores itself.
-                let _ = driver.live_stored().await;
+                driver.live_stored();
             }
             driver.wake.wake();
         }));
     }
 
-    async fn full_urls(&self, download: &Download) -> Result<FullUrls, CommitError> {
+    async fn full_urls(&self, download: &Download) -> Result<Rc<FullUrls>, CommitError> {
+        if let Some(known) = self.urls.borrow().as_ref() {
+            return Ok(Rc::clone(known));
+        }
         let kept = self.node.platform.store().links(&self.id).await?;
-        Ok(FullUrls::read(kept.as_deref(), download))
+        let urls = Rc::new(FullUrls::read(kept.as_deref(), download));
+        self.urls.replace(Some(Rc::clone(&urls)));
+        Ok(urls)
     }
 
     async fn probe(&self, attempt: u32) -> Result<(), CommitError> {
@@ -223,7 +227,7 @@ impl<P: Platform> Driver<P> {
         let records = platform.records(registration).await.unwrap_or_default();
         for (key, range) in harvest(platform, records, false).await.stored {
             self.note_stored(&key, range.to_core());
-            self.live_stored().await?;
+            self.live_stored();
         }
         Ok(())
     }
@@ -235,7 +239,10 @@ impl<P: Platform> Driver<P> {
         part: &PartRequest,
         flight: &Cancel,
     ) -> Result<(), CommitError> {
-        let download = self.node.load(&self.id).await?;
+        let planned = self.planned.borrow().clone();
+        let Some(download) = planned else {
+            return Ok(());
+        };
         let full = self.full_urls(&download).await?;
         let meter = Meter::new(self.now_ms());
         let flying: Flying = (part.file.key(), part.index);

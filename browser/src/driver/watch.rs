@@ -5,7 +5,6 @@ use std::rc::Rc;
 use longhaul_core::{Download, Range, Transport, Witness};
 
 use super::{Driver, stored};
-use crate::events::StoreError;
 use crate::platform::{Platform, Watching};
 
 /// How far apart live figures are, in milliseconds.
@@ -106,16 +105,13 @@ impl<P: Platform> Driver<P> {
     }
 
     /// Something came to rest: counts it, and shows it.
-    pub(super) async fn live_stored(&self) -> Result<(), StoreError> {
-        let download = self.node.load(&self.id).await?;
-        let stored = self
-            .listing
-            .borrow()
-            .as_ref()
-            .map_or(0, |(_, rest)| stored(&download, rest));
-        self.stored.set(stored);
+    pub(super) fn live_stored(&self) {
+        if let (Some(download), Some((_, rest))) =
+            (&*self.planned.borrow(), &*self.listing.borrow())
+        {
+            self.stored.set(stored(download, rest));
+        }
         self.show_live();
-        Ok(())
     }
 
     /// Bytes came; shown a few times a second.

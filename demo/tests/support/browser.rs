@@ -71,7 +71,8 @@ impl Browser {
         self.engine
     }
 
-    fn process(&self) -> Option<u32> {
+    /// The browser's main process.
+    pub(crate) fn process(&self) -> Option<u32> {
         self.engine.process(&self.driver, self.profile.path())
     }
 

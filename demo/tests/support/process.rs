@@ -164,6 +164,16 @@ impl Drop for Tree {
 
 /// SIGKILLs `root` and everything that descends from it, parents first, so that nobody is left to start a replacement.
 pub(crate) fn kill_tree(root: u32) {
+    for pid in tree(root) {
+        if let Some(pid) = to_pid(pid) {
+            // The process may have ended meanwhile, which is what is wanted.
+            let _ = kill_process(pid, Signal::KILL);
+        }
+    }
+}
+
+/// `root` and everything that descends from it, parents first.
+pub(crate) fn tree(root: u32) -> Vec<u32> {
     let parents = parents();
     let mut tree = vec![root];
     let mut next = 0;
@@ -176,12 +186,7 @@ pub(crate) fn kill_tree(root: u32) {
         );
         next += 1;
     }
-    for pid in tree {
-        if let Some(pid) = to_pid(pid) {
-            // The process may have ended meanwhile, which is what is wanted.
-            let _ = kill_process(pid, Signal::KILL);
-        }
-    }
+    tree
 }
 
 /// Waits until process `pid` has ended. Blocks, and so wants a thread of its own in async code.
