@@ -251,6 +251,8 @@ fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
         (200, Some(_)) | (206, None) => Err(Fault::WrongRange),
         // The range begins past the end, or a precondition failed: another file.
         (412 | 416, _) => Err(Fault::Changed),
+        // No server has this status. Chromium gives it to a record whose first request found no server, whatever came of later ones.
+        (0, _) => Err(Fault::Unreachable),
         (status, _) => Err(Fault::Status {
             status,
             retry_after_ms: answer.retry_after_ms,
@@ -390,6 +392,7 @@ mod tests {
         assert_eq!(with(|a| a.status = 404), status(404));
         assert_eq!(with(|a| a.status = 412), Err(Fault::Changed));
         assert_eq!(with(|a| a.status = 416), Err(Fault::Changed));
+        assert_eq!(with(|a| a.status = 0), Err(Fault::Unreachable));
         assert_eq!(with(|a| a.content_range = None), Err(Fault::WrongRange));
         assert_eq!(
             with(|a| a.content_range = Some("bytes 1-40/100".into())),

@@ -4,7 +4,7 @@ use super::probe::{refused, started, stored};
 use super::{exhausted, is_between_rounds, restart, wait_or_fail};
 use crate::download::{Download, Transfer, evolve};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
-use crate::input::{JobEnd, JobFailure, Preference, Role, Witness};
+use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::Fault;
 use crate::policy::{Retry, may_detail, may_try, progress_due};
 
@@ -27,6 +27,8 @@ pub(super) fn look(
         return lacking;
     }
     let may_begin = witness.context.role == Role::Page;
+    let waiting = download.waiting.as_ref();
+    let held_up = waiting.is_some_and(|waiting| waiting.holds(witness.context.offline, now));
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             let unstarted = witness.unstarted.as_ref() == Some(registration);
@@ -34,18 +36,27 @@ pub(super) fn look(
                 return next_try(download, transfer, Why::JobLost, witness);
             }
         }
-        (Transport::BackgroundFetch, None) if may_begin => {
-            let offline = witness.context.offline;
-            let waiting = download.waiting.as_ref();
-            if waiting.is_none_or(|waiting| !waiting.holds(offline, now)) {
-                return next_try(download, transfer, Why::JobFailed, witness);
-            }
+        (Transport::BackgroundFetch, None) if may_begin && !held_up => {
+            return next_try(download, transfer, Why::JobFailed, witness);
+        }
+        // What a page began whose app asked for nothing, or for the page itself: this one's insists on a job.
+        (Transport::Foreground, _) if may_begin && !held_up && wants_job(download, witness) => {
+            return started(download, download.files.clone(), None, witness);
         }
         _ => {}
     }
     progress(download, transfer, at_rest, witness)
         .into_iter()
         .collect()
+}
+
+/// Whether the app insists on a background job for a transfer of the page's, and one can be had.
+fn wants_job(download: &Download, witness: &Witness) -> bool {
+    let context = &witness.context;
+    context.preference == Preference::BackgroundFetch
+        && context.background == Background::Usable
+        && !download.spec.as_ref().is_some_and(|spec| spec.headers)
+        && may_try(download.entries)
 }
 
 fn is_complete(download: &Download, witness: &Witness) -> bool {
@@ -245,12 +256,13 @@ fn fault_of(end: JobEnd, faults: &[Fault]) -> Fault {
         .or_else(|| {
             faults
                 .iter()
-                .find(|fault| matches!(fault, Fault::Status { .. }))
+                .find(|fault| matches!(fault, Fault::Status { .. } | Fault::Unreachable))
         });
     match (reported, end) {
         (Some(fault), _) => fault.clone(),
         (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => Fault::Quota,
-        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => Fault::Changed,
+        // Every record asks for no more than its range, so that it is a body that is longer than it must be.
+        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => Fault::Truncated,
         (None, JobEnd::Success) => faults.first().cloned().unwrap_or(Fault::Truncated),
         (None, _) => Fault::Network,
     }

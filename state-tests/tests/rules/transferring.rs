@@ -338,14 +338,6 @@ fn jobs_fail_for_good_by_what_their_records_say() {
             .when(s.job_ended(REGISTRATION, end, &faults))
             .then_fails(reason);
     }
-    let ended = s.job_ended(
-        REGISTRATION,
-        failure(JobFailure::DownloadTotalExceeded),
-        &[],
-    );
-    given_scenario(&s)
-        .when(ended)
-        .then_names(&["failure", "requested"]);
 }
 
 #[test]
