@@ -144,6 +144,7 @@ pub(crate) struct Faults {
     pub(crate) change_size: Option<u64>,
     pub(crate) redirect: Option<Redirect>,
     pub(crate) auth: Option<String>,
+    pub(crate) auth_sha256: Option<String>,
     pub(crate) no_cors: bool,
     pub(crate) hide_headers: bool,
 }
@@ -242,6 +243,7 @@ impl Faults {
                 self.redirect = Some(one_of(value, ("same", same), ("cross", cross))?);
             }
             "auth" => self.auth = Some(value.to_owned()),
+            "authSha256" => self.auth_sha256 = Some(digest(value)?),
             "cors" => self.no_cors = (value == "off").then_some(true)?,
             "hideHeaders" => self.hide_headers = yes(value)?,
             _ => {}
@@ -276,6 +278,11 @@ fn one_of<T>(value: &str, a: (&str, T), b: (&str, T)) -> Option<T> {
 
 fn ending(value: &str) -> Option<Ending> {
     one_of(value, ("fin", Ending::Fin), ("rst", Ending::Rst))
+}
+
+fn digest(value: &str) -> Option<String> {
+    let legal = value.len() == 64 && value.bytes().all(|byte| byte.is_ascii_hexdigit());
+    legal.then(|| value.to_ascii_lowercase())
 }
 
 fn tag(value: &str) -> Option<String> {

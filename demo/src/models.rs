@@ -8,13 +8,14 @@ use axum::Extension;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::http::header::{self, HeaderName};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::body::Sending;
 use crate::conditional::{Honours, Metadata, Selected, select};
-use crate::content::{Content, Generated};
+use crate::content::{Content, Generated, hex};
 use crate::faults::{Answer, Faults, Gzip, Redirect, WrongLength};
 use crate::log::{Entry, Outcome, Recorder, now};
 use crate::respond::{
@@ -101,9 +102,7 @@ impl Request {
         if let Some(redirect) = faults.redirect {
             return self.redirect(redirect, recorder);
         }
-        if let Some(token) = &faults.auth
-            && !self.bears(token)
-        {
+        if !self.may_read(faults) {
             let response = plain(StatusCode::UNAUTHORIZED, "A token is needed.", recorder);
             return with(response, header::WWW_AUTHENTICATE, "Bearer");
         }
@@ -245,9 +244,13 @@ impl Request {
         (status, headers, sending.into_body()).into_response()
     }
 
-    fn bears(&self, token: &str) -> bool {
+    /// Whether it has the token that the query demands, if it demands one.
+    fn may_read(&self, faults: &Faults) -> bool {
         let given = self.headers.get(header::AUTHORIZATION);
-        given.map(HeaderValue::as_bytes) == Some(format!("Bearer {token}").as_bytes())
+        let token = given.and_then(|given| given.as_bytes().strip_prefix(b"Bearer "));
+        let digest = || token.map(|token| hex(&Sha256::digest(token)));
+        (faults.auth.is_none() || token == faults.auth.as_deref().map(str::as_bytes))
+            && (faults.auth_sha256.is_none() || digest() == faults.auth_sha256)
     }
 
     fn redirect(&self, to: Redirect, recorder: Recorder) -> Response {

@@ -3,7 +3,7 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, sha256};
+use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, sha256, until_sent};
 use crate::suite::{Cell, Suite};
 use crate::support::client::AtRest;
 use crate::support::page::Page;
@@ -41,22 +41,16 @@ async fn a_download(world: &mut World, cell: &Cell) -> Result<()> {
     ensure!(history.count("progress") > 0, "{:?}", history.kinds());
     model.check_bytes(&page).await?;
     Asked::of(world, PART).check(PARTS, 0)?;
-    let took = success_after(&history);
+    let took = history.took()?;
     cell.note(format_args!("{BYTES} bytes in {took} ms"));
     Ok(())
-}
-
-/// Milliseconds from the request to the success.
-fn success_after(history: &crate::support::history::History) -> u64 {
-    let at = |kind| history.only(kind).map_or(0, |entry| entry.at);
-    at("success").saturating_sub(at("requested"))
 }
 
 async fn a_reload_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "reloaded", BYTES, RATE);
     let page = world.browser.open(BLANK).await?;
     page.request(&model.spec).await?;
-    model.until_sent(world, BYTES / 2).await?;
+    until_sent(world, BYTES / 2).await?;
     page.reload().await?;
 
     let attached = page.request(&model.spec).await?;
@@ -78,7 +72,7 @@ async fn an_abort(world: &mut World, _: &Cell) -> Result<()> {
     let model = Model::throttled(world, "stopped", BYTES, RATE);
     let page = world.browser.open(BLANK).await?;
     page.request(&model.spec).await?;
-    model.until_sent(world, BYTES / 4).await?;
+    until_sent(world, BYTES / 4).await?;
     let thrown = page
         .throws(
             "const download = e2e.downloads.stopped;

@@ -8,9 +8,13 @@ mod support;
 
 mod bad_servers;
 mod downloads;
+mod handover;
+mod interruptions;
 mod model;
+mod secrets;
 mod suite;
 mod tabs;
+mod together;
 
 use std::process::ExitCode;
 
@@ -20,6 +24,9 @@ fn main() -> ExitCode {
     let mut suite = Suite::default();
     downloads::announce(&mut suite);
     tabs::announce(&mut suite);
+    interruptions::announce(&mut suite);
+    handover::announce(&mut suite);
+    secrets::announce(&mut suite);
     bad_servers::announce(&mut suite);
     suite.run()
 }

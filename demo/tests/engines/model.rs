@@ -38,7 +38,8 @@ impl Model {
         Self::with_query(world, id, bytes, "")
     }
 
-    fn with_query(world: &World, id: &str, bytes: u64, query: &str) -> Self {
+    /// A file of `bytes`, with these faults of the server.
+    pub(crate) fn with_query(world: &World, id: &str, bytes: u64, query: &str) -> Self {
         let file = Generated::new(bytes, id);
         let mark = if query.is_empty() { "" } else { "?" };
         let url = format!("{}{}{mark}{query}", world.server.origin(), file.path());
@@ -52,15 +53,6 @@ impl Model {
         &self.file.seed
     }
 
-    /// Waits until the server has sent so much of it.
-    pub(crate) async fn until_sent(&self, world: &World, bytes: u64) -> Result<()> {
-        let enough = |log: &[Entry]| log.iter().map(|request| request.sent).sum::<u64>() >= bytes;
-        timeout(SOON, world.server.log().until(enough))
-            .await
-            .with_context(|| format!("the server never came to send {bytes} bytes"))?;
-        Ok(())
-    }
-
     /// Demands that `blob()` gives exactly the file.
     pub(crate) async fn check_bytes(&self, page: &Page) -> Result<()> {
         let (size, hash) = page.hash_of(self.id()).await?;
@@ -69,6 +61,15 @@ impl Model {
         ensure!(hash == self.file.sha256(), "the bytes are wrong");
         Ok(())
     }
+}
+
+/// Waits until the server has sent so many bytes of models.
+pub(crate) async fn until_sent(world: &World, bytes: u64) -> Result<()> {
+    let enough = |log: &[Entry]| log.iter().map(|request| request.sent).sum::<u64>() >= bytes;
+    timeout(SOON, world.server.log().until(enough))
+        .await
+        .with_context(|| format!("the server never came to send {bytes} bytes"))?;
+    Ok(())
 }
 
 /// Demands that one attempt of one try brought it, by the transport that the engine has and for the right reason.
@@ -94,6 +95,7 @@ pub(crate) fn check_transport(engine: Engine, started: &Value) -> Result<()> {
 }
 
 /// How often the server was asked for each part.
+#[derive(Debug)]
 pub(crate) struct Asked {
     parts: BTreeMap<u64, usize>,
 }
@@ -101,15 +103,25 @@ pub(crate) struct Asked {
 impl Asked {
     /// From the server's log, probes (`bytes=0-0`) left out. `part` is the size of a part.
     pub(crate) fn of(world: &World, part: u64) -> Self {
+        Self::among(&world.server.log().entries(), part)
+    }
+
+    /// The same from some of the log's entries.
+    pub(crate) fn among(log: &[Entry], part: u64) -> Self {
         let mut parts = BTreeMap::new();
-        for request in world.server.log().entries() {
-            if let Some((first, last)) = range(&request)
+        for request in log {
+            if let Some((first, last)) = range(request)
                 && last > 0
             {
                 *parts.entry(first / part).or_default() += 1;
             }
         }
         Self { parts }
+    }
+
+    /// The numbers of the parts that were asked for.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = u64> {
+        self.parts.keys().copied()
     }
 
     /// How many requests there were beyond one for each part.

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 
 use crate::support::engine::Engine;
 use crate::support::world::{World, scenario_in};
+use crate::together::Together;
 
 /// The longest that one scenario may take in one engine, its browser's start included.
 const LIMIT: Duration = Duration::from_mins(3);
@@ -93,6 +94,9 @@ impl Cell {
 #[derive(Default)]
 pub(crate) struct Suite {
     trials: Vec<Trial>,
+    /// Those that mostly wait; they come last.
+    patient: Vec<Trial>,
+    together: Together,
     table: Shared,
 }
 
@@ -101,6 +105,7 @@ pub(crate) struct Scenario<'a> {
     suite: &'a mut Suite,
     name: &'static str,
     excepted: Vec<(Engine, &'static str)>,
+    patient: bool,
     run: Run,
 }
 
@@ -131,15 +136,18 @@ impl Suite {
             suite: self,
             name,
             excepted: Vec::new(),
+            patient: false,
             run,
         }
     }
 
     /// Runs what the command line asks for and draws the table.
-    pub(crate) fn run(self) -> ExitCode {
+    pub(crate) fn run(mut self) -> ExitCode {
         let mut arguments = Arguments::from_args();
-        // Each browser wants the machine for itself.
+        // Each browser wants the machine for itself, but for those that mostly wait.
         arguments.test_threads.get_or_insert(1);
+        self.together.keep_wanted(&arguments, &self.patient);
+        self.trials.append(&mut self.patient);
         let conclusion = libtest_mimic::run(&arguments, self.trials);
         if !arguments.list {
             print!("{}", drawn(&lock(&self.table)));
@@ -152,6 +160,12 @@ impl Scenario<'_> {
     /// Does not run it in an engine, for a reason that the table shows.
     pub(crate) fn except(mut self, engine: Engine, reason: &'static str) -> Self {
         self.excepted.push((engine, reason));
+        self
+    }
+
+    /// Runs it at the same time as all others that mostly wait, in all engines.
+    pub(crate) fn patient(mut self) -> Self {
+        self.patient = true;
         self
     }
 }
@@ -174,8 +188,13 @@ impl Drop for Scenario<'_> {
             };
             let run = Arc::clone(&self.run);
             let name = format!("{} in {engine}", self.name);
-            let trial = Trial::test(name, move || carry_out(&cell, &run));
-            self.suite.trials.push(trial);
+            let work = move || carry_out(&cell, &run);
+            let suite = &mut *self.suite;
+            if self.patient {
+                suite.patient.push(suite.together.test(name, work));
+            } else {
+                suite.trials.push(Trial::test(name, work));
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now};
+use crate::model::{
+    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now, until_sent,
+};
 use crate::suite::{Cell, Suite};
+use crate::support::engine::Engine;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
@@ -19,9 +22,29 @@ const TAKEOVER_MS: u64 = 2_000;
 /// Two requests are as good as simultaneous when so few milliseconds lie between them.
 const TOGETHER_MS: f64 = 10.0;
 
+/// What becomes of a tab.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Closed,
+    Crashed,
+}
+
 pub(crate) fn announce(suite: &mut Suite) {
     suite.for_each_engine("two tabs at once", two_tabs_at_once);
-    suite.for_each_engine("the leading tab is closed", the_leader_closes);
+    suite.for_each_engine(
+        "the leading tab is closed",
+        async |world: &mut World, cell: &Cell| the_leader_goes(world, cell, End::Closed).await,
+    );
+    let crash = suite.for_each_engine(
+        "the leading tab crashes",
+        async |world: &mut World, cell: &Cell| the_leader_goes(world, cell, End::Crashed).await,
+    );
+    Engine::ALL
+        .into_iter()
+        .filter(|engine| !engine.has_devtools())
+        .fold(crash, |scenario, engine| {
+            scenario.except(engine, "its driver cannot crash a tab")
+        });
 }
 
 /// Opens two tabs with Longhaul in them.
@@ -107,12 +130,12 @@ async fn leads(tab: &Page, id: &str) -> Result<bool> {
     .await
 }
 
-async fn the_leader_closes(world: &mut World, cell: &Cell) -> Result<()> {
+async fn the_leader_goes(world: &mut World, cell: &Cell, end: End) -> Result<()> {
     let [first, second] = two_tabs(world).await?;
     let model = Model::throttled(world, "orphaned", BYTES, RATE);
     first.request(&model.spec).await?;
     second.request(&model.spec).await?;
-    model.until_sent(world, BYTES / 2).await?;
+    until_sent(world, BYTES / 2).await?;
     let (leader, other) = match (
         leads(&first, model.id()).await?,
         leads(&second, model.id()).await?,
@@ -121,8 +144,11 @@ async fn the_leader_closes(world: &mut World, cell: &Cell) -> Result<()> {
         (false, true) => (second, first),
         both => anyhow::bail!("one tab should lead: {both:?}"),
     };
-    let closed = now();
-    leader.close().await?;
+    let gone = now();
+    match end {
+        End::Closed => leader.close().await?,
+        End::Crashed => leader.crash().await?,
+    }
     other.until_available(model.id(), SOON).await?;
 
     let history = other.history(model.id()).await?;
@@ -130,7 +156,7 @@ async fn the_leader_closes(world: &mut World, cell: &Cell) -> Result<()> {
     model.check_bytes(&other).await?;
     let asked = Asked::of(world, PART);
     asked.check(PARTS, IN_FLIGHT)?;
-    let silence = longest_silence(world, closed);
+    let silence = longest_silence(world, gone);
     ensure!(silence <= TAKEOVER_MS, "nothing went on for {silence} ms");
     cell.note(format_args!(
         "no request for {silence} ms at most, {} parts asked for again",

@@ -247,6 +247,13 @@ fn a_token_opens_and_a_preflight_needs_none() {
     let with = |value| ask(&server, "auth=secret", &[("authorization", value)]);
     assert!(is_right(&with("Bearer secret")));
     assert_eq!(with("Bearer other").status, 401);
+    // The same of a server that is told the token's hash alone.
+    let digest = "2bb80d537b1da3e38bd30361aa855686bde0eacd7162fef6a25fe97bf527a25b";
+    let query = format!("authSha256={digest}");
+    let with = |value| ask(&server, &query, &[("authorization", value)]);
+    assert!(is_right(&with("Bearer secret")));
+    assert_eq!(with("Bearer other").status, 401);
+    assert_eq!(ask(&server, &query, &[]).status, 401);
     let target = format!("{}?auth=secret", small().path());
     let asked = [("access-control-request-headers", "authorization")];
     let preflight = send(&server.origin(), "OPTIONS", &target, &asked).answer();

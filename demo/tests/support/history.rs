@@ -68,6 +68,12 @@ impl History {
         Ok(entry)
     }
 
+    /// Milliseconds from the only request to the only success.
+    pub(crate) fn took(&self) -> Result<u64> {
+        let (began, ended) = (self.only("requested")?.at, self.only("success")?.at);
+        Ok(ended.saturating_sub(began))
+    }
+
     /// Checks what must hold of every history: numbered without a gap, attempts that begin once and end once at most, figures that
     /// never fall inside an attempt and never pass the total, nothing after an ending but a removal, and not too many entries.
     pub(crate) fn check(&self) -> Result<()> {

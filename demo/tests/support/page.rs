@@ -119,6 +119,26 @@ impl Page {
         Ok(self.driver.switch_to_window(left).await?)
     }
 
+    /// Crashes the process that draws the tab, without a navigation, which would stop background jobs. For engines that speak the
+    /// `DevTools` protocol.
+    pub(crate) async fn crash(self) -> Result<()> {
+        self.select().await?;
+        // The answer goes down with the tab.
+        if self
+            .driver
+            .cdp()
+            .send_raw("Page.crash", json!({}))
+            .await
+            .is_ok()
+        {
+            bail!("the tab survived");
+        }
+        let others = self.driver.windows().await?.into_iter();
+        let mut others = others.filter(|handle| *handle != self.handle);
+        let other = others.next().context("no other tab is left")?;
+        Ok(self.driver.switch_to_window(other).await?)
+    }
+
     /// A person's click on nothing in particular, where the engine asks for gestures.
     pub(crate) async fn gesture(&self) -> Result<()> {
         if !self.engine.asks_for_gestures() {

@@ -1,0 +1,212 @@
+//! One transport finishes what the other began: jobs that are lost, jobs that end with their browser, pages that hand over to a
+//! job; and a job that is frozen all the time.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use longhaul_demo::Outcome;
+use serde_json::{Value, json};
+use tokio::time::timeout;
+
+use crate::model::{Asked, BLANK, MIB, Model, until_sent};
+use crate::suite::{Cell, Scenario, Suite};
+use crate::support::engine::Engine;
+use crate::support::history::History;
+use crate::support::page::Page;
+use crate::support::world::{SOON, World};
+
+const BYTES: u64 = 24 * MIB;
+const PART: u64 = MIB;
+const RATE: u64 = 6 * MIB;
+
+/// A download of twenty seconds.
+const SLOW_BYTES: u64 = 20 * MIB;
+const SLOW_RATE: u64 = MIB;
+
+/// How often the page navigates meanwhile, in milliseconds, and how many times as long it may take then.
+const NAVIGATION_MS: u64 = 10_000;
+const MOST_TIMES: f64 = 1.5;
+
+pub(crate) fn announce(suite: &mut Suite) {
+    in_background(suite.for_each_engine("a lost job", a_lost_job));
+    in_background(suite.for_each_engine("a job that ends with its browser", a_job_that_ends));
+    in_background(suite.for_each_engine("from the page to a job", from_the_page_to_a_job));
+    in_background(suite.for_each_engine("a navigation every 10 s", navigations)).patient();
+}
+
+fn in_background(scenario: Scenario<'_>) -> Scenario<'_> {
+    Engine::ALL
+        .into_iter()
+        .filter(|engine| !engine.has_background_fetch())
+        .fold(scenario, |scenario, engine| {
+            scenario.except(engine, "there is no Background Fetch")
+        })
+}
+
+/// What is at rest at one moment, and the last request that the server had had by then.
+struct Moment {
+    parts: BTreeSet<u64>,
+    last: u64,
+}
+
+impl Moment {
+    /// Taken by a page that need not have opened Longhaul.
+    async fn of(world: &World, page: &Page) -> Result<Self> {
+        let last = world
+            .server
+            .log()
+            .entries()
+            .last()
+            .map_or(0, |entry| entry.n);
+        let rest = page.at_rest().await?;
+        let first_byte = |address: &&String| -> Option<u64> {
+            let (first, _) = address.rsplit('/').next()?.split_once('+')?;
+            first.parse().ok()
+        };
+        let parts: BTreeSet<u64> = rest.parts().iter().filter_map(first_byte).collect();
+        ensure!(
+            parts.len() as u64 >= BYTES / PART / 4,
+            "too little is at rest to show anything: {parts:?}"
+        );
+        Ok(Self { parts, last })
+    }
+
+    /// Demands that since then nothing was asked for that was at rest, and nothing twice.
+    fn check(&self, world: &World) -> Result<usize> {
+        let mut log = world.server.log().entries();
+        log.retain(|entry| entry.n > self.last);
+        let asked = Asked::among(&log, PART);
+        let again: Vec<u64> = asked
+            .parts()
+            .filter(|part| self.parts.contains(&(part * PART)))
+            .collect();
+        ensure!(again.is_empty(), "stored, and asked for again: {again:?}");
+        ensure!(asked.again() == 0, "asked for twice: {asked:?}");
+        Ok(asked.parts().count())
+    }
+}
+
+/// Demands one attempt of two tries, begun by the one transport and finished by the other.
+fn check_tries(history: &History, transports: [&str; 2]) -> Result<()> {
+    history.check()?;
+    let course = history.course();
+    ensure!(
+        course == ["requested", "started", "started", "success"],
+        "{course:?}"
+    );
+    let tries = history.0.iter().filter(|entry| entry.kind() == "started");
+    let found: Vec<&Value> = tries.map(|entry| &entry.event["transport"]).collect();
+    ensure!(found == transports, "{found:?}");
+    Ok(())
+}
+
+async fn a_lost_job(world: &mut World, cell: &Cell) -> Result<()> {
+    let model = Model::throttled(world, "lost", BYTES, RATE);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    until_sent(world, BYTES / 2).await?;
+    // As a person does who clears the site's data, but for the data: the job is dead, and nobody is told.
+    let workers = json!({ "origin": world.server.origin(), "storageTypes": "service_workers" });
+    world
+        .browser
+        .devtools("Storage.clearDataForOrigin", workers)
+        .await?;
+    let lost = Moment::of(world, &page).await?;
+    page.until_available(model.id(), SOON).await?;
+    check_tries(
+        &page.history(model.id()).await?,
+        ["background-fetch", "foreground"],
+    )?;
+    model.check_bytes(&page).await?;
+    let rest = lost.check(world)?;
+    cell.note(format_args!("{rest} parts fetched by the page"));
+    Ok(())
+}
+
+async fn a_job_that_ends(world: &mut World, cell: &Cell) -> Result<()> {
+    let model = Model::throttled(world, "closed", BYTES, RATE);
+    let page = world.browser.open(BLANK).await?;
+    page.request(&model.spec).await?;
+    until_sent(world, BYTES / 2).await?;
+    world.browser.quit().await?;
+    world.browser.relaunch().await?;
+
+    let page = world.browser.open(BLANK).await?;
+    let found = Moment::of(world, &page).await?;
+    page.longhaul(json!({ "transport": "foreground" })).await?;
+    page.until_available(model.id(), SOON).await?;
+    check_tries(
+        &page.history(model.id()).await?,
+        ["background-fetch", "foreground"],
+    )?;
+    model.check_bytes(&page).await?;
+    let rest = found.check(world)?;
+    cell.note(format_args!("{rest} parts fetched by the page"));
+    Ok(())
+}
+
+async fn from_the_page_to_a_job(world: &mut World, cell: &Cell) -> Result<()> {
+    let model = Model::throttled(world, "handed-over", BYTES, RATE);
+    let page = world.browser.open(BLANK).await?;
+    page.longhaul(json!({ "transport": "foreground" })).await?;
+    page.request(&model.spec).await?;
+    until_sent(world, BYTES / 2).await?;
+    let close = "e2e.longhaul.close(); e2e.longhaul = undefined;";
+    page.eval::<()>(close, json!(null)).await?;
+    let quiet = world
+        .server
+        .log()
+        .until(|log| log.iter().all(|entry| entry.outcome != Outcome::Running));
+    timeout(SOON, quiet).await.context("the page goes on")?;
+
+    let handed = Moment::of(world, &page).await?;
+    page.longhaul(json!({ "transport": "background-fetch" }))
+        .await?;
+    page.until_available(model.id(), SOON).await?;
+    check_tries(
+        &page.history(model.id()).await?,
+        ["foreground", "background-fetch"],
+    )?;
+    model.check_bytes(&page).await?;
+    let rest = handed.check(world)?;
+    cell.note(format_args!("{rest} parts fetched by the job"));
+    Ok(())
+}
+
+/// Navigations freeze a background job for half a minute each, so that one every ten seconds stops it for good.
+async fn navigations(world: &mut World, cell: &Cell) -> Result<()> {
+    let page = world.browser.open(BLANK).await?;
+    // The first job of a browser begins late, which has nothing to do with what is compared.
+    let first = Model::unthrottled(world, "first", MIB);
+    page.request(&first.spec).await?;
+    page.until_available(first.id(), SOON).await?;
+
+    let still = timed(world, &page, "still").await?;
+    let navigate = "e2e.navigated = 0;
+        e2e.navigating = setInterval(() => history.pushState(null, '', `?${++e2e.navigated}`), args);";
+    page.eval::<()>(navigate, json!(NAVIGATION_MS)).await?;
+    let moving = timed(world, &page, "moving").await?;
+    let stop = "clearInterval(e2e.navigating); return e2e.navigated;";
+    let times: u32 = page.eval(stop, json!(null)).await?;
+    ensure!(times >= 2, "only {times} navigations in {moving} ms");
+    #[expect(clippy::cast_precision_loss, reason = "milliseconds of a test")]
+    let longer = moving as f64 / still as f64;
+    cell.note(format_args!(
+        "{still} ms without navigations, {moving} ms with {times}: {longer:.2} times as long"
+    ));
+    ensure!(longer <= MOST_TIMES, "{longer:.2} times as long");
+    Ok(())
+}
+
+/// Milliseconds that a slow download takes.
+async fn timed(world: &World, page: &Page, id: &str) -> Result<u64> {
+    let model = Model::throttled(world, id, SLOW_BYTES, SLOW_RATE);
+    page.request(&model.spec).await?;
+    page.until_available(id, 3 * SOON).await?;
+    let history = page.history(id).await?;
+    history.check()?;
+    let started = &history.only("started")?.event;
+    ensure!(started["transport"] == "background-fetch", "{started}");
+    model.check_bytes(page).await?;
+    history.took()
+}

@@ -1,0 +1,185 @@
+//! Header values are kept nowhere: not on the origin, not in messages, errors and consoles, not on disk.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Result, ensure};
+use serde::Deserialize;
+use serde_json::{Value, json};
+
+use crate::model::{BLANK, MIB, Model, sha256};
+use crate::suite::{Cell, Suite};
+use crate::support::page::Page;
+use crate::support::world::{SOON, World};
+
+const BYTES: u64 = 6 * MIB;
+
+/// What must be found nowhere.
+const TOKEN: &str = "hf_b7e1f00d5ec4e7c0ffee0ddba11";
+
+pub(crate) fn announce(suite: &mut Suite) {
+    suite.for_each_engine("a token is kept nowhere", a_token_is_kept_nowhere);
+}
+
+async fn a_token_is_kept_nowhere(world: &mut World, cell: &Cell) -> Result<()> {
+    // The server knows the token by its hash alone, so that no address holds it.
+    let gate = format!("authSha256={}", sha256(TOKEN.as_bytes()));
+    let model = Model::with_query(world, "guarded", BYTES, &gate);
+    let listener = world.browser.open(BLANK).await?;
+    let listens = "e2e.heard = [];
+        e2e.channel = new BroadcastChannel('longhaul/longhaul');
+        e2e.channel.addEventListener('message', ({ data }) => e2e.heard.push(data));
+        navigator.serviceWorker.addEventListener('message', ({ data }) => e2e.heard.push(data));";
+    listener.eval::<()>(listens, json!(null)).await?;
+
+    let page = world.browser.open(BLANK).await?;
+    request_with_token(&page, &model.spec).await?;
+    page.until_available(model.id(), SOON).await?;
+    let history = page.history(model.id()).await?;
+    history.check()?;
+    let started = &history.only("started")?.event;
+    ensure!(
+        started["transport"] == "foreground" && started["why"] == "headers",
+        "{started}"
+    );
+    model.check_bytes(&page).await?;
+    let log = world.server.log().entries();
+    ensure!(
+        !log.is_empty() && log.iter().all(|request| request.authorized),
+        "{log:?}"
+    );
+
+    let mut said = errors(world, &page).await?;
+    said.extend(world.browser.console().await?);
+    let heard: Vec<Value> = listener.eval("return e2e.heard", json!(null)).await?;
+    ensure!(
+        !heard.is_empty(),
+        "no message was heard, so none was looked at"
+    );
+    said.extend(heard.iter().map(Value::to_string));
+    let told = said.iter().find(|text| text.contains(TOKEN));
+    ensure!(told.is_none(), "the token is told: {told:?}");
+
+    // What must be there is looked for as well: else a search that sees nothing would pass.
+    let known: Found = page.eval(SEARCH, json!(model.id())).await?;
+    ensure!(known.places.len() > 2, "the search is blind: {known:?}");
+    let found: Found = page.eval(SEARCH, json!(TOKEN)).await?;
+    ensure!(found.places.is_empty(), "the token is kept: {found:?}");
+    world.browser.quit().await?;
+    let profile = world.browser.profile();
+    let known = search_files(profile, model.id())?;
+    ensure!(!known.places.is_empty(), "the search is blind: {known:?}");
+    let on_disk = search_files(profile, TOKEN)?;
+    ensure!(on_disk.places.is_empty(), "the token is kept: {on_disk:?}");
+    cell.note(format_args!(
+        "searched {} records, {} messages and lines, {} files of the profile",
+        found.searched,
+        said.len(),
+        on_disk.searched
+    ));
+    Ok(())
+}
+
+/// What came of a search.
+#[derive(Debug, Default, Deserialize)]
+struct Found {
+    searched: usize,
+    places: Vec<String>,
+}
+
+async fn request_with_token(page: &Page, spec: &Value) -> Result<()> {
+    page.eval(
+        "const { spec, token } = args;
+         const headers = { Authorization: `Bearer ${token}` };
+         const download = await (await longhaul()).request(spec, { headers });
+         (e2e.downloads ??= {})[spec.id] = download;",
+        json!({ "spec": spec, "token": TOKEN }),
+    )
+    .await
+}
+
+/// What downloads with the token say that fail, each in its own way.
+async fn errors(world: &World, page: &Page) -> Result<Vec<String>> {
+    let second = world.server.second_origin();
+    let ways = [
+        (
+            "no-file",
+            format!("{}/models/nothing", world.server.origin()),
+        ),
+        (
+            "no-cors",
+            format!("{second}/models/generated/{BYTES}/x.bin?cors=off"),
+        ),
+        (
+            "no-entry",
+            format!("{second}/models/generated/{BYTES}/x.bin?status=403"),
+        ),
+    ];
+    let mut said = Vec::new();
+    for (id, url) in ways {
+        let spec = json!({ "id": id, "resources": [url] });
+        request_with_token(page, &spec).await?;
+        page.until_ended(id, SOON).await?;
+        let finished = format!("await e2e.downloads['{id}'].finished");
+        let thrown = page.throws(&finished, json!(null)).await?;
+        ensure!(thrown.code() == "failed", "{thrown}");
+        said.push(thrown.to_string());
+    }
+    Ok(said)
+}
+
+/// Looks for a text in every record, every key and every byte that scripts can find on the origin.
+const SEARCH: &str = "
+    const lh = await longhaul();
+    const places = [];
+    let searched = 0;
+    const look = (place, text) => {
+      searched += 1;
+      if (text.includes(args)) places.push(place);
+    };
+    look('the export', await (await lh.exportHistory()).text());
+    look('the list', JSON.stringify(await lh.list()));
+    for (const { name } of await indexedDB.databases()) {
+      const opening = indexedDB.open(name);
+      await once(opening, 'success');
+      const db = opening.result;
+      for (const store of db.objectStoreNames) {
+        const reads = db.transaction(store).objectStore(store);
+        const [values, keys] = [reads.getAll(), reads.getAllKeys()];
+        await Promise.all([once(values, 'success'), once(keys, 'success')]);
+        for (const record of [...values.result, ...keys.result]) look(`${name}/${store}`, JSON.stringify(record));
+      }
+      db.close();
+    }
+    for (const name of await caches.keys()) {
+      const cache = await caches.open(name);
+      for (const request of await cache.keys()) {
+        const response = await cache.match(request);
+        look(name, [request.url, ...request.headers, ...response.headers].join('\\n'));
+        look(name, new TextDecoder('latin1').decode(await response.arrayBuffer()));
+      }
+    }
+    look('localStorage', JSON.stringify({ ...localStorage, ...sessionStorage }));
+    return { searched, places };";
+
+/// Looks for a text in every byte of every file in a folder.
+fn search_files(folder: &Path, text: &str) -> Result<Found> {
+    let mut found = Found::default();
+    let mut folders = vec![folder.to_owned()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder)? {
+            let entry = entry?;
+            let (kind, path) = (entry.file_type()?, entry.path());
+            if kind.is_dir() {
+                folders.push(path);
+            } else if kind.is_file() {
+                let bytes = fs::read(&path)?;
+                found.searched += 1;
+                if bytes.windows(text.len()).any(|at| at == text.as_bytes()) {
+                    found.places.push(path.display().to_string());
+                }
+            }
+        }
+    }
+    Ok(found)
+}
