@@ -53,6 +53,8 @@ pub struct Driver<P> {
     /// Ends waiting for the lock, and says that the driver is to stop.
     closing: Cancel,
     flights: RefCell<Table<EffectId, Cancel>>,
+    /// Fetches whose bytes have come and are being stored, while their connections bring other parts.
+    storing: RefCell<Vec<EffectId>>,
     /// Fetches that the last plan named and that wait for another one to end.
     queue: RefCell<VecDeque<Effect>>,
     /// Parts that were brought since the loop last looked at the stores.
@@ -84,6 +86,7 @@ impl<P: Platform> Driver<P> {
             wake: Wake::default(),
             closing: Cancel::default(),
             flights: RefCell::default(),
+            storing: RefCell::default(),
             queue: RefCell::default(),
             brought: RefCell::default(),
             planned: RefCell::default(),

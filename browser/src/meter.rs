@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 /// Counts the bytes of one transfer.
 pub struct Meter {
+    began_at: u64,
     bytes: Cell<u64>,
     moved_at: Cell<u64>,
 }
@@ -14,6 +15,7 @@ impl Meter {
     #[must_use]
     pub fn new(now: u64) -> Rc<Self> {
         Rc::new(Self {
+            began_at: now,
             bytes: Cell::new(0),
             moved_at: Cell::new(now),
         })
@@ -29,6 +31,12 @@ impl Meter {
     pub fn add(&self, bytes: u64, now: u64) {
         self.bytes.set(self.bytes.get().saturating_add(bytes));
         self.moved_at.set(now);
+    }
+
+    /// For how many milliseconds it has counted.
+    #[must_use]
+    pub fn age_ms(&self, now: u64) -> u64 {
+        now.saturating_sub(self.began_at)
     }
 
     /// For how many milliseconds nothing has come. A silent connection is reported by no browser.

@@ -15,6 +15,9 @@ use crate::node::{CommitError, Committed};
 use crate::platform::{NewJob, Platform};
 use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
 
+/// A part that comes within so many milliseconds comes quickly.
+const QUICK_MS: u64 = 250;
+
 /// What runs beside the loop. Boxed, so that what runs it is there once.
 type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
 
@@ -90,7 +93,18 @@ impl<P: Platform> Driver<P> {
     fn may_fetch(&self) -> bool {
         let flights = self.flights.borrow();
         let fetches = flights.keys().filter(|id| id.kind == "fetch").count();
-        fetches < self.parallel.get().max(1)
+        let storing = self.storing.borrow().len();
+        let parallel = self.parallel.get().max(1);
+        fetches - storing.min(fetches) < parallel && fetches < 2 * parallel
+    }
+
+    /// The bytes of a part have all come: where they came quickly, its connection does not wait until they are stored.
+    /// Elsewhere storing takes no time beside coming, and what is in flight, and lost with this page, stays less.
+    fn came(self: &Rc<Self>, id: &EffectId, age_ms: u64) {
+        if age_ms < QUICK_MS && self.flights.borrow().contains_key(id) {
+            self.storing.borrow_mut().push(id.clone());
+            self.fetch_next();
+        }
     }
 
     fn begin_fetch(self: &Rc<Self>, effect: Effect) {
@@ -105,8 +119,8 @@ impl<P: Platform> Driver<P> {
             return;
         };
         let (driver, flight) = (Rc::clone(self), Cancel::default());
-        let own = flight.clone();
-        let work = async move { driver.fetch(attempt, resource, &part, &own).await };
+        let own = (id.clone(), flight.clone());
+        let work = async move { driver.fetch(attempt, resource, &part, own).await };
         self.fly(id, flight, Box::pin(work));
     }
 
@@ -130,6 +144,7 @@ impl<P: Platform> Driver<P> {
                 driver.sleep_ms(STORE_TROUBLE_MS.into()).await;
             }
             driver.flights.borrow_mut().remove(&id);
+            driver.storing.borrow_mut().retain(|of| *of != id);
             if id.kind == "fetch" {
                 driver.fetch_next();
                 driver.live_stored();
@@ -237,7 +252,7 @@ impl<P: Platform> Driver<P> {
         attempt: u32,
         resource: u32,
         part: &PartRequest,
-        flight: &Cancel,
+        (id, flight): (EffectId, Cancel),
     ) -> Result<(), CommitError> {
         let planned = self.planned.borrow().clone();
         let Some(download) = planned else {
@@ -248,10 +263,14 @@ impl<P: Platform> Driver<P> {
         let flying: Flying = (part.file.key(), part.index);
         let metered = (flying.clone(), Rc::clone(&meter));
         self.meters.borrow_mut().push(metered);
-        let driver = Rc::downgrade(self);
+        let (driver, coming) = (Rc::downgrade(self), Rc::clone(&meter));
+        let whole = part.range().map(|range| range.len);
         let moved = move || {
             if let Some(driver) = driver.upgrade() {
                 driver.live_moved();
+                if whole == Some(coming.bytes()) {
+                    driver.came(&id, coming.age_ms(driver.now_ms()));
+                }
             }
         };
         let fetch = Fetch {
@@ -262,7 +281,7 @@ impl<P: Platform> Driver<P> {
             meter: &meter,
             stall_ms: self.node.setup.policy.retry.stall_ms,
         };
-        let fetched = fetch_part(&self.node.platform, &fetch, flight, moved).await;
+        let fetched = fetch_part(&self.node.platform, &fetch, &flight, moved).await;
         self.meters.borrow_mut().retain(|(of, _)| *of != flying);
         match fetched {
             Ok(range) => {
