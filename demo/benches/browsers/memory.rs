@@ -115,21 +115,66 @@ fn idle(browser: u32) -> Taken {
 pub(crate) async fn measure(engine: Engine, bytes: u64) -> Result<Value> {
     println!("\n{engine}: memory for {} MiB, in MiB", bytes / MIB);
     println!(
-        "  {:28} {:>8} {:>9} {:>9} {:>10} {:>9}",
+        "  {:36} {:>8} {:>9} {:>9} {:>10} {:>9}",
         "", "seconds", "tab idle", "tab over", "all idle", "all over"
     );
     let mut rows = Vec::new();
-    for method in [Method::CachePut].iter().chain(Method::of_longhaul(engine)) {
-        match one(engine, *method, bytes).await {
-            Ok(row) => rows.push(row),
-            Err(error) => println!("  {:28} {error:#}", method.name()),
+    let mut courses = vec![(Method::CachePut, false)];
+    for method in Method::of_longhaul(engine) {
+        courses.extend([(*method, false), (*method, true)]);
+    }
+    for (method, hashed) in courses {
+        let name = if hashed {
+            format!("{}, SHA-256", method.name())
+        } else {
+            method.name().to_owned()
+        };
+        match one(engine, method, bytes, hashed).await {
+            Ok(cost) => {
+                println!("  {name:36} {}", cost.line());
+                rows.push(cost.json(&name));
+            }
+            Err(error) => println!("  {name:36} {error:#}"),
         }
     }
     Ok(json!({ "engine": engine.name(), "bytes": bytes, "methods": rows }))
 }
 
+/// What a download cost.
+struct Cost {
+    seconds: f64,
+    idle: Taken,
+    over: Taken,
+}
+
+impl Cost {
+    fn line(&self) -> String {
+        let Self {
+            seconds,
+            idle,
+            over,
+        } = self;
+        format!(
+            "{seconds:8.1} {:9} {:9} {:10} {:9}",
+            idle.tab / MIB,
+            over.tab / MIB,
+            idle.all / MIB,
+            over.all / MIB
+        )
+    }
+
+    fn json(&self, method: &str) -> Value {
+        json!({
+            "method": method,
+            "seconds": self.seconds,
+            "tab": { "idle": self.idle.tab, "over": self.over.tab },
+            "all": { "idle": self.idle.all, "over": self.over.all },
+        })
+    }
+}
+
 /// One download in a browser of its own.
-async fn one(engine: Engine, method: Method, bytes: u64) -> Result<Value> {
+async fn one(engine: Engine, method: Method, bytes: u64, hashed: bool) -> Result<Cost> {
     let server = Server::builder().spawn()?;
     let browser = Browser::launch(engine, &server.origin()).await?;
     let page = browser.open("/blank.html").await?;
@@ -139,28 +184,17 @@ async fn one(engine: Engine, method: Method, bytes: u64) -> Result<Value> {
         .context("the browser's process is not to be found")?;
     let file = Generated::new(bytes, "memory");
     let url = format!("{}{}", server.origin(), file.path());
-    let sha256 = file.sha256();
+    let sha256 = hashed.then(|| file.sha256());
     let idle = tokio::task::spawn_blocking(move || idle(process)).await?;
     let sampler = Sampler::start(process);
-    let took = method.get(&page, &url, Some(&sha256)).await;
+    let took = method.get(&page, &url, sha256.as_deref()).await;
     let peak = sampler.peak()?;
-    let took = took?.as_secs_f64();
-    let over = Taken {
-        tab: peak.tab.saturating_sub(idle.tab),
-        all: peak.all.saturating_sub(idle.all),
-    };
-    println!(
-        "  {:28} {took:8.1} {:9} {:9} {:10} {:9}",
-        method.name(),
-        idle.tab / MIB,
-        over.tab / MIB,
-        idle.all / MIB,
-        over.all / MIB,
-    );
-    Ok(json!({
-        "method": method.name(),
-        "seconds": took,
-        "tab": { "idle": idle.tab, "over": over.tab },
-        "all": { "idle": idle.all, "over": over.all },
-    }))
+    Ok(Cost {
+        seconds: took?.as_secs_f64(),
+        over: Taken {
+            tab: peak.tab.saturating_sub(idle.tab),
+            all: peak.all.saturating_sub(idle.all),
+        },
+        idle,
+    })
 }
