@@ -179,6 +179,7 @@ impl PartStore {
             let body = self.body(file, part, position, stop).await?;
             let read = hash.read(&body, &mut |_| wanted()).await?;
             if read != stop - position {
+                self.drop_broken(file, part).await;
                 return Err(PartError::Missing { start: position }.into());
             }
             position = stop;
@@ -194,7 +195,18 @@ impl PartStore {
         let blob: Blob = settle(response.blob().map_err(thrown)?)
             .await?
             .unchecked_into();
-        Ok((size(&blob) == range.len).then_some(blob))
+        if size(&blob) == range.len {
+            return Ok(Some(blob));
+        }
+        self.drop_broken(file, range).await;
+        Ok(None)
+    }
+
+    /// Deletes a part that is not what it says: it would be counted, and handed out, for ever.
+    async fn drop_broken(&self, file: &str, range: Range) {
+        tracing::warn!("deleted a stored part that was not as long as it should be");
+        // Where that fails, too, the next reader finds it again.
+        let _ = self.delete_part(file, range).await;
     }
 
     /// Deletes a file with all its parts; whether there was one.

@@ -25,8 +25,11 @@ use crate::socket::{Ending, Socket};
 const BLANK: &str = "<!doctype html>\n<meta charset=\"utf-8\">\n<title>Blank</title>\n<link rel=\"icon\" href=\"data:,\">\n<script src=\"/blank.js\"></script>\n";
 
 /// Loads a module as the page itself does. In Firefox a test's scripts run in a sandbox of their own, and so would the
-/// modules that they import.
-const BLANK_SCRIPT: &str = "globalThis.load = (url) => import(url);\n";
+/// modules that they import. With `?without=locks` the page is one of a browser that has no Web Locks.
+const BLANK_SCRIPT: &str = "\
+globalThis.load = (url) => import(url);
+if (location.search === '?without=locks') delete Navigator.prototype.locks;
+";
 
 /// What all requests share.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::fs;
 use anyhow::Result;
 
 use crate::dist::{self, sizes};
+use crate::setup::{self, Part};
 use crate::shell;
 use crate::test::targets::Targets;
 use crate::workspace;
@@ -16,6 +17,7 @@ const FOLDER_VARIABLE: &str = "LONGHAUL_BENCH_DIR";
 pub(crate) fn run() -> Result<()> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder)?;
+    setup::ensure(&[Part::Browser, Part::Firefox, Part::WebKit])?;
     let entry_points = dist::build()?;
     print!("{}", sizes::table(&entry_points));
     fs::write(

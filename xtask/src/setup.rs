@@ -33,19 +33,21 @@ pub(crate) enum Part {
     Lints,
 }
 
-/// What the commands need, in the order in which it is set up. The other engines are set up by the tests that name them.
-pub(crate) const USUAL: [Part; 6] = [
+/// Everything, in the order in which it is set up.
+const ALL: [Part; 8] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
     Part::Browser,
+    Part::Firefox,
+    Part::WebKit,
     Part::Model,
     Part::Lints,
 ];
 
 /// Sets everything up and says where each part is.
 pub(crate) fn run() -> Result<()> {
-    for part in USUAL {
+    for part in ALL {
         let found = part.ensure()?;
         println!("setup: {found}");
     }

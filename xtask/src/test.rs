@@ -28,11 +28,14 @@ pub(crate) struct Options {
     /// Only what needs neither a browser nor npm nor a wasm compiler
     #[arg(long)]
     native: bool,
-    /// Run the scenarios of several engines too, in these of them
+    /// Run the scenarios of several engines in these of them only
     ///
-    /// Firefox and WebKitGTK are installed where they are named. Without this the scenarios are not run.
-    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ENGINES)]
+    /// Firefox and WebKitGTK are installed where they are named, as all of them are by default.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', value_parser = ENGINES, default_values = ENGINES)]
     engines: Vec<String>,
+    /// Run what can run longer for as long as it is worth: the simulation, the properties, kills of browsers
+    #[arg(long)]
+    deep: bool,
 }
 
 impl Options {
@@ -40,15 +43,35 @@ impl Options {
     fn wants(&self, engine: &str) -> bool {
         self.engines.iter().any(|wanted| wanted == engine)
     }
+
+    /// What has to be there.
+    fn parts(&self) -> Vec<Part> {
+        let mut parts = vec![Part::Lints];
+        if self.native {
+            return parts;
+        }
+        parts.extend([
+            Part::WasmTarget,
+            Part::Tools,
+            Part::DemoPackages,
+            Part::Browser,
+            Part::Model,
+        ]);
+        for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
+            if self.wants(engine) {
+                parts.push(part);
+            }
+        }
+        parts
+    }
 }
 
-/// The one test program that runs its scenarios in several engines. It is work towards the next release, and not part of
-/// the default run until every cell of its table holds.
-const ENGINES_PROGRAM: &str = "e2e_engines";
-/// The engines it knows.
+/// The engines of the end-to-end tests.
 const ENGINES: [&str; 4] = ["chromium", "chromium-foreground", "firefox", "webkit"];
-/// The variable that tells that program which ones to run.
+/// The variable that tells them which ones to run.
 const ENGINES_VARIABLE: &str = "LONGHAUL_ENGINES";
+/// The variable that tells all tests to take their time.
+const DEEP_VARIABLE: &str = "LONGHAUL_DEEP";
 
 /// The package with the end-to-end tests.
 const DEMO: &str = "longhaul-demo";
@@ -56,15 +79,7 @@ const DEMO: &str = "longhaul-demo";
 /// Runs everything, goes on after a failure, and fails at the end if anything did.
 pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::new();
-    setup::ensure(&[Part::Lints])?;
-    if !options.native {
-        setup::ensure(&setup::USUAL)?;
-        for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
-            if options.wants(engine) {
-                setup::ensure(&[part])?;
-            }
-        }
-    }
+    setup::ensure(&options.parts())?;
     let targets = Targets::read()?;
 
     report.check("format", || {
@@ -100,7 +115,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             )
         });
     }
-    native_tests(&mut report, &targets)?;
+    native_tests(&mut report, &targets, options)?;
     if options.native {
         report.not_run(
             "page scripts, core's wasm imports, types, store tests and end-to-end tests (--native)",
@@ -174,8 +189,11 @@ fn licences(report: &mut Report) {
 }
 
 /// Unit, integration, property and documentation tests of all crates, without those that need a browser.
-fn native_tests(report: &mut Report, targets: &Targets) -> Result<()> {
+fn native_tests(report: &mut Report, targets: &Targets, options: &Options) -> Result<()> {
     let mut command = shell::cargo();
+    if options.deep {
+        command.env(DEEP_VARIABLE, "1");
+    }
     command.args(["test", "--workspace", "--no-fail-fast", "--lib", "--bins"]);
     for test in targets.native_tests() {
         command.args(["--test", test]);
@@ -223,14 +241,16 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> R
     let mut command = shell::cargo();
     for engine in ENGINES.iter().filter(|engine| !options.wants(engine)) {
         report.not_run(&format!(
-            "the scenarios of several engines in {engine} (--engines)"
+            "the scenarios of the engines in {engine} (--engines)"
         ));
     }
     command.env(ENGINES_VARIABLE, options.engines.join(","));
+    if options.deep {
+        command.env(DEEP_VARIABLE, "1");
+    }
     command.args(["test", "-p", DEMO, "--no-fail-fast"]);
     let mut any = false;
-    let wanted = |test: &&str| *test != ENGINES_PROGRAM || !options.engines.is_empty();
-    for test in targets.browser_tests().filter(wanted) {
+    for test in targets.browser_tests() {
         command.args(["--test", test]);
         any = true;
     }

@@ -17,8 +17,8 @@ struct Flow {
     file: String,
     /// What is not opened yet.
     parts: RefCell<VecDeque<Range>>,
-    /// The part being read, and where it ends.
-    reader: RefCell<Option<(ReadableStreamDefaultReader, u64)>>,
+    /// The reader of the part at hand, and that part.
+    reader: RefCell<Option<(ReadableStreamDefaultReader, Range)>>,
     /// The next byte to hand out.
     position: Cell<u64>,
     end: u64,
@@ -62,7 +62,8 @@ impl Flow {
     /// Hands out one chunk, or closes. A rejection makes the stream fail with it.
     async fn pull(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
         while self.position.get() < self.end && !self.cancelled.get() {
-            let (reader, part_end) = self.reader().await?;
+            let (reader, part) = self.reader().await?;
+            let part_end = part.end();
             let result = settle(reader.read())
                 .await
                 .map_err(|exception| broken(&exception.message))?;
@@ -70,6 +71,7 @@ impl Flow {
             if let Ok(chunk) = property(&result, "value").dyn_into::<Uint8Array>() {
                 self.position.set(position + u64::from(chunk.length()));
                 if self.position.get() > part_end.min(self.end) {
+                    self.store.drop_broken(&self.file, part).await;
                     return Err(broken("a stored part is longer than it says"));
                 }
                 if chunk.length() > 0 && !self.cancelled.get() {
@@ -79,6 +81,7 @@ impl Flow {
             } else {
                 self.reader.take();
                 if position < part_end.min(self.end) {
+                    self.store.drop_broken(&self.file, part).await;
                     return Err(broken("a stored part is shorter than it says"));
                 }
             }
@@ -91,9 +94,9 @@ impl Flow {
     }
 
     /// The reader of the part at the current position.
-    async fn reader(&self) -> Result<(ReadableStreamDefaultReader, u64), JsValue> {
-        if let Some((reader, part_end)) = &*self.reader.borrow() {
-            return Ok((reader.clone(), *part_end));
+    async fn reader(&self) -> Result<(ReadableStreamDefaultReader, Range), JsValue> {
+        if let Some((reader, part)) = &*self.reader.borrow() {
+            return Ok((reader.clone(), *part));
         }
         let part = self
             .parts
@@ -106,11 +109,11 @@ impl Flow {
             .await
             .map_err(|_| broken("a stored part is missing"))?;
         let reader = ReadableStreamDefaultReader::new(&body)?;
-        self.reader.replace(Some((reader.clone(), part.end())));
+        self.reader.replace(Some((reader.clone(), part)));
         if self.cancelled.get() {
             self.stop();
         }
-        Ok((reader, part.end()))
+        Ok((reader, part))
     }
 
     fn cancel(&self) {

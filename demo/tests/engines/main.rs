@@ -10,6 +10,7 @@ mod bad_servers;
 mod downloads;
 mod handover;
 mod interruptions;
+mod lease;
 mod model;
 mod secrets;
 mod suite;
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::default();
     downloads::announce(&mut suite);
     tabs::announce(&mut suite);
+    lease::announce(&mut suite);
     interruptions::announce(&mut suite);
     handover::announce(&mut suite);
     secrets::announce(&mut suite);

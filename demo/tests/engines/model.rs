@@ -129,6 +129,12 @@ impl Asked {
         self.parts.values().map(|asked| asked - 1).sum()
     }
 
+    /// Demands that no part was asked for twice.
+    pub(crate) fn check_none_again(&self) -> Result<()> {
+        ensure!(self.again() == 0, "asked for again: {:?}", self.parts);
+        Ok(())
+    }
+
     /// Demands that every part was asked for, and no more than `again` a second time.
     pub(crate) fn check(&self, parts: usize, again: usize) -> Result<()> {
         let distinct = self.parts.len();

@@ -23,7 +23,7 @@ cases! {
         files_of_another_name_are_not_seen,
         a_file_key_may_be_any_text,
         foreign_entries_in_the_cache_are_no_parts,
-        a_part_that_is_not_as_long_as_it_says_is_not_handed_out,
+        a_part_that_is_not_as_long_as_it_says_is_dropped_by_whoever_reads_it,
         a_blob_is_composed_of_parts,
         a_blob_with_a_hole_is_not_composed,
         overlapping_parts_compose_to_the_right_bytes,
@@ -299,24 +299,23 @@ async fn foreign_entries_in_the_cache_are_no_parts(name: &str) -> Outcome {
     Ok(())
 }
 
-async fn a_part_that_is_not_as_long_as_it_says_is_not_handed_out(name: &str) -> Outcome {
+async fn a_part_that_is_not_as_long_as_it_says_is_dropped_by_whoever_reads_it(
+    name: &str,
+) -> Outcome {
     let store = file(name).await?;
+    let (whole, wrong) = (store.list("f").await, range(10_000, 10));
     for (body, direction) in [("short", "shorter"), ("longer than it says", "longer")] {
-        let response = Response::new_with_opt_str(Some(body)).map_err(|_| "no Response")?;
-        let put = cache(name).await?.put_with_str(
-            "https://longhaul.invalid/000000000010000+000000000000010",
-            &response,
-        );
-        JsFuture::from(put).await.map_err(|_| "no put")?;
-        ensure!(
-            store
-                .get("f", range(10_000, 10))
-                .await
-                .is_ok_and(|part| part.is_none()),
-            "the part was handed out"
-        );
+        put_text(name, wrong, body).await?;
+        let part = store.get("f", wrong).await;
+        ensure!(part.is_ok_and(|part| part.is_none()), "part handed out");
+        ensure_eq!(store.list("f").await, whole, "parts after get");
+
+        put_text(name, wrong, body).await?;
         let blob = store.compose_blob("f", 10_010).await.map(|_| ());
         ensure_eq!(blob, Err(PartError::Missing { start: 10_000 }), "Blob");
+        ensure_eq!(store.list("f").await, whole, "parts after a Blob");
+
+        put_text(name, wrong, body).await?;
         let stream = store
             .compose_stream("f", 9_000, 10_010)
             .await
@@ -328,7 +327,18 @@ async fn a_part_that_is_not_as_long_as_it_says_is_not_handed_out(name: &str) -> 
                 .is_err_and(|message| message.contains(direction)),
             "stream: {failed:?}"
         );
+        ensure_eq!(store.list("f").await, whole, "parts after a stream");
     }
+    Ok(())
+}
+
+/// Puts a text in the place of a part, as nobody should.
+async fn put_text(name: &str, range: Range, text: &str) -> Outcome {
+    let response = Response::new_with_opt_str(Some(text)).map_err(|_| "no Response")?;
+    let Range { start, len } = range;
+    let address = format!("https://longhaul.invalid/{start:015}+{len:015}");
+    let put = cache(name).await?.put_with_str(&address, &response);
+    JsFuture::from(put).await.map_err(|_| "no put")?;
     Ok(())
 }
 
