@@ -116,10 +116,23 @@ impl<P: Platform> Driver<P> {
 
     /// Waits for the lock, then works until nothing is left to do.
     pub async fn run(self: Rc<Self>) {
+        self.work(false).await;
+    }
+
+    /// Waits for the lock, then works until nothing is left of an attempt that has ended. A download that runs again by
+    /// then is left to its own driver: nobody pokes this one.
+    pub async fn clear_up(self: Rc<Self>) {
+        self.work(true).await;
+    }
+
+    async fn work(self: Rc<Self>, clears_up: bool) {
         let Some(_ownership) = self.own().await else {
             return;
         };
         while !self.closing.is_cancelled() {
+            if clears_up && self.runs_again().await {
+                break;
+            }
             match self.step().await {
                 Ok(Next::Done) => break,
                 Ok(Next::Again) => {}
@@ -136,6 +149,11 @@ impl<P: Platform> Driver<P> {
             flight.cancel();
         }
         self.watched.take();
+    }
+
+    async fn runs_again(&self) -> bool {
+        let now = self.node.load(&self.id).await;
+        now.is_ok_and(|download| download.is_running())
     }
 
     async fn own(self: &Rc<Self>) -> Option<Ownership> {

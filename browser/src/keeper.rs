@@ -3,20 +3,28 @@
 //! Each one that runs has a [`Driver`], at work or waiting for the lock; what was left behind is mended, what belongs to
 //! nobody is removed.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use longhaul_core::{Command, Download, JobId, Table, plan};
 
+use crate::cancel::Cancel;
 use crate::driver::Driver;
 use crate::node::{CommitError, Node};
 use crate::platform::Platform;
+
+/// How far apart the keeper looks what runs, in milliseconds. Contexts tell each other what they append, but one that
+/// dies between its append and its message tells nobody.
+const LOOK_MS: u32 = 60_000;
+
+/// How long it rests after the stores failed, in milliseconds.
+const STORE_TROUBLE_MS: u32 = 5_000;
 
 /// All drivers of a page.
 pub struct Keeper<P> {
     node: Rc<Node<P>>,
     drivers: RefCell<Table<String, Rc<Driver<P>>>>,
-    closed: Cell<bool>,
+    closing: Cancel,
 }
 
 impl<P: Platform> Keeper<P> {
@@ -26,13 +34,13 @@ impl<P: Platform> Keeper<P> {
         Rc::new(Self {
             node,
             drivers: RefCell::default(),
-            closed: Cell::new(false),
+            closing: Cancel::default(),
         })
     }
 
     /// Sees to it that a download has a driver in this page, at work or waiting for the lock.
     pub fn drive(self: &Rc<Self>, id: &str) {
-        if self.closed.get() {
+        if self.closing.is_cancelled() {
             return;
         }
         if let Some(driver) = self.drivers.borrow().get(id) {
@@ -64,17 +72,37 @@ impl<P: Platform> Keeper<P> {
 
     /// Lets go of everything: other tabs take over what this one ran.
     pub fn close(&self) {
-        self.closed.set(true);
+        self.closing.cancel();
         for driver in self.drivers.take().into_values() {
             driver.close();
         }
     }
 
-    /// Looks after everything once: what runs, what was left behind, what was evicted, what belongs to nobody.
+    /// Looks after everything: what runs, what was left behind, what was evicted, what belongs to nobody. Then, until it
+    /// is closed, looks now and then what runs.
     pub async fn reconcile(self: Rc<Self>) {
-        if let Err(error) = self.look_after_all().await {
+        while let Err(error) = self.look_after_all().await {
             tracing::warn!("not everything could be looked after: {}", error);
+            if !self.rest(STORE_TROUBLE_MS).await {
+                return;
+            }
         }
+        while self.rest(LOOK_MS).await {
+            // What cannot be read now is read the next time.
+            for download in self.node.list().await.unwrap_or_default() {
+                if download.is_running() {
+                    self.drive(&download.id);
+                }
+            }
+        }
+    }
+
+    /// Rests; whether the keeper is still open then.
+    async fn rest(&self, ms: u32) -> bool {
+        self.closing
+            .race(self.node.platform.sleep(ms))
+            .await
+            .is_some()
     }
 
     async fn look_after_all(self: &Rc<Self>) -> Result<(), CommitError> {
@@ -114,7 +142,7 @@ impl<P: Platform> Keeper<P> {
     pub async fn end(self: &Rc<Self>, id: &str, command: Command) -> Result<(), CommitError> {
         self.node.command(id, command, None).await?;
         self.poke(id);
-        Driver::new(Rc::clone(&self.node), id).run().await;
+        Driver::new(Rc::clone(&self.node), id).clear_up().await;
         self.node.sweep().await
     }
 }

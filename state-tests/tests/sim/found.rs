@@ -1,0 +1,136 @@
+//! What the adversary found, each as one story without it.
+
+use longhaul_core::{Command, Download, Preference, Resource, Spec};
+use longhaul_state_tests::prove::Coverage;
+use longhaul_state_tests::sim::pages;
+use longhaul_state_tests::sim::rng::Rng;
+use longhaul_state_tests::sim::run::launch;
+use longhaul_state_tests::sim::scenery::{PART, Scenery, Wanted};
+use longhaul_state_tests::sim::servers::{Server, Tag};
+use longhaul_state_tests::sim::stage::Stage;
+use longhaul_state_tests::sim::world::{SECOND, World};
+use std::rc::Rc;
+
+const ID: &str = "model";
+
+/// One download of five parts from a server that does everything right, and pages that transfer by themselves.
+fn scenery() -> Scenery {
+    let server = Server {
+        file: 0,
+        url: "https://app.example/m0".to_owned(),
+        size: 5 * PART,
+        version: 1,
+        claimed: 1,
+        tag: Tag::Strong,
+        ranges: true,
+        sized: true,
+        cross_origin: false,
+        exposes: true,
+        wants_headers: false,
+        heeds_if_match: true,
+        rate: PART,
+        trouble: None,
+        down_until: 0,
+    };
+    let spec = Spec {
+        id: ID.to_owned(),
+        title: None,
+        icons: Vec::new(),
+        secret_params: Vec::new(),
+        resources: vec![Resource {
+            url: server.url.clone(),
+            bytes: None,
+            sha256: None,
+        }],
+        headers: false,
+    };
+    Scenery {
+        servers: vec![server],
+        wanted: vec![Wanted {
+            spec,
+            files: vec![0],
+        }],
+        background: false,
+        preference: Preference::Auto,
+        patience: 8,
+        parallel: 2,
+        overtake_ms: 6_000,
+    }
+}
+
+/// The stage of this story; `order` chooses the order of tasks.
+fn stage(scenery: Scenery, order: u64) -> Stage {
+    let stage = Stage::new(
+        scenery,
+        Rng::new(order),
+        &Rc::new(Coverage::default()),
+        false,
+    );
+    launch(&stage.world, 0);
+    stage
+}
+
+fn is(world: &World, so: impl Fn(&Download) -> bool) -> bool {
+    world.laws.borrow().state(ID).is_some_and(so)
+}
+
+fn is_available(world: &World) -> bool {
+    is(world, Download::is_available)
+}
+
+#[test]
+fn a_page_looks_after_a_request_whose_page_died_before_it_told_anybody() {
+    let mut stage = stage(scenery(), 1);
+    let world = Rc::clone(&stage.world);
+    let asking = pages::open(&world);
+    pages::open(&world);
+    assert!(!stage.until(SECOND, |_| false));
+    world.weather.borrow_mut().lost_messages = 1_000;
+    pages::request(&world, asking, &world.scenery.wanted[0].spec);
+    assert!(stage.until(SECOND, |world| is(world, Download::is_running)));
+    pages::crash(&world, asking);
+    assert!(stage.until(120 * SECOND, is_available));
+    assert_eq!(world.broken(), None);
+}
+
+#[test]
+fn a_page_that_could_not_read_the_stores_when_it_opened_looks_again() {
+    let mut stage = stage(scenery(), 1);
+    let world = Rc::clone(&stage.world);
+    let asking = pages::open(&world);
+    pages::request(&world, asking, &world.scenery.wanted[0].spec);
+    assert!(stage.until(SECOND, |world| is(world, Download::is_running)));
+    pages::crash(&world, asking);
+    world.weather.borrow_mut().failed_reads = 1_000;
+    pages::open(&world);
+    assert!(!stage.until(SECOND, is_available));
+    world.weather.borrow_mut().failed_reads = 0;
+    assert!(stage.until(30 * SECOND, is_available));
+    assert_eq!(world.broken(), None);
+}
+
+#[test]
+fn what_is_asked_for_again_while_its_abort_is_cleared_up_is_heard_of() {
+    for order in 0..30 {
+        let mut scenery = scenery();
+        scenery.servers[0].wants_headers = true;
+        scenery.wanted[0].spec.headers = true;
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let asking = pages::open(&world);
+        pages::request(&world, asking, &world.scenery.wanted[0].spec);
+        assert!(stage.until(SECOND, |world| is(world, Download::is_running)));
+        pages::crash(&world, asking);
+        // A page without the headers aborts, and asks for it again before that is cleared up.
+        let page = pages::open(&world);
+        assert!(!stage.until(SECOND, |_| false));
+        pages::command(&world, page, ID, Command::Abort);
+        assert!(stage.until(SECOND, |world| is(world, |of| !of.is_running())));
+        pages::command(&world, page, ID, Command::Retry);
+        assert!(!stage.until(SECOND, is_available));
+        // With the headers it goes on at once.
+        pages::request(&world, page, &world.scenery.wanted[0].spec);
+        assert!(stage.until(15 * SECOND, is_available), "order {order}");
+        assert_eq!(world.broken(), None);
+    }
+}
