@@ -13,6 +13,8 @@ pub mod prove;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod scenario;
 #[cfg(not(target_arch = "wasm32"))]
+pub mod sim;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod strategies;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod world;

@@ -1,0 +1,137 @@
+//! Licences: whether what a context does was decided before, by whoever owns the download, and is done once.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use longhaul_core::{JobId, PartRequest, State};
+
+use super::executor::ContextId;
+use super::scenery::NAME;
+use super::world::World;
+
+/// A part of a file of a download.
+type Part = (String, String, u32);
+
+/// Parts that pages have under transfer.
+#[derive(Debug, Default)]
+pub struct Flights {
+    flying: BTreeMap<Part, ContextId>,
+}
+
+/// A transfer of a part by a page, while it lasts.
+pub struct Flight {
+    world: Rc<World>,
+    part: Part,
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        let mut laws = self.world.laws.borrow_mut();
+        laws.flights.flying.remove(&self.part);
+    }
+}
+
+fn owns(world: &World, context: ContextId, download: &str) -> bool {
+    let lock = format!("longhaul/{NAME}/{download}");
+    world.locks.borrow().holder(&lock) == Some(context)
+}
+
+/// A page begins to transfer a part.
+pub fn begin(
+    world: &Rc<World>,
+    context: ContextId,
+    download: &str,
+    request: &PartRequest,
+) -> Flight {
+    let key = request.file.key();
+    let part: Part = (download.to_owned(), key.clone(), request.index);
+    if !owns(world, context, download) {
+        world.broke(format!(
+            "context {context} transfers a part of {download} and does not own it"
+        ));
+    }
+    if !world.laws.borrow().has_started(download, &key) {
+        world.broke(format!(
+            "a part of {download} is transferred that no `started` names"
+        ));
+    }
+    let before = {
+        let mut laws = world.laws.borrow_mut();
+        laws.flights.flying.insert(part.clone(), context)
+    };
+    if let Some(before) = before {
+        world.broke(format!(
+            "L11: part {} of {download} is under transfer by {context}, and already by {before}",
+            part.2
+        ));
+    }
+    overtaking(world, download, &key, request.index);
+    Flight {
+        world: Rc::clone(world),
+        part,
+    }
+}
+
+/// A page that transfers what is at rest already has not looked.
+fn overtaking(world: &World, download: &str, key: &str, index: u32) {
+    let laws = world.laws.borrow();
+    let Some(state) = laws.state(download) else {
+        return;
+    };
+    if let Some(transfer) = state.state.transfer()
+        && transfer.registration.is_some()
+    {
+        let done = world.caches.borrow().list(key).len();
+        world.coverage.reached("a page overtakes a job");
+        world.trace(|| format!("overtakes with part {index}, {done} at rest"));
+    }
+}
+
+/// A job is about to be started.
+pub fn start(world: &World, context: ContextId, registration: &str) {
+    let Some(id) = JobId::parse(registration) else {
+        return world.broke(format!("a job of no known form: {registration}"));
+    };
+    if !owns(world, context, &id.download) {
+        world.broke(format!("{registration} is started by no owner"));
+    }
+    let laws = world.laws.borrow();
+    if !laws.has_licensed(&id.download, registration) {
+        world.broke(format!(
+            "{registration} is started before a `started` of the history names it"
+        ));
+    }
+}
+
+/// A job is about to be aborted.
+pub fn abort(world: &World, registration: &str) {
+    let Some(id) = JobId::parse(registration) else {
+        return world.broke(format!("a foreign job is aborted: {registration}"));
+    };
+    let laws = world.laws.borrow();
+    let current = laws
+        .state(&id.download)
+        .and_then(|download| download.state.transfer())
+        .and_then(|transfer| transfer.registration.as_deref());
+    if current == Some(registration) {
+        world.broke(format!("{registration} is aborted and still needed"));
+    }
+}
+
+/// A file is about to be deleted.
+pub fn delete(world: &World, key: &str) {
+    let laws = world.laws.borrow();
+    for download in laws.states() {
+        let needs = matches!(
+            download.state,
+            State::Available | State::Transferring { .. }
+        );
+        if needs && download.files.iter().any(|file| file.key() == key) {
+            world.broke(format!(
+                "{key} is deleted, and {} needs it: {}",
+                download.id,
+                download.state.name()
+            ));
+        }
+    }
+}
