@@ -13,8 +13,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Rest, Role, Signal, Table, WaitReason, Witness,
-    plan,
+    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, Table, WaitReason,
+    Witness, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -64,6 +64,8 @@ pub struct Driver<P> {
     /// The full URLs, as they were when this was last told to look at everything.
     urls: RefCell<Option<Rc<FullUrls>>>,
     listing: RefCell<Option<(u64, Rest)>>,
+    /// What came to rest lately, and when: a listing that was under way may have missed it.
+    noted: RefCell<Vec<(u64, String, Range)>>,
     unstarted: RefCell<Option<String>>,
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
@@ -92,6 +94,7 @@ impl<P: Platform> Driver<P> {
             planned: RefCell::default(),
             urls: RefCell::default(),
             listing: RefCell::default(),
+            noted: RefCell::default(),
             unstarted: RefCell::default(),
             watched: RefCell::default(),
             parallel: Cell::new(parallel),
@@ -303,7 +306,9 @@ impl<P: Platform> Driver<P> {
             }
         }
         if witness.rest.is_empty() && !wanted.is_empty() {
+            let began = self.now_ms();
             witness.rest = self.node.rest(&wanted).await?;
+            self.add_noted(&mut witness.rest, began);
             self.stored.set(stored(download, &witness.rest));
             *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
         }

@@ -2,10 +2,13 @@
 
 use std::rc::Rc;
 
-use longhaul_core::{Download, Range, Transport, Witness};
+use longhaul_core::{Download, Range, Rest, Transport, Witness};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
+
+/// No listing of what is at rest takes longer, in milliseconds.
+const LISTING_LASTS_MS: u64 = 30_000;
 
 /// How far apart live figures are, in milliseconds.
 const LIVE_MS: u64 = 250;
@@ -99,8 +102,24 @@ impl<P: Platform> Driver<P> {
     }
 
     pub(super) fn note_stored(&self, key: &str, range: Range) {
+        let now = self.now_ms();
+        let mut noted = self.noted.borrow_mut();
+        noted.retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
+        noted.push((now, key.to_owned(), range));
         if let Some((_, rest)) = self.listing.borrow_mut().as_mut() {
             rest.or_default(key.to_owned()).push(range);
+        }
+    }
+
+    /// Adds to a listing that began then what came to rest meanwhile.
+    pub(super) fn add_noted(&self, rest: &mut Rest, began: u64) {
+        for (at, key, range) in self.noted.borrow().iter() {
+            if let Some(ranges) = rest.get_mut(key)
+                && *at >= began
+                && !ranges.contains(range)
+            {
+                ranges.push(*range);
+            }
         }
     }
 

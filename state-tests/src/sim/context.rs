@@ -212,7 +212,7 @@ impl Platform for Context {
     }
 
     async fn put(&self, key: &str, start: u64, part: &Bytes) -> Result<u64, PartError> {
-        let (key, part) = (key.to_owned(), part.clone());
+        let (key, part, context) = (key.to_owned(), part.clone(), self.id);
         let len = part.len();
         let put = move |world: &Rc<World>| {
             let fails = world.weather.borrow().failed_puts;
@@ -225,7 +225,7 @@ impl Platform for Context {
                 return Err(PartError::Quota);
             }
             let twice = world.caches.borrow_mut().put(&key, start, part);
-            world.coverage.sometimes(twice, "a part was stored twice");
+            licence::stored(world, context, &key, twice);
             Ok(len)
         };
         self.call((MS, 30 * MS), put).await

@@ -1,6 +1,6 @@
 //! Licences: whether what a context does was decided before, by whoever owns the download, and is done once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
 use longhaul_core::{JobId, PartRequest, State};
@@ -16,6 +16,8 @@ type Part = (String, String, u32);
 #[derive(Debug, Default)]
 pub struct Flights {
     flying: BTreeMap<Part, ContextId>,
+    /// Files of which a part was stored for a context that was dead by then.
+    haunted: BTreeSet<String>,
 }
 
 /// A transfer of a part by a page, while it lasts.
@@ -65,6 +67,18 @@ pub fn begin(
             part.2
         ));
     }
+    let at_rest = {
+        let caches = world.caches.borrow();
+        let layout = request.file.layout();
+        let mut rest = caches.list(&key).into_iter();
+        rest.any(|range| layout.index_of(range.to_core()) == Some(request.index))
+    };
+    if at_rest && !is_excused(world, &key) {
+        world.broke(format!(
+            "L11: part {} of {download} is transferred and at rest already",
+            request.index
+        ));
+    }
     overtaking(world, download, &key, request.index);
     Flight {
         world: Rc::clone(world),
@@ -72,7 +86,6 @@ pub fn begin(
     }
 }
 
-/// A page that transfers what is at rest already has not looked.
 fn overtaking(world: &World, download: &str, key: &str, index: u32) {
     let laws = world.laws.borrow();
     let Some(state) = laws.state(download) else {
@@ -84,6 +97,23 @@ fn overtaking(world: &World, download: &str, key: &str, index: u32) {
         let done = world.caches.borrow().list(key).len();
         world.coverage.reached("a page overtakes a job");
         world.trace(|| format!("overtakes with part {index}, {done} at rest"));
+    }
+}
+
+/// Whether a part may come to rest twice: a page and a job may meet at it, and a dead page's last request is nobody's.
+fn is_excused(world: &World, key: &str) -> bool {
+    world.scenery.background || world.laws.borrow().flights.haunted.contains(key)
+}
+
+/// A part came to rest; `again` where it was at rest already.
+pub fn stored(world: &World, context: ContextId, key: &str, again: bool) {
+    if !world.executor.is_alive(context) {
+        let mut laws = world.laws.borrow_mut();
+        laws.flights.haunted.insert(key.to_owned());
+    }
+    world.coverage.sometimes(again, "a part was stored twice");
+    if again && !is_excused(world, key) {
+        world.broke(format!("L11: a part of {key} is stored twice"));
     }
 }
 

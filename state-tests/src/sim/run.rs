@@ -1,8 +1,9 @@
 //! A run: a scenery, an adversary, and then fair weather, in which everything that was asked for must end.
 
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use longhaul_core::Download;
+use longhaul_core::{Download, File, State};
 
 use super::adversary::{Adversary, clear_up};
 use super::executor::ContextId;
@@ -27,6 +28,8 @@ pub struct Outcome {
     pub fingerprint: u64,
     /// What happened, where it was to be told.
     pub trace: Vec<String>,
+    /// For how long fair weather went on before every download had ended, in microseconds.
+    pub fair: u64,
     /// The law that did not hold.
     pub broken: Option<String>,
 }
@@ -35,6 +38,7 @@ pub struct Outcome {
 struct Run {
     stage: Stage,
     adversary: Adversary,
+    fair: u64,
 }
 
 /// Runs a seed. `worst` is the most that the adversary may do.
@@ -44,13 +48,18 @@ pub fn run(seed: u64, worst: u64, coverage: &Rc<Coverage>, traced: bool) -> Outc
     let scenery = Scenery::new(&mut rng);
     let adversary = Adversary::new(u32::try_from(rng.between(0, worst)).unwrap_or(u32::MAX));
     let stage = Stage::new(scenery, rng, coverage, traced);
-    let mut run = Run { stage, adversary };
+    let mut run = Run {
+        stage,
+        adversary,
+        fair: 0,
+    };
     run.whole();
     let Stage { world, .. } = &run.stage;
     Outcome {
         steps: run.stage.steps,
         fingerprint: run.stage.fingerprint,
         trace: world.traced(),
+        fair: run.fair,
         broken: world.broken(),
     }
 }
@@ -87,7 +96,9 @@ impl Run {
         }
         self.foul();
         if world.broken().is_none() {
+            let began = world.now();
             self.fair();
+            self.fair = world.now() - began;
         }
         if world.broken().is_none() {
             self.aftermath();
@@ -180,6 +191,20 @@ impl Run {
                     download.id
                 ));
             }
+        }
+        let needed: BTreeSet<String> = laws
+            .states()
+            .filter(|download| {
+                !matches!(
+                    download.state,
+                    State::Aborted { .. } | State::Evicted { .. }
+                )
+            })
+            .flat_map(|download| download.files.iter().map(File::key))
+            .collect();
+        let mut bytes = world.caches.borrow().keys().into_iter();
+        if let Some(key) = bytes.find(|key| !needed.contains(key)) {
+            world.broke(format!("bytes of nobody are left behind: {key}"));
         }
         let left: Vec<String> = world.jobs.borrow().known.keys().cloned().collect();
         if !left.is_empty() && world.broken().is_none() {

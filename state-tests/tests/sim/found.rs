@@ -134,3 +134,19 @@ fn what_is_asked_for_again_while_its_abort_is_cleared_up_is_heard_of() {
         assert_eq!(world.broken(), None);
     }
 }
+
+#[test]
+fn a_part_that_comes_to_rest_while_the_parts_are_listed_is_not_fetched_again() {
+    for order in 0..60 {
+        let mut scenery = scenery();
+        scenery.servers[0].size = 24 * PART;
+        scenery.servers[0].rate = 20 * PART;
+        scenery.parallel = 4;
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let page = pages::open(&world);
+        pages::request(&world, page, &world.scenery.wanted[0].spec);
+        assert!(stage.until(60 * SECOND, is_available), "order {order}");
+        assert_eq!(world.broken(), None, "order {order}");
+    }
+}
