@@ -3,9 +3,12 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, sha256, until_sent};
+use crate::model::{
+    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, settled, sha256, until_sent,
+};
 use crate::suite::{Cell, Suite};
 use crate::support::client::AtRest;
+use crate::support::engine::Engine;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
@@ -16,12 +19,30 @@ const PARTS: usize = 24;
 /// Bytes per second: four seconds for the whole, which leaves time to interrupt it.
 const RATE: u64 = 6 * MIB;
 
+/// What one connection gives, in bytes per second, and how many times as fast as one fetch a download must be.
+const CONNECTION: u64 = 20_000_000;
+const GAIN: f64 = 3.0;
+/// So large that the beginning and the end, where not all connections are busy, hardly count.
+const FAST_BYTES: u64 = 192 * MIB;
+/// How often it may be measured: whatever else the machine does makes it slower, never faster.
+const ROUNDS: usize = 5;
+
 pub(crate) fn announce(suite: &mut Suite) {
     suite.for_each_engine("a download", a_download);
     suite.for_each_engine("a reload in the middle", a_reload_in_the_middle);
     suite.for_each_engine("an abort", an_abort);
     suite.for_each_engine("asking again for what is stored", asking_again);
     suite.for_each_engine("reading what is stored", reading);
+    suite
+        .for_each_engine("faster than one fetch", faster_than_one_fetch)
+        .except(
+            Engine::Chromium,
+            "Background Fetch has two requests at once in the whole browser",
+        )
+        .except(
+            Engine::WebKit,
+            "Cache Storage takes less than three connections bring, with or without Longhaul",
+        );
 }
 
 async fn a_download(world: &mut World, cell: &Cell) -> Result<()> {
@@ -48,7 +69,7 @@ async fn a_download(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn a_reload_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "reloaded", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     page.reload().await?;
@@ -177,5 +198,51 @@ async fn reading(world: &mut World, _: &Cell) -> Result<()> {
     ensure!(read == expected, "{read}\nis not\n{expected}");
     let log = world.server.log().entries();
     ensure!(log.is_empty(), "the server was asked: {log:?}");
+    Ok(())
+}
+
+async fn faster_than_one_fetch(world: &mut World, cell: &Cell) -> Result<()> {
+    let page = world.browser.open(BLANK).await?;
+    // Nothing is compared that happens once in a page's life.
+    let first = Model::unthrottled(world, "first", MIB);
+    page.request(&first.spec).await?;
+    page.until_available(first.id(), SOON).await?;
+
+    let query = format!("rate={CONNECTION}");
+    let url = Model::with_query(world, "one", FAST_BYTES, &query).url;
+    let one: u64 = page
+        .eval_within(
+            SOON,
+            "const began = performance.now();
+             const response = await fetch(args, { cache: 'no-store' });
+             const reader = response.body.getReader();
+             while (!(await reader.read()).done);
+             return Math.round(performance.now() - began);",
+            json!(url),
+        )
+        .await?;
+    let mut gains = Vec::new();
+    while gains.len() < ROUNDS && gains.iter().all(|gain| *gain < GAIN) {
+        let mut model =
+            Model::with_query(world, &format!("all-{}", gains.len()), FAST_BYTES, &query);
+        // Only the transfers are compared: a plain fetch checks no hash either.
+        model.spec["resources"] = json!([model.url]);
+        page.request(&model.spec).await?;
+        page.until_available(model.id(), SOON).await?;
+        let history = page.history(model.id()).await?;
+        check_course(world.browser.engine(), &history)?;
+        let all = history.took()?;
+        model.check_bytes(&page).await?;
+        #[expect(clippy::cast_precision_loss, reason = "milliseconds of a test")]
+        let gain = one as f64 / all as f64;
+        cell.note(format_args!(
+            "one fetch {one} ms, Longhaul {all} ms: {gain:.1} times as fast"
+        ));
+        gains.push(gain);
+    }
+    ensure!(
+        gains.iter().any(|gain| *gain >= GAIN),
+        "never {GAIN} times as fast as one fetch: {gains:?}"
+    );
     Ok(())
 }

@@ -8,7 +8,7 @@ use longhaul_demo::Outcome;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::model::{Asked, BLANK, MIB, Model, until_sent};
+use crate::model::{Asked, BLANK, MIB, Model, settled, until_sent};
 use crate::suite::{Cell, Scenario, Suite};
 use crate::support::engine::Engine;
 use crate::support::history::History;
@@ -102,7 +102,7 @@ fn check_tries(history: &History, transports: [&str; 2]) -> Result<()> {
 
 async fn a_lost_job(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "lost", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     // As a person does who clears the site's data, but for the data: the job is dead, and nobody is told.
@@ -125,7 +125,7 @@ async fn a_lost_job(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn a_job_that_ends(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "closed", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     world.browser.quit().await?;
@@ -175,12 +175,7 @@ async fn from_the_page_to_a_job(world: &mut World, cell: &Cell) -> Result<()> {
 
 /// Navigations freeze a background job for half a minute each, so that one every ten seconds stops it for good.
 async fn navigations(world: &mut World, cell: &Cell) -> Result<()> {
-    let page = world.browser.open(BLANK).await?;
-    // The first job of a browser begins late, which has nothing to do with what is compared.
-    let first = Model::unthrottled(world, "first", MIB);
-    page.request(&first.spec).await?;
-    page.until_available(first.id(), SOON).await?;
-
+    let page = settled(world).await?;
     let still = timed(world, &page, "still").await?;
     let navigate = "e2e.navigated = 0;
         e2e.navigating = setInterval(() => history.pushState(null, '', `?${++e2e.navigated}`), args);";

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use longhaul_demo::{DEFAULT_MODEL, Ending};
 use serde_json::json;
 
-use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, until_sent};
+use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, settled, until_sent};
 use crate::suite::{Cell, Suite};
 use crate::support::world::{SOON, World, target};
 
@@ -49,7 +49,7 @@ async fn the_real_model(world: &mut World, cell: &Cell) -> Result<()> {
     );
     let resource = json!({ "url": url, "bytes": known.bytes, "sha256": known.sha256 });
     let (id, spec) = ("real", json!({ "id": "real", "resources": [resource] }));
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&spec).await?;
     until_sent(world, known.bytes / 2).await?;
     page.reload().await?;
@@ -84,7 +84,7 @@ async fn the_real_model(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn the_browser_is_killed(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "killed", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     world.browser.kill().await?;
@@ -147,7 +147,7 @@ async fn a_dead_server(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn no_network(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "cut-off", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     world.server.close(Ending::Rst);

@@ -63,6 +63,21 @@ impl Model {
     }
 }
 
+/// Opens a page in a browser that has had its first background job, where it knows any: that one begins seconds late, and a page
+/// would help it meanwhile, which is not what most scenarios are about. Nothing is left of it, in the server's log neither.
+pub(crate) async fn settled(world: &World) -> Result<Page> {
+    let page = world.browser.open(BLANK).await?;
+    if world.browser.engine().has_background_fetch() {
+        let first = Model::unthrottled(world, "first", MIB);
+        page.request(&first.spec).await?;
+        page.until_available(first.id(), SOON).await?;
+        let forget = "await e2e.downloads.first.forget()";
+        page.eval::<()>(forget, json!(null)).await?;
+        world.server.log().clear();
+    }
+    Ok(page)
+}
+
 /// Waits until the server has sent so many bytes of models.
 pub(crate) async fn until_sent(world: &World, bytes: u64) -> Result<()> {
     let enough = |log: &[Entry]| log.iter().map(|request| request.sent).sum::<u64>() >= bytes;

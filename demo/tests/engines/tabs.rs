@@ -4,7 +4,7 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::model::{
-    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now, until_sent,
+    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now, settled, until_sent,
 };
 use crate::suite::{Cell, Suite};
 use crate::support::engine::Engine;
@@ -49,10 +49,7 @@ pub(crate) fn announce(suite: &mut Suite) {
 
 /// Opens two tabs with Longhaul in them.
 async fn two_tabs(world: &World) -> Result<[Page; 2]> {
-    let tabs = [
-        world.browser.open(BLANK).await?,
-        world.browser.open(BLANK).await?,
-    ];
+    let tabs = [settled(world).await?, world.browser.open(BLANK).await?];
     for tab in &tabs {
         tab.longhaul(json!({})).await?;
     }
