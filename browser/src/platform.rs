@@ -90,6 +90,10 @@ pub trait Platform: 'static {
     /// A record of a background job.
     type Record;
 
+    /// Whether transfers are begun here. Only a page does so; where it is `false`, what a worker never needs is not
+    /// compiled into it.
+    const BEGINS_TRANSFERS: bool = true;
+
     /// Which side this is.
     fn role(&self) -> Role;
     /// The histories.

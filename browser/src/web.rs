@@ -29,6 +29,9 @@ use crate::work::DigestError;
 // Futures are not `Send` anywhere in a browser.
 #[allow(async_fn_in_trait)]
 pub trait Host: 'static {
+    /// See [`Platform::BEGINS_TRANSFERS`].
+    const BEGINS_TRANSFERS: bool;
+
     /// Which side this is.
     fn role(&self) -> Role;
     /// The history of a download grew: everyone should read again.
@@ -112,6 +115,8 @@ impl<H: Host> Platform for Web<H> {
     type Blob = Blob;
     type Record = BackgroundFetchRecord;
 
+    const BEGINS_TRANSFERS: bool = H::BEGINS_TRANSFERS;
+
     fn role(&self) -> Role {
         self.host.role()
     }
@@ -155,7 +160,10 @@ impl<H: Host> Platform for Web<H> {
     async fn own(&self, name: &str, lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
         match locks::acquire(name, None).await {
             Ok(guard) => Ok(Box::new(guard)),
-            Err(LockError::Unsupported) => Ok(Box::new(lease::acquire(name, lost).await?)),
+            // Browsers whose workers have anything to own have Web Locks.
+            Err(LockError::Unsupported) if H::BEGINS_TRANSFERS => {
+                Ok(Box::new(lease::acquire(name, lost).await?))
+            }
             Err(error) => Err(error),
         }
     }

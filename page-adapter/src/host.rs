@@ -47,6 +47,8 @@ impl PageHost {
 }
 
 impl Host for PageHost {
+    const BEGINS_TRANSFERS: bool = true;
+
     fn role(&self) -> Role {
         Role::Page
     }

@@ -65,6 +65,8 @@ pub(crate) async fn show_window() {
 }
 
 impl Host for WorkerHost {
+    const BEGINS_TRANSFERS: bool = false;
+
     fn role(&self) -> Role {
         Role::Worker
     }

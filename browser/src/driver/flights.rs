@@ -63,8 +63,12 @@ impl<P: Platform> Driver<P> {
                 self.listing.take();
                 return Ok(false);
             }
-            Effect::StartJob { .. } => return self.start_job(effect).await.map(|()| true),
-            Effect::Probe { attempt } => Box::pin(async move { driver.probe(attempt).await }),
+            Effect::StartJob { .. } if P::BEGINS_TRANSFERS => {
+                return self.start_job(effect).await.map(|()| true);
+            }
+            Effect::Probe { attempt } if P::BEGINS_TRANSFERS => {
+                Box::pin(async move { driver.probe(attempt).await })
+            }
             Effect::Harvest { registration } if self.moved(&registration) => {
                 Box::pin(async move { driver.harvest(&registration).await })
             }
@@ -72,7 +76,7 @@ impl<P: Platform> Driver<P> {
                 let files = download.files.clone();
                 Box::pin(async move { driver.verify(attempt, &resources, &files, &own).await })
             }
-            Effect::Fetch { ref part, .. } => {
+            Effect::Fetch { ref part, .. } if P::BEGINS_TRANSFERS => {
                 let flying: Flying = (part.file.key(), part.index);
                 if self.brought.borrow().contains(&flying) {
                     return Ok(false);
@@ -84,7 +88,12 @@ impl<P: Platform> Driver<P> {
                 }
                 return Ok(false);
             }
-            Effect::Harvest { .. } | Effect::Wait { .. } => return Ok(false),
+            // Seen to already, waited for by the loop, or a page's part alone.
+            Effect::Harvest { .. }
+            | Effect::Wait { .. }
+            | Effect::Probe { .. }
+            | Effect::StartJob { .. }
+            | Effect::Fetch { .. } => return Ok(false),
         };
         self.fly(id, flight, work);
         Ok(false)
@@ -145,7 +154,7 @@ impl<P: Platform> Driver<P> {
             }
             driver.flights.borrow_mut().remove(&id);
             driver.storing.borrow_mut().retain(|of| *of != id);
-            if id.kind == "fetch" {
+            if P::BEGINS_TRANSFERS && id.kind == "fetch" {
                 driver.fetch_next();
                 driver.live_stored();
             }
