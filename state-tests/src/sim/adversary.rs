@@ -251,6 +251,7 @@ fn file_changes(world: &Rc<World>) {
             server.size -= world.between(1, PART);
         }
     }
+    network.note(n);
     world.coverage.reached("a file changed");
     world.trace(|| format!("file {n} changes, in silence: {in_silence}"));
 }

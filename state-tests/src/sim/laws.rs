@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Range, Transport, Witness, json, plan,
+    Download, Effect, Entry, Event, File, MOST_ENTRIES, Range, Transport, Why, Witness, json, plan,
 };
 
 use super::licence::Flights;
@@ -26,6 +26,8 @@ struct Known {
     /// Keys of files that a `started` named.
     keys: BTreeSet<String>,
     registrations: BTreeSet<String>,
+    /// A number made of the state after each entry.
+    states: BTreeMap<u64, u64>,
 }
 
 impl Laws {
@@ -38,6 +40,13 @@ impl Laws {
     /// The states of all downloads.
     pub fn states(&self) -> impl Iterator<Item = &Download> {
         self.downloads.values().map(|known| &known.folded)
+    }
+
+    /// Whether the history holds, or held, what a context takes for the state of a download.
+    #[must_use]
+    pub fn agrees(&self, state: &Download) -> bool {
+        let known = self.downloads.get(&state.id);
+        known.is_some_and(|known| known.states.get(&state.seq) == Some(&fingerprint(state)))
     }
 
     /// Whether a try of a download named this file.
@@ -54,6 +63,25 @@ impl Laws {
         self.downloads
             .get(id)
             .is_some_and(|known| known.registrations.contains(registration))
+    }
+}
+
+/// FNV-1a over the canonical text of a state.
+fn fingerprint(state: &Download) -> u64 {
+    json::write(state)
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        })
+}
+
+/// A command was carried out, as far as its context knows, and led to this state.
+pub fn commanded(world: &World, state: &Download) {
+    if !world.laws.borrow().agrees(state) {
+        world.broke(format!(
+            "L10: a command for {} is carried out, and lost",
+            state.id
+        ));
     }
 }
 
@@ -103,6 +131,7 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
     }
     known.folded.apply(Ok(&entry));
     let after = known.folded.clone();
+    known.states.insert(after.seq, fingerprint(&after));
     if entry.event.is_ending() {
         let endings = known.endings.entry(after.attempt).or_default();
         *endings += 1;
@@ -124,8 +153,26 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
     }
     drop(laws);
     note(world, &entry.event, &before);
+    if let Event::Started {
+        why: Why::JobLost, ..
+    } = &entry.event
+    {
+        really_lost(world, &before)?;
+    }
     figures(&entry.event, &before, &after)?;
     proven(world, &entry.event, &after)
+}
+
+/// An absent registration is not a lost completion.
+fn really_lost(world: &World, before: &Download) -> Result<(), String> {
+    let transfer = before.state.transfer();
+    let job = transfer.and_then(|transfer| transfer.registration.as_deref());
+    match job {
+        Some(job) if world.worker.borrow().has(job) => Err(format!(
+            "L7: {job} is called lost, and the worker is handling its completion"
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// L4: within an attempt no figure falls, or passes a known total.
@@ -187,8 +234,8 @@ pub fn whole(world: &World, download: &Download) -> Result<(), String> {
             if hash != bytes.digest() {
                 return Err(format!("L5: available with a wrong hash: {bytes:?}"));
             }
-        } else if bytes.pieces().len() > 1 || bytes.pieces().iter().any(|piece| piece.start != 0) {
-            return Err(format!("L5: available with mixed bytes: {bytes:?}"));
+        } else if !world.network.borrow().has_sent(&file.url, &bytes) {
+            return Err(format!("L5: available, and no version of it: {bytes:?}"));
         }
     }
     Ok(())

@@ -1,5 +1,6 @@
 //! The network, as a page's own `fetch` sees it.
 
+use std::collections::BTreeMap;
 use std::future::pending;
 use std::rc::Rc;
 
@@ -18,24 +19,54 @@ use super::world::{MS, SECOND, World};
 pub struct Network {
     /// By their number.
     pub servers: Vec<Server>,
+    /// The size of every version of every file that there was.
+    sizes: BTreeMap<(usize, u32), u64>,
 }
 
 impl Network {
     /// The servers of a scenery.
     #[must_use]
     pub fn new(scenery: &Scenery) -> Self {
-        Self {
+        let mut network = Self {
             servers: scenery.servers.clone(),
+            sizes: BTreeMap::new(),
+        };
+        (0..network.servers.len()).for_each(|file| network.note(file));
+        network
+    }
+
+    /// Notes the version of a file that there is now.
+    pub fn note(&mut self, file: usize) {
+        let server = &self.servers[file];
+        self.sizes.insert((file, server.version), server.size);
+    }
+
+    /// Whether these bytes are one version of the file of this URL, all of it.
+    #[must_use]
+    pub fn has_sent(&self, url: &str, bytes: &Bytes) -> bool {
+        let file = self
+            .servers
+            .iter()
+            .find(|server| path(&server.url) == path(url));
+        let Some(Server { file, .. }) = file else {
+            return false;
+        };
+        let mut versions = self.sizes.iter().filter(|((of, _), _)| of == file);
+        match bytes.pieces() {
+            [] => versions.any(|(_, size)| *size == 0),
+            [piece] => {
+                let size = self.sizes.get(&(*file, piece.version));
+                piece.file == *file && piece.start == 0 && size == Some(&piece.len)
+            }
+            _ => false,
         }
     }
 
     /// The server of a URL, by its path: what is asked for may be signed in another way.
     pub fn server(&mut self, url: &str) -> Option<&mut Server> {
-        let path = |url: &str| url.split(['?', '#']).next().map(str::to_owned);
-        let asked = path(url);
         self.servers
             .iter_mut()
-            .find(|server| path(&server.url) == asked)
+            .find(|server| path(&server.url) == path(url))
     }
 
     /// Whether a URL is of another origin than the pages.
@@ -43,6 +74,11 @@ impl Network {
     pub fn is_cross_origin(&self, url: &str) -> bool {
         !url.starts_with("https://app.example/")
     }
+}
+
+/// A URL without query and fragment.
+fn path(url: &str) -> &str {
+    url.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// The body of an answer, on its way or in a record.

@@ -9,6 +9,7 @@ use longhaul_core::{Command, Role, Spec, json};
 
 use super::context::Context;
 use super::executor::ContextId;
+use super::laws;
 use super::world::{MS, SECOND, World};
 
 /// How long a navigation freezes background jobs.
@@ -147,9 +148,11 @@ async fn ask(page: &Page, spec: Spec) -> Result<(), CommitError> {
     let (id, headers) = (spec.id.clone(), spec.headers);
     page.node.look(&id).await?;
     let command = Command::Request(Box::new(spec));
-    page.node
+    let state = page
+        .node
         .command(&id, command, Some(json::write(&full)))
         .await?;
+    laws::commanded(&page.node.platform.world, &state);
     if headers {
         let context = &page.node.platform;
         context.headers.borrow_mut().insert(id.clone());
@@ -177,7 +180,8 @@ pub fn command(world: &Rc<World>, id: ContextId, download: &str, command: Comman
 
 async fn retry(page: &Page, download: &str) -> Result<(), CommitError> {
     page.node.look(download).await?;
-    page.node.command(download, Command::Retry, None).await?;
+    let state = page.node.command(download, Command::Retry, None).await?;
+    laws::commanded(&page.node.platform.world, &state);
     page.keeper.drive(download);
     Ok(())
 }
