@@ -7,7 +7,7 @@ use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
 use crate::spec::Spec;
 
 /// Why a download waits, and until when.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Waiting {
     /// The reason.
     pub reason: WaitReason,
@@ -52,7 +52,7 @@ impl Waiting {
 }
 
 /// The transfer of an attempt: its latest try.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Transfer {
     /// Number of the try, from 1.
     pub try_: u32,
@@ -88,7 +88,7 @@ impl ToJson for Transfer {
 }
 
 /// Where a download stands.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub enum State {
     /// Nothing was ever requested.
     #[default]
@@ -199,7 +199,7 @@ impl State {
 }
 
 /// The folded state of one download.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Download {
     /// Its id.
     pub id: String,

@@ -4,7 +4,7 @@ use crate::event::WaitReason;
 use crate::file::PartRequest;
 
 /// Something to do. Performing one is idempotent, and its outcome comes back as a signal.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[must_use]
 pub enum Effect {
     /// Ask the servers for size, validator and Range support of every resource.
@@ -70,7 +70,7 @@ pub enum Effect {
 }
 
 /// What tells one effect from another, so that none is performed twice at once.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EffectId {
     /// The attempt; 0 for effects on jobs, which their registration names.
     pub attempt: u32,

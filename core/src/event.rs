@@ -5,7 +5,7 @@ use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable, Word};
 use crate::spec::Spec;
 
 /// How bytes come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Transport {
     /// A job of the browser's [Background Fetch](https://wicg.github.io/background-fetch/).
     BackgroundFetch,
@@ -25,7 +25,7 @@ impl Word for Transport {
 }
 
 /// Why a transport was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Why {
     /// Background Fetch is there and nothing speaks against it.
     Preferred,
@@ -76,7 +76,7 @@ impl Word for Why {
 }
 
 /// Why a download waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum WaitReason {
     /// Other downloads go first.
     Queued,
@@ -142,7 +142,7 @@ impl WaitReason {
 }
 
 /// Why an attempt failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum FailReason {
     /// The server answered with an error status.
     BadStatus,
@@ -217,7 +217,7 @@ impl Word for FailReason {
 }
 
 /// A failure with what to tell people.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Failure {
     /// The reason, for programs.
     pub reason: FailReason,
@@ -260,7 +260,7 @@ impl ToJson for Failure {
 }
 
 /// Who ended an attempt with `aborted`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AbortedBy {
     /// The app, through `abort()` or a signal.
     App,
@@ -283,7 +283,7 @@ impl Word for AbortedBy {
 }
 
 /// Why stored bytes are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EvictedBy {
     /// The app removed them.
     Removal,
@@ -303,7 +303,7 @@ impl Word for EvictedBy {
 }
 
 /// The parts of one resource that a try is to bring.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Missing {
     /// Index of the resource.
     pub resource: u32,
@@ -331,7 +331,7 @@ impl ToJson for Missing {
 }
 
 /// A fact of a download's life. The wire name is in `type`, in kebab case.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Event {
     /// An attempt began: the app asked, or the machine goes on by itself after a change.
     Requested {

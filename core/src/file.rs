@@ -7,7 +7,7 @@ use crate::parts::{Layout, Range};
 /// What tells two versions of a resource apart ([RFC 9110, 8.8]).
 ///
 /// [RFC 9110, 8.8]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Validator {
     /// A strong entity tag, quotes included.
     Etag(String),
@@ -56,7 +56,7 @@ impl Validator {
 }
 
 /// One generation of a resource: which bytes they are, and how they are split.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct File {
     /// Identity of the resource.
     pub url: String,
@@ -152,7 +152,7 @@ pub(crate) fn is_html(content_type: Option<&str>) -> bool {
 /// distinct, without which Chromium answers every early read with the bytes of whichever record
 /// came first. (It is padded so that URLs sort like their parts for whoever lists them. The order
 /// in which Chromium asks for records does not depend on it: see `requests` in the browser crate.)
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartRequest {
     /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
     pub file: File,

@@ -9,7 +9,7 @@ use crate::spec::Spec;
 use crate::table::Table;
 
 /// Everything that can happen to a download.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Input {
     /// The app asks.
     Command(Command),
@@ -18,7 +18,7 @@ pub enum Input {
 }
 
 /// What an app asks for. Imperative.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Have this, by whatever is the least work: attach, find it stored, or begin an attempt.
     Request(Box<Spec>),
@@ -32,7 +32,7 @@ pub enum Command {
 
 /// What the browser was seen to do. Those that answer an effect carry what names it, so that a
 /// stale one can be told.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Signal {
     /// Somebody looked: the witness was taken anew.
     Observed(Box<Witness>),
@@ -88,7 +88,7 @@ pub enum Signal {
 }
 
 /// How a background job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobEnd {
     /// The browser says every record came; measuring tells whether that is so.
     Success,
@@ -101,7 +101,7 @@ pub enum JobEnd {
 /// `BackgroundFetchFailureReason` ([Background Fetch, 6.4]), without `aborted`.
 ///
 /// [Background Fetch, 6.4]: https://wicg.github.io/background-fetch/#background-fetch-registration-interface
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum JobFailure {
     /// A record was answered with an error status.
     BadStatus,
@@ -116,7 +116,7 @@ pub enum JobFailure {
 }
 
 /// A background job as the browser shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
     /// Its registration id.
     pub registration: String,
@@ -128,7 +128,7 @@ pub struct Job {
 pub type Rest = Table<String, Vec<Range>>;
 
 /// What can be observed at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Witness {
     /// What is at rest, for the files of this download.
     pub rest: Rest,
@@ -169,7 +169,7 @@ impl Witness {
 }
 
 /// Which side looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Role {
     /// A page: may start transfers.
     #[default]
@@ -179,7 +179,7 @@ pub enum Role {
 }
 
 /// Whether a background job can be started from here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Background {
     /// Yes.
     Usable,
@@ -191,7 +191,7 @@ pub enum Background {
 }
 
 /// Which transport the app wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Preference {
     /// Whichever serves best.
     #[default]
@@ -203,7 +203,7 @@ pub enum Preference {
 }
 
 /// Who looks, and what it can do.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Context {
     /// The `name` that the library was opened with.
     pub name: String,
@@ -222,7 +222,7 @@ pub struct Context {
 }
 
 /// Why a command is refused. Nothing was decided.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Rejection {
     /// The id runs with another spec.
     SpecConflict,

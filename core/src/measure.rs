@@ -11,7 +11,7 @@ use crate::spec::{MOST_BYTES, Resource};
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct Answer {
     /// Status code.
     pub status: u16,
@@ -32,7 +32,7 @@ pub struct Answer {
 }
 
 /// Why an answer, or the lack of one, is not the bytes that were asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The device is offline.
     Offline,
@@ -154,7 +154,7 @@ impl Fault {
 /// A parsed `Content-Range` ([RFC 9110, 14.4]).
 ///
 /// [RFC 9110, 14.4]: https://www.rfc-editor.org/rfc/rfc9110#section-14.4
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ContentRange {
     /// The range; `None` for `*`, which says that it cannot be satisfied.
     pub range: Option<Range>,

@@ -15,7 +15,7 @@ const LARGEST_PART: u64 = 64 * MIB;
 pub(crate) const MOST_PARTS: u64 = 10_000;
 
 /// A range of bytes: `len` bytes from offset `start`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Range {
     /// Offset of the first byte.
     pub start: u64,
@@ -55,7 +55,7 @@ pub fn default_part_bytes(size: u64) -> u64 {
 }
 
 /// The split of a resource into parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// Parts of `part` bytes, the last one shorter.
     Ranged {

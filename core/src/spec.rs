@@ -14,7 +14,7 @@ pub(crate) const MOST_BYTES: u64 = (1 << 53) - 1;
 
 /// An image for the browser's own download UI: the `ImageResource` of the
 /// [Image Resource](https://www.w3.org/TR/image-resource/) document.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Icon {
     /// Absolute URL of the image.
     pub src: String,
@@ -50,7 +50,7 @@ impl ToJson for Icon {
 }
 
 /// One file of a download.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Resource {
     /// Absolute URL: in a [`Spec`] the full one, in the history its identity.
     pub url: String,
@@ -82,7 +82,7 @@ impl ToJson for Resource {
 }
 
 /// What an app asks for: one download of one or more resources.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Spec {
     /// The app's name for the download.
     pub id: String,
@@ -130,7 +130,7 @@ impl ToJson for Spec {
 }
 
 /// A spec that cannot be asked for: which field is wrong, and what would be right.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct InvalidSpec {
     /// Path of the field, such as `resources[1].sha256`.
     pub field: String,

@@ -6,7 +6,7 @@ use core::borrow::Borrow;
 ///
 /// A `BTreeMap` of each pair of types would be code of its own, of nine kilobytes; this is a
 /// binary search.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Table<K, V>(Vec<(K, V)>);
 
 impl<K, V> Default for Table<K, V> {

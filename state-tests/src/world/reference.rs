@@ -4,7 +4,7 @@
 use longhaul_core::{Event, EvictedBy, MOST_ENTRIES};
 
 /// The phases of DESIGN's table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Phase {
     /// Nothing was ever requested.
     None,
@@ -23,7 +23,7 @@ pub enum Phase {
 }
 
 /// The reference model, and what it has seen of the present attempt.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Reference {
     /// Where it stands.
     pub phase: Phase,
@@ -53,6 +53,12 @@ impl Default for Reference {
 }
 
 impl Reference {
+    /// Tries of the present attempt.
+    #[must_use]
+    pub const fn tries(&self) -> u32 {
+        self.try_
+    }
+
     /// Takes the next event of a history.
     ///
     /// # Errors

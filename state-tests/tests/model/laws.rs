@@ -1,0 +1,422 @@
+//! The laws, as properties of a moment.
+
+use crate::actions::{Action, fair};
+use crate::commit::{look, rest_of};
+use crate::moment::{Bytes, Driver, Flight, Flying, Handling, Moment, Part, Stage};
+use crate::world::{TABS, World};
+use longhaul_core::{
+    Download, Effect, Event, FailReason, Job, JobEnd, JobId, State, Transport, Witness, evolve,
+    plan,
+};
+use longhaul_state_tests::scenario::START;
+use stateright::{Model, Property};
+use std::collections::BTreeSet;
+
+impl Model for World {
+    type State = Moment;
+    type Action = Action;
+
+    fn init_states(&self) -> Vec<Moment> {
+        vec![self.begin()]
+    }
+
+    fn actions(&self, moment: &Moment, actions: &mut Vec<Action>) {
+        crate::actions::all(self, moment, actions);
+    }
+
+    fn next_state(&self, moment: &Moment, action: Action) -> Option<Moment> {
+        Some(self.after(moment, action))
+    }
+
+    fn properties(&self) -> Vec<Property<Self>> {
+        let mut all = vec![
+            Property::always(ONE_LAW, |_, m: &Moment| !broke(m, "the one law")),
+            Property::always(TABLE, |_, m: &Moment| !broke(m, "the table")),
+            Property::always(L3, |_, m: &Moment| !broke(m, "L3")),
+            Property::always(L4, |_, m: &Moment| !broke(m, "L4")),
+            Property::always(L5, |world: &Self, m: &Moment| world.is_proven(m)),
+            Property::always(L6, |_, m: &Moment| !broke(m, "L6")),
+            Property::always(L7, |_, m: &Moment| !broke(m, "L7")),
+            Property::always(L8, |world: &Self, m: &Moment| {
+                !is_over(world, m) || !m.history.state.is_running()
+            }),
+            Property::always(L9, |world: &Self, m: &Moment| {
+                world.plan_is_exact(m).is_ok()
+            }),
+            Property::always(L10, |_, m: &Moment| {
+                m.told == m.history.seq && !m.history.degraded
+            }),
+            Property::always(L11, |_, m: &Moment| moves_once(m)),
+        ];
+        all.extend(self.reached.iter().map(|name| {
+            let (_, holds) = SOMETIMES
+                .iter()
+                .find(|(of, _)| of == name)
+                .expect("a known case");
+            Property::sometimes(name, *holds)
+        }));
+        all
+    }
+}
+
+pub(crate) const ONE_LAW: &str = "the one law: what runs was licensed by an event";
+pub(crate) const TABLE: &str = "the table of phases is kept";
+pub(crate) const L3: &str = "L3: an attempt has at most one ending";
+pub(crate) const L4: &str = "L4: figures never fall and never pass the total";
+pub(crate) const L5: &str = "L5: what is available is stored, measured and verified";
+pub(crate) const L6: &str = "L6: an outcome that comes twice is told once";
+pub(crate) const L7: &str = "L7: a stale outcome is no more than a look";
+pub(crate) const L8: &str = "L8: where nothing more happens by itself, the download has ended";
+pub(crate) const L9: &str = "L9: whoever looks anew plans exactly what is missing";
+pub(crate) const L10: &str = "L10: one gapless history, and nothing in it is lost";
+pub(crate) const L11: &str = "L11: a part is under way at most once";
+
+type Case = fn(&World, &Moment) -> bool;
+
+/// What must have come up, by name.
+pub(crate) const SOMETIMES: &[(&str, Case)] = &[
+    ("available", |_, m| {
+        matches!(m.history.state, State::Available)
+    }),
+    ("failed", |_, m| {
+        matches!(m.history.state, State::Failed { .. })
+    }),
+    ("aborted", |_, m| {
+        matches!(m.history.state, State::Aborted { .. })
+    }),
+    ("evicted", |_, m| {
+        matches!(m.history.state, State::Evicted { .. })
+    }),
+    ("a writer was overtaken by another", |_, m| {
+        commits(m).any(|c| c.0 && c.1 < m.history.seq)
+    }),
+    ("both tabs wait for the lock, or have it", |_, m| {
+        TABS.iter().all(|n| m.queue.contains(n))
+    }),
+    ("a tab works while a completion is being handled", |_, m| {
+        !m.completions.is_empty()
+            && TABS
+                .iter()
+                .any(|n| matches!(m.places[*n].driver, Some(Driver::Looks(_))))
+    }),
+    ("a tab knows that a completion is being handled", |_, m| {
+        m.places
+            .iter()
+            .any(|place| matches!(&place.driver, Some(Driver::Looks(c)) if !c.handling.is_empty()))
+    }),
+    (
+        "a tab opened while a completion was being handled",
+        |_, m| !m.completions.is_empty() && m.places[0].open && m.history.seq == 2,
+    ),
+    ("a job is overtaken", |_, m| {
+        flights(m).any(|f| matches!(f, Flying::Fetch(_, _, _, true)))
+    }),
+    ("a second try", |_, m| m.ledger.tries() > 1),
+    ("a second attempt", |_, m| m.history.attempt > 1),
+    ("the machine began an attempt by itself", |_, m| {
+        m.history.restarts > 0
+    }),
+    ("a stale outcome is on its way", |_, m| {
+        let flights = m.places.iter().flat_map(|place| place.flights.values());
+        let outcomes = flights.filter_map(|flight| match flight {
+            Flight::Told(outcome, commit) => Some(outcome.is_stale(&commit.view)),
+            Flight::Air => None,
+        });
+        let ends = m
+            .completions
+            .iter()
+            .filter_map(|(id, completion)| match &completion.stage {
+                Handling::Accounting(commit) => Some(
+                    commit
+                        .view
+                        .state
+                        .transfer()
+                        .is_none_or(|t| t.registration.as_ref() != Some(id)),
+                ),
+                _ => None,
+            });
+        outcomes.chain(ends).any(|stale| stale)
+    }),
+    ("a dead owner's request arrives late", |_, m| {
+        !m.late_parts.is_empty() && !m.queue.is_empty()
+    }),
+    ("a dead owner's job begins late", |_, m| {
+        !m.late_jobs.is_empty() && !m.queue.is_empty()
+    }),
+    ("nobody is there", |_, m| {
+        !m.places[0].open && !m.places[1].open && m.history.is_running()
+    }),
+    ("other bytes are at rest", |_, m| {
+        m.rest.values().any(|bytes| *bytes == Bytes::Spliced)
+    }),
+    ("parts of two versions are at rest", |_, m| {
+        m.rest
+            .keys()
+            .map(|part| part.0)
+            .collect::<BTreeSet<_>>()
+            .len()
+            > 1
+    }),
+    ("a record is empty", |_, m| {
+        let jobs = m
+            .jobs
+            .values()
+            .chain(m.completions.values().map(|completion| &completion.job));
+        jobs.flat_map(|job| &job.records)
+            .any(|r| matches!(r, crate::moment::Record::Of(_, Bytes::None)))
+    }),
+];
+
+fn broke(m: &Moment, law: &str) -> bool {
+    m.broken.is_some_and(|broken| broken.starts_with(law))
+}
+
+/// Commits under way: whether each is about to append, and what it has read.
+fn commits(m: &Moment) -> impl Iterator<Item = (bool, u64)> {
+    m.places.iter().flat_map(|place| {
+        let driver = match &place.driver {
+            Some(Driver::Looks(commit)) => Some(commit),
+            _ => None,
+        };
+        let flights = place.flights.values().filter_map(|flight| match flight {
+            Flight::Told(_, commit) => Some(commit),
+            Flight::Air => None,
+        });
+        let commits = driver.into_iter().chain(flights);
+        commits.map(|commit| (commit.stage == Stage::Append, commit.view.seq))
+    })
+}
+
+fn flights(m: &Moment) -> impl Iterator<Item = &Flying> {
+    m.places.iter().flat_map(|place| place.flights.keys())
+}
+
+/// Whether nothing happens any more by itself.
+fn is_over(world: &World, m: &Moment) -> bool {
+    let mut actions = Vec::new();
+    fair(world, m, &mut actions);
+    actions.is_empty()
+}
+
+/// L11. What overtakes a job, what a dead owner had sent, and what the browser begins anew by itself is allowed.
+fn moves_once(m: &Moment) -> bool {
+    let mut moving: BTreeSet<Part> = BTreeSet::new();
+    let mut once = |part: Part| moving.insert(part);
+    let current = m.current();
+    // Bytes of a completion that nobody has stored yet are under way as well, whatever anyone thinks of it by now.
+    let of_attempt = |id: &str| JobId::parse(id).is_some_and(|id| id.attempt == m.history.attempt);
+    let successes = m.completions.iter().filter(|(id, completion)| {
+        of_attempt(id) && completion.end == JobEnd::Success && !completion.job.late
+    });
+    let completed = successes.flat_map(|(_, completion)| {
+        let job = &completion.job;
+        let came = job.parts.iter().zip(&job.records);
+        came.filter(|(_, record)| matches!(record, crate::moment::Record::Of(_, Bytes::Right)))
+            .map(|(part, _)| *part)
+    });
+    let pending = m
+        .jobs
+        .iter()
+        .filter(|(id, _)| Some(*id) == current)
+        .flat_map(|(_, job)| job.parts.clone());
+    let coming: Vec<Part> = completed
+        .chain(pending)
+        .filter(|part| !m.rest.contains_key(part))
+        .collect();
+    if !coming.into_iter().all(&mut once) {
+        return false;
+    }
+    let mut fetched = m.places.iter().flat_map(|place| &place.flights).filter_map(
+        |(flying, flight)| match flying {
+            Flying::Fetch(_, _, part, false) if *flight == Flight::Air => Some(*part),
+            _ => None,
+        },
+    );
+    fetched.all(once)
+}
+
+impl World {
+    /// L5.
+    fn is_proven(&self, m: &Moment) -> bool {
+        if !matches!(m.history.state, State::Available) {
+            return true;
+        }
+        m.history.files.iter().all(|file| {
+            let version = Self::version_of(file);
+            (0..file.layout().count()).all(|index| match m.rest.get(&(version, index)) {
+                Some(Bytes::Right) => true,
+                Some(Bytes::Spliced) => !self.hashed,
+                Some(Bytes::None) | None => false,
+            })
+        })
+    }
+
+    /// L9: a page that knows nothing but the history and what can be seen names exactly what is missing.
+    ///
+    /// # Errors
+    /// What it named instead.
+    pub(crate) fn plan_is_exact(&self, m: &Moment) -> Result<(), String> {
+        let mut view = Download::clone(&m.history);
+        let mut witness = Witness {
+            rest: rest_of(m.rest.keys().copied()),
+            jobs: m
+                .jobs
+                .iter()
+                .map(|(registration, job)| Job {
+                    registration: registration.clone(),
+                    downloaded: 30 * job.records.len() as u64,
+                })
+                .collect(),
+            handling: m.completions.keys().cloned().collect(),
+            context: self.context(0),
+            ..Witness::default()
+        };
+        let mut looks = 0;
+        loop {
+            let events = look(&view, witness.clone());
+            if events.is_empty() {
+                break;
+            }
+            for event in &events {
+                evolve(&mut view, event);
+                if let Event::Started { registration, .. } = event {
+                    witness.unstarted.clone_from(registration);
+                }
+            }
+            looks += 1;
+            if looks > 4 {
+                return Err(format!("looking leads to no end: {events:?}"));
+            }
+        }
+        let effects = plan(&view, &witness, START);
+        if effects != plan(&view, &witness, START) {
+            return Err("the plan changed".into());
+        }
+        exact(&view, &witness, &effects)
+            .map_err(|what| format!("{what}: {effects:?} for {view:?} and {witness:?}"))
+    }
+}
+
+fn exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Result<(), &'static str> {
+    let transfer = view.state.transfer();
+    let current = transfer.and_then(|t| t.registration.as_ref());
+    // Every job that is not the present try's is aborted, and no other.
+    let foreign = witness
+        .jobs
+        .iter()
+        .map(|job| &job.registration)
+        .filter(|id| Some(*id) != current);
+    let aborted = effects.iter().filter_map(|effect| match effect {
+        Effect::AbortJob { registration } => Some(registration),
+        _ => None,
+    });
+    if foreign.collect::<BTreeSet<_>>() != aborted.collect::<BTreeSet<_>>() {
+        return Err("other jobs are aborted than those that nothing needs");
+    }
+    let rest: Vec<&Effect> = effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::AbortJob { .. }))
+        .collect();
+    let missing: BTreeSet<u32> = view
+        .files
+        .iter()
+        .flat_map(|file| witness.missing(&file.key(), file.layout()))
+        .collect();
+    let waits = matches!(rest[..], [Effect::Wait { .. }]);
+    let exact = match (&view.state, transfer) {
+        (State::Requested, _) => {
+            waits || matches!(rest[..], [Effect::Probe { attempt }] if *attempt == view.attempt)
+        }
+        (State::Transferring { .. }, Some(_)) if missing.is_empty() => {
+            matches!(rest[..], [Effect::Verify { .. }])
+        }
+        (State::Transferring { .. }, Some(t)) => match (t.transport, current) {
+            (Transport::Foreground, _) => waits || fetched(&rest) == Some(missing),
+            (Transport::BackgroundFetch, None) => waits,
+            (Transport::BackgroundFetch, Some(id)) => {
+                let runs = witness.jobs.iter().any(|job| job.registration == *id);
+                let handled = witness.handling.contains(id);
+                match rest[..] {
+                    [Effect::Harvest { registration }] => runs && registration == id,
+                    [
+                        Effect::StartJob {
+                            registration,
+                            parts,
+                            ..
+                        },
+                    ] => {
+                        let named: BTreeSet<u32> =
+                            parts.iter().map(|(_, part)| part.index).collect();
+                        !runs && !handled && registration == id && named == missing
+                    }
+                    [] => handled && !runs,
+                    _ => false,
+                }
+            }
+        },
+        (State::Aborted { .. } | State::Evicted { .. }, _) => deletes_exactly(view, witness, &rest),
+        (State::Failed { failure }, _) if failure.reason == FailReason::Integrity => {
+            deletes_exactly(view, witness, &rest)
+        }
+        _ => rest.is_empty(),
+    };
+    if exact {
+        Ok(())
+    } else {
+        Err("not exactly what is missing")
+    }
+}
+
+fn fetched(effects: &[&Effect]) -> Option<BTreeSet<u32>> {
+    let parts = effects.iter().map(|effect| match effect {
+        Effect::Fetch { part, .. } => Some(part.index),
+        _ => None,
+    });
+    parts.collect()
+}
+
+fn deletes_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) -> bool {
+    let there: Vec<String> = view
+        .files
+        .iter()
+        .map(longhaul_core::File::key)
+        .filter(|key| !witness.at_rest(key).is_empty())
+        .collect();
+    match effects {
+        [] => there.is_empty(),
+        [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),
+        _ => false,
+    }
+}
+
+impl World {
+    /// The first moment.
+    fn begin(&self) -> Moment {
+        let mut m = Moment::new(self);
+        if self.completing {
+            self.complete_first(&mut m);
+        }
+        m
+    }
+
+    /// A job was asked for by a tab that is gone, has brought everything, and its completion begins.
+    fn complete_first(&self, m: &mut Moment) {
+        m.places[0].open = true;
+        *m = self.after(m, Action::Ask(0, crate::world::Ask::Request));
+        while m.completions.is_empty() {
+            if !m.jobs.is_empty() && m.places[0].open {
+                crate::happens::die(m, 0);
+            }
+            let mut actions = Vec::new();
+            fair(self, m, &mut actions);
+            let next = actions.into_iter().find(|action| {
+                matches!(
+                    action,
+                    Action::Drive(_) | Action::Fly(..) | Action::Command(_) | Action::Work(_)
+                )
+            });
+            *m = self.after(m, next.expect("a job comes about"));
+        }
+        m.left = self.left;
+    }
+}

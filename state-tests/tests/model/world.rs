@@ -1,0 +1,173 @@
+//! The small worlds: what they begin with, how often something may go wrong in them, and the bugs that can be planted.
+
+use longhaul_core::{Answer, Background, Context, File, Policy, Preference, Range, Retry, Spec};
+use longhaul_state_tests::scenario::{PART, digest, file, page, spec, worker};
+
+/// The tabs, and the service worker.
+pub(crate) const TABS: [usize; 2] = [0, 1];
+/// The service worker's place among the contexts.
+pub(crate) const WORKER: usize = 2;
+/// Parts of the one file.
+pub(crate) const PARTS: u32 = 2;
+/// Its size in bytes.
+const SIZE: u64 = PART * PARTS as u64;
+
+/// What an app asks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Ask {
+    Request,
+    Abort,
+    Retry,
+    Remove,
+}
+
+/// How often each of these may still happen: what makes a world finite, and what "finitely many faults" are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub(crate) struct Left {
+    /// A tab or the worker dies.
+    pub crashes: u8,
+    /// The browser dies, with everything in it.
+    pub blackouts: u8,
+    /// A job brings nothing for as long as a page waits for it.
+    pub idles: u8,
+    /// A message "read again" is lost.
+    pub drops: u8,
+    /// A message comes twice, or without cause.
+    pub echoes: u8,
+    /// An outcome arrives a second time.
+    pub repeats: u8,
+    /// A request of the page, or a probe, breaks.
+    pub breaks: u8,
+    /// The browser refuses a job.
+    pub refusals: u8,
+    /// A record claims a success with an empty body.
+    pub hollow: u8,
+    /// A record, or a part, holds other bytes than its headers say.
+    pub spliced: u8,
+    /// The server answers 404.
+    pub gone: u8,
+    /// A job disappears without a trace.
+    pub vanishing: u8,
+    /// The server has a new file.
+    pub changes: u8,
+    /// A request that a dead owner had sent still arrives.
+    pub late: u8,
+}
+
+/// A bug, planted to see that the checker finds it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Bug {
+    /// Appends without looking whether another writer was faster.
+    SkipsTheConflictCheck,
+    /// Stores what a record brought without measuring it.
+    TrustsAnEmptySuccess,
+    /// Hands a job to the browser before the event that licenses it is stored.
+    ActsBeforeAppending,
+    /// Takes the outcome of an older attempt for one of the present attempt.
+    AcceptsAStaleAttempt,
+    /// Takes a registration that is absent for a lost one, without asking the worker.
+    TakesAbsentForLost,
+    /// Deletes as soon as the command is stored, without the lock.
+    DeletesWithoutTheLock,
+    /// Works on a download without waiting for the lock.
+    WorksWithoutTheLock,
+    /// The worker accounts for a completion first, and stores its bytes after.
+    AccountsBeforeStoring,
+    /// A page whose job is gone, and whose completion nobody tells of, never looks again by itself.
+    RestsForEver,
+    /// Says that a download succeeded without computing its hash.
+    SkipsTheHash,
+}
+
+/// A small world.
+#[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of a world"
+)]
+pub(crate) struct World {
+    pub background: bool,
+    pub hashed: bool,
+    /// The tabs that are open when it begins; a closed one may be opened.
+    pub open: [bool; 2],
+    /// Whether there is a second tab at all.
+    pub rival: bool,
+    /// What is asked, in this order, each by any tab and at any time.
+    pub asks: &'static [Ask],
+    pub left: Left,
+    /// Whether reading the history, the jobs, the completions and the parts are steps of their own.
+    pub fine: bool,
+    /// Whether it begins with a job under way, whose records have come, and whose completion is at hand.
+    pub completing: bool,
+    /// What must come up in it; see [`crate::laws::SOMETIMES`].
+    pub reached: &'static [&'static str],
+    pub bug: Option<Bug>,
+}
+
+impl World {
+    /// The context that looks.
+    pub(crate) fn context(&self, who: usize) -> Context {
+        let base = if who == WORKER { worker() } else { page() };
+        Context {
+            background: if self.background {
+                Background::Usable
+            } else {
+                Background::Missing
+            },
+            preference: Preference::Auto,
+            policy: Policy {
+                retry: Retry {
+                    limit: 1,
+                    ..Retry::default()
+                },
+                ..base.policy.clone()
+            },
+            ..base
+        }
+    }
+
+    /// What is asked for.
+    pub(crate) fn spec(&self) -> Spec {
+        let mut asked = spec(1);
+        if self.hashed {
+            asked.resources[0].sha256 = Some(digest('1'));
+        }
+        asked
+    }
+
+    /// The file of a version.
+    pub(crate) fn file(version: u8) -> File {
+        File {
+            size: Some(SIZE),
+            validator: Some(longhaul_core::Validator::Etag(tag(version))),
+            ..file()
+        }
+    }
+
+    /// The version that a file is of.
+    pub(crate) fn version_of(file: &File) -> u8 {
+        if *file == Self::file(1) { 1 } else { 2 }
+    }
+}
+
+fn tag(version: u8) -> String {
+    format!("\"v{version}\"")
+}
+
+/// What a server of this version answers to a probe.
+pub(crate) fn probe_answer(version: u8) -> Answer {
+    Answer {
+        status: 206,
+        content_range: Some(format!("bytes 0-0/{SIZE}")),
+        etag: Some(tag(version)),
+        ..Answer::default()
+    }
+}
+
+/// What a server of this version answers to a request for a range.
+pub(crate) fn part_answer(version: u8, range: Range) -> Answer {
+    Answer {
+        content_range: Some(format!("bytes {}-{}/{SIZE}", range.start, range.end() - 1)),
+        ..probe_answer(version)
+    }
+}
