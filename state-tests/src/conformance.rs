@@ -8,6 +8,7 @@
 //! wasm module, and with it all cases after it, along.
 
 pub mod event_store;
+pub mod golden;
 #[cfg(target_arch = "wasm32")]
 pub mod indexed_db;
 #[cfg(target_arch = "wasm32")]

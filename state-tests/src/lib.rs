@@ -5,11 +5,14 @@
 //! exports `conformance::run`: `conformance_cases()` gives the names, `run_case(name)` a promise that is rejected with
 //! the sentence that did not hold.
 
+#[cfg(feature = "adapters")]
 pub mod conformance;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod given;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod prove;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod resumption;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod scenario;
 #[cfg(not(target_arch = "wasm32"))]

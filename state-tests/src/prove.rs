@@ -13,6 +13,10 @@ use proptest::test_runner::{
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
+/// Cases of a whole run. A shorter one, as mutation testing makes, judges what it reaches, not what
+/// it does not, and shows a case that breaks a law as it came.
+const WHOLE: u32 = 256;
+
 /// The seed of every proof, where the environment does not name another.
 const SEED: u64 = 0x001a_0c0d;
 
@@ -62,10 +66,9 @@ pub fn prove<S: Strategy>(
     sometimes: &[&str],
     property: impl Fn(S::Value, &Coverage) -> Result<(), TestCaseError>,
 ) {
-    let mut config = Config {
-        max_shrink_iters: 20_000,
-        ..Config::default()
-    };
+    let mut config = Config::default();
+    let whole = config.cases >= WHOLE;
+    config.max_shrink_iters = if whole { 20_000 } else { 0 };
     // Absent where the environment forbids it.
     if config.failure_persistence.is_some() {
         let file = FileFailurePersistence::Direct(regressions);
@@ -83,7 +86,7 @@ pub fn prove<S: Strategy>(
     }
     let never: Vec<_> = sometimes
         .iter()
-        .filter(|what| coverage.count(what) == 0)
+        .filter(|what| whole && coverage.count(what) == 0)
         .collect();
     assert!(
         never.is_empty(),

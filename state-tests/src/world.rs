@@ -58,6 +58,8 @@ pub struct World<'a> {
     jobs: BTreeMap<String, RunningJob>,
     handling: BTreeMap<String, Completion>,
     mail: Vec<(usize, Outcome)>,
+    /// How often each part of each attempt was asked for.
+    asked_for: BTreeMap<(u32, String, u32), u32>,
     /// What the machine said besides the history: its plans, and why it refused.
     pub spoken: Vec<String>,
 }
@@ -127,6 +129,7 @@ impl<'a> World<'a> {
             jobs: BTreeMap::new(),
             handling: BTreeMap::new(),
             mail: Vec::new(),
+            asked_for: BTreeMap::new(),
             spoken: Vec::new(),
         }
     }

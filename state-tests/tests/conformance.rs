@@ -5,6 +5,7 @@ use std::task::{Context, Poll, Waker};
 
 use longhaul_browser::events::Memory;
 use longhaul_state_tests::conformance::event_store::{CASES, Factory, run};
+use longhaul_state_tests::conformance::golden;
 
 struct Shared(Memory);
 
@@ -71,4 +72,18 @@ tests! {
     an_append_after_a_forget_is_a_conflict,
     of_a_forget_and_an_append_at_once_exactly_one_wins,
     a_second_handle_sees_what_the_first_wrote,
+}
+
+#[test]
+fn golden_histories_fold_here_to_the_texts_that_a_browser_must_fold_them_to() {
+    let broken: Vec<_> = golden::CASES
+        .iter()
+        .map(|case| {
+            let outcome =
+                pin!(golden::run(case, &())).poll(&mut Context::from_waker(Waker::noop()));
+            (case, outcome)
+        })
+        .filter(|(_, outcome)| *outcome != Poll::Ready(Ok(())))
+        .collect();
+    assert!(broken.is_empty(), "{broken:#?}");
 }

@@ -5,7 +5,7 @@ use std::cell::Cell;
 use longhaul_browser::events::IndexedDb;
 use wasm_bindgen::prelude::*;
 
-use super::{Outcome, event_store, indexed_db, parts, surfaces};
+use super::{Outcome, event_store, golden, indexed_db, parts, surfaces};
 
 thread_local! {
     /// Tells the storages of the cases of one realm apart; the time tells realms apart.
@@ -36,6 +36,7 @@ impl event_store::Factory for Database {
 pub fn conformance_cases() -> Vec<String> {
     let suites = [
         ("event_store", event_store::CASES),
+        ("golden", golden::CASES),
         ("indexed_db", indexed_db::CASES),
         ("parts", parts::CASES),
         ("surfaces", surfaces::CASES),
@@ -63,6 +64,7 @@ async fn outcome(name: &str) -> Outcome {
             indexed_db::delete(&storage).await?;
             outcome
         }
+        "golden" => golden::run(case, &()).await,
         "indexed_db" => {
             let outcome = indexed_db::run(case, &storage).await;
             indexed_db::delete(&storage).await?;

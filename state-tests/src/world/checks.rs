@@ -1,6 +1,7 @@
 //! What holds in a world, whatever happens.
 
 use super::{Phase, World};
+use crate::resumption::{is_exact, look_and_plan};
 use crate::scenario::ID;
 use longhaul_core::{Download, Effect, Event, State, Witness};
 use std::collections::BTreeSet;
@@ -75,6 +76,40 @@ impl World<'_> {
             return Err("the history does not fold to the state".into());
         }
         Ok(())
+    }
+
+    /// L9: were everybody to die now, a page that opens would name exactly what is missing.
+    ///
+    /// # Errors
+    /// That it would not.
+    pub fn check_resumption(&self) -> Result<(), String> {
+        for page in 0..2 {
+            let mut witness = self.witness(page);
+            witness.unstarted = None;
+            witness.idle_ms = None;
+            let mut view = self.folded.clone();
+            let effects = look_and_plan(&mut view, &mut witness, self.now)?;
+            for effect in &effects {
+                self.coverage
+                    .reached(&format!("resumed by {}", effect.id().kind));
+            }
+            let handled = effects.is_empty() && view.is_running();
+            self.coverage
+                .sometimes(handled, "a completion was waited for");
+            is_exact(&view, &witness, &effects)?;
+        }
+        Ok(())
+    }
+
+    /// L11, where nothing goes wrong: nobody asked for a part a second time in one attempt.
+    ///
+    /// # Errors
+    /// The part that was.
+    pub fn check_thrift(&self) -> Result<(), String> {
+        match self.asked_for.iter().find(|(_, times)| **times > 1) {
+            Some((part, times)) => Err(format!("L11: {part:?} was asked for {times} times")),
+            None => Ok(()),
+        }
     }
 
     /// What a plan may hold, from what is at rest alone.

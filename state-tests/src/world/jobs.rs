@@ -28,7 +28,9 @@ impl RunningJob {
 
 impl World<'_> {
     /// What a server answers to a part's request now.
-    pub(super) fn answer(&self, resource: u32, part: &PartRequest) -> Record {
+    pub(super) fn answer(&mut self, resource: u32, part: &PartRequest) -> Record {
+        let asked = (self.folded.attempt, part.file.key(), part.index);
+        *self.asked_for.entry(asked).or_default() += 1;
         let server = &self.servers[resource as usize];
         let (answer, body) = server.part(part)?;
         Ok((answer, body, server.version))

@@ -4,12 +4,16 @@
 //! of them after every step.
 
 mod l01_any_history_folds;
+mod l02_folds_agree;
 mod l03_one_ending;
 mod l04_figures_never_fall;
 mod l05_nothing_unproven_succeeds;
 mod l06_twice_is_once;
 mod l07_stale_is_a_look;
 mod l08_every_download_ends;
+mod l09_plans_are_exact;
+mod l10_one_history;
+mod l11_parts_move_once;
 mod l12_histories_stay_short;
 mod l13_entries_survive;
 mod l13_json_reads_like_any_other;

@@ -1,0 +1,157 @@
+//! What "exactly what is missing" means: law L9, said without the planner.
+
+use longhaul_core::{
+    Download, Effect, Event, FailReason, File, Input, Signal, State, Transport, Witness, decide,
+    evolve, plan,
+};
+use std::collections::BTreeSet;
+
+/// A part of a resource: its index, and the part's.
+type Part = (u32, u32);
+
+/// Looks and folds as a new owner would, until nothing more is to be said, then plans. Nothing is stored.
+///
+/// # Errors
+/// That looking came to no end, or that the plan is not the same when it is made again.
+pub fn look_and_plan(
+    view: &mut Download,
+    witness: &mut Witness,
+    now: u64,
+) -> Result<Vec<Effect>, String> {
+    // Each attempt that the machine begins by itself takes two looks.
+    for _ in 0..16 {
+        let look = Input::Signal(Signal::Observed(Box::new(witness.clone())));
+        let events = decide(view, now, look).map_err(|rejection| rejection.to_string())?;
+        if events.is_empty() {
+            let effects = plan(view, witness, now);
+            return if effects == plan(view, witness, now) {
+                Ok(effects)
+            } else {
+                Err("L9: a second plan is another one".into())
+            };
+        }
+        for event in &events {
+            evolve(view, event);
+            if let Event::Started { registration, .. } = event {
+                witness.unstarted.clone_from(registration);
+            }
+        }
+    }
+    Err(format!("L9: looking comes to no end: {view:#?}"))
+}
+
+/// Whether these effects, planned for a page that nobody helped, are exactly what is missing.
+///
+/// # Errors
+/// What they are, where they are not.
+pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Result<(), String> {
+    let wrong = |what: &str| {
+        Err(format!(
+            "L9: {what}: {effects:#?} for {view:#?} with {witness:#?}"
+        ))
+    };
+    let current = view
+        .state
+        .transfer()
+        .and_then(|transfer| transfer.registration.as_ref());
+    let jobs = witness.jobs.iter().map(|job| &job.registration);
+    let foreign: BTreeSet<_> = jobs.filter(|id| Some(*id) != current).collect();
+    let aborted = effects.iter().filter_map(|effect| match effect {
+        Effect::AbortJob { registration } => Some(registration),
+        _ => None,
+    });
+    if foreign != aborted.collect() {
+        return wrong("not exactly the jobs that nothing needs are aborted");
+    }
+    let others = effects
+        .iter()
+        .filter(|effect| !matches!(effect, Effect::AbortJob { .. }));
+    let others: Vec<&Effect> = others.collect();
+    let exact = match &view.state {
+        State::Requested => {
+            let probes =
+                matches!(others[..], [Effect::Probe { attempt }] if *attempt == view.attempt);
+            probes || is_wait(&others)
+        }
+        State::Transferring { .. } => transfers_exactly(view, witness, &others),
+        State::Failed { failure } if failure.reason == FailReason::Integrity => {
+            let guilty = failure.resource.and_then(|n| view.files.get(n as usize));
+            deletes_exactly(
+                guilty.map_or(&view.files[..], std::slice::from_ref),
+                witness,
+                &others,
+            )
+        }
+        State::Aborted { .. } | State::Evicted { .. } => {
+            deletes_exactly(&view.files, witness, &others)
+        }
+        State::None | State::Available | State::Failed { .. } => others.is_empty(),
+    };
+    if exact {
+        Ok(())
+    } else {
+        wrong("not exactly what is missing")
+    }
+}
+
+fn is_wait(effects: &[&Effect]) -> bool {
+    matches!(effects, [Effect::Wait { .. }])
+}
+
+fn transfers_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) -> bool {
+    let Some(transfer) = view.state.transfer() else {
+        return false;
+    };
+    let missing: BTreeSet<Part> = (0..)
+        .zip(&view.files)
+        .flat_map(|(n, file)| {
+            let missing = witness.missing(&file.key(), file.layout());
+            missing.into_iter().map(move |index| (n, index))
+        })
+        .collect();
+    if missing.is_empty() {
+        return matches!(effects, [Effect::Verify { .. }]);
+    }
+    let Some(id) = transfer.registration.as_ref() else {
+        let background = transfer.transport == Transport::BackgroundFetch;
+        return is_wait(effects) || (!background && fetched(effects) == Some(missing));
+    };
+    let runs = witness.jobs.iter().any(|job| job.registration == *id);
+    let handled = witness.handling.contains(id);
+    match effects {
+        [Effect::Harvest { registration }] => runs && registration == id,
+        [
+            Effect::StartJob {
+                registration,
+                parts,
+                ..
+            },
+        ] => {
+            let named = parts.iter().map(|(n, part)| (*n, part.index)).collect();
+            !runs && !handled && registration == id && missing == named
+        }
+        [] => handled && !runs,
+        _ => false,
+    }
+}
+
+fn fetched(effects: &[&Effect]) -> Option<BTreeSet<Part>> {
+    let parts = effects.iter().map(|effect| match effect {
+        Effect::Fetch { resource, part, .. } => Some((*resource, part.index)),
+        _ => None,
+    });
+    parts.collect()
+}
+
+fn deletes_exactly(files: &[File], witness: &Witness, effects: &[&Effect]) -> bool {
+    let there = files
+        .iter()
+        .map(File::key)
+        .filter(|key| !witness.at_rest(key).is_empty());
+    let there: Vec<String> = there.collect();
+    match effects {
+        [] => there.is_empty(),
+        [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),
+        _ => false,
+    }
+}
