@@ -47,7 +47,7 @@ pub(crate) fn announce(suite: &mut Suite) {
 
 async fn a_download(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::unthrottled(world, "whole", BYTES);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     let snapshot = page.until_available(model.id(), SOON).await?;
     ensure!(
@@ -91,7 +91,7 @@ async fn a_reload_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn an_abort(world: &mut World, _: &Cell) -> Result<()> {
     let model = Model::throttled(world, "stopped", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 4).await?;
     let thrown = page

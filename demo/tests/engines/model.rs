@@ -1,6 +1,6 @@
 //! The file that a scenario downloads, and what the server says about how it went out.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use longhaul_demo::{Entry, Generated};
@@ -134,11 +134,6 @@ impl Asked {
         Self { parts }
     }
 
-    /// The numbers of the parts that were asked for.
-    pub(crate) fn parts(&self) -> impl Iterator<Item = u64> {
-        self.parts.keys().copied()
-    }
-
     /// How many requests there were beyond one for each part.
     pub(crate) fn again(&self) -> usize {
         self.parts.values().map(|asked| asked - 1).sum()
@@ -161,6 +156,48 @@ impl Asked {
             self.parts
         );
         Ok(())
+    }
+}
+
+/// What is at rest at one moment, and the last request that the server had had by then.
+#[derive(Debug)]
+pub(crate) struct Moment {
+    /// Numbers of parts.
+    parts: BTreeSet<u64>,
+    last: u64,
+    part: u64,
+}
+
+impl Moment {
+    /// Taken by a page that need not have opened Longhaul. `part` is the size of a part.
+    pub(crate) async fn of(world: &World, page: &Page, part: u64) -> Result<Self> {
+        let log = world.server.log().entries();
+        let last = log.last().map_or(0, |entry| entry.n);
+        let rest = page.at_rest().await?;
+        let number = |address: &&String| -> Option<u64> {
+            let (first, _) = address.rsplit('/').next()?.split_once('+')?;
+            Some(first.parse::<u64>().ok()? / part)
+        };
+        let parts: BTreeSet<u64> = rest.parts().iter().filter_map(number).collect();
+        ensure!(parts.len() > 4, "too little is at rest: {parts:?}");
+        Ok(Self { parts, last, part })
+    }
+
+    /// Demands that since then nothing was asked for that was at rest; what was.
+    pub(crate) fn check(&self, world: &World) -> Result<Asked> {
+        let mut log = world.server.log().entries();
+        log.retain(|entry| entry.n > self.last);
+        let asked = Asked::among(&log, self.part);
+        let again = asked.parts.keys().find(|part| self.parts.contains(part));
+        ensure!(again.is_none(), "stored, and asked for again: {again:?}");
+        Ok(asked)
+    }
+
+    /// The same, and nothing may have been asked for twice since; how many parts were.
+    pub(crate) fn check_once(&self, world: &World) -> Result<usize> {
+        let asked = self.check(world)?;
+        ensure!(asked.again() == 0, "asked for twice: {asked:?}");
+        Ok(asked.parts.len())
     }
 }
 

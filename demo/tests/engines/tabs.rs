@@ -33,11 +33,22 @@ pub(crate) fn announce(suite: &mut Suite) {
     suite.for_each_engine("two tabs at once", two_tabs_at_once);
     suite.for_each_engine(
         "the leading tab is closed",
-        async |world: &mut World, cell: &Cell| the_leader_goes(world, cell, End::Closed).await,
+        async |world: &mut World, cell: &Cell| {
+            the_leader_goes(world, cell, End::Closed, true).await
+        },
+    );
+    // What the closed tab was writing must not count where no hash would tell.
+    suite.for_each_engine(
+        "the leading tab is closed, no hash",
+        async |world: &mut World, cell: &Cell| {
+            the_leader_goes(world, cell, End::Closed, false).await
+        },
     );
     let crash = suite.for_each_engine(
         "the leading tab crashes",
-        async |world: &mut World, cell: &Cell| the_leader_goes(world, cell, End::Crashed).await,
+        async |world: &mut World, cell: &Cell| {
+            the_leader_goes(world, cell, End::Crashed, true).await
+        },
     );
     Engine::ALL
         .into_iter()
@@ -127,9 +138,12 @@ async fn leads(tab: &Page, id: &str) -> Result<bool> {
     .await
 }
 
-async fn the_leader_goes(world: &mut World, cell: &Cell, end: End) -> Result<()> {
+async fn the_leader_goes(world: &mut World, cell: &Cell, end: End, hashed: bool) -> Result<()> {
     let [first, second] = two_tabs(world).await?;
-    let model = Model::throttled(world, "orphaned", BYTES, RATE);
+    let mut model = Model::throttled(world, "orphaned", BYTES, RATE);
+    if !hashed {
+        model.spec["resources"] = json!([model.url]);
+    }
     first.request(&model.spec).await?;
     second.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
