@@ -12,8 +12,11 @@ use longhaul_core::{
     is_transfer, measure,
 };
 
+/// A target: takes any bytes.
+pub type Target = fn(&[u8]);
+
 /// The targets, by name.
-pub const TARGETS: [(&str, fn(&[u8])); 4] = [
+pub const TARGETS: [(&str, Target); 4] = [
     ("history", history),
     ("json", json),
     ("registration", registration),

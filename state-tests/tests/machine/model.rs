@@ -61,6 +61,10 @@ pub(crate) enum How {
 }
 
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of a download"
+)]
 pub(crate) struct Model {
     pub phase: Phase,
     pub attempt: u32,
