@@ -1,13 +1,11 @@
 //! The laws, as properties of a moment.
 
 use crate::actions::{Action, fair};
-use crate::commit::{look, rest_of};
+use crate::commit::rest_of;
 use crate::moment::{Bytes, Driver, Flight, Flying, Handling, Moment, Part, Stage};
 use crate::world::{TABS, World};
-use longhaul_core::{
-    Download, Effect, Event, FailReason, Job, JobEnd, JobId, State, Transport, Witness, evolve,
-    plan,
-};
+use longhaul_core::{Download, Job, JobEnd, JobId, State, Witness};
+use longhaul_state_tests::resumption::{is_exact, look_and_plan};
 use longhaul_state_tests::scenario::START;
 use stateright::{Model, Property};
 use std::collections::BTreeSet;
