@@ -168,7 +168,7 @@ fn really_lost(world: &World, before: &Download) -> Result<(), String> {
     let transfer = before.state.transfer();
     let job = transfer.and_then(|transfer| transfer.registration.as_deref());
     match job {
-        Some(job) if world.worker.borrow().has(job) => Err(format!(
+        Some(job) if world.jobs.borrow().handled.contains_key(job) => Err(format!(
             "L7: {job} is called lost, and the worker is handling its completion"
         )),
         _ => Ok(()),

@@ -211,7 +211,7 @@ impl Body {
         meter: Option<Metering<'_>>,
     ) -> Option<Bytes> {
         if let Some(bytes) = self.stored {
-            world.while_between(MS, 20 * MS).await;
+            world.while_between(MS, 200 * MS).await;
             // The bytes of a job that is over are gone, whoever still holds a record.
             let job = self.job.as_ref()?;
             return world.jobs.borrow().has_records(job).then_some(bytes);

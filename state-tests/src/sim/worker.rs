@@ -55,14 +55,6 @@ impl Worker {
         self.context
     }
 
-    /// Whether the completion of a job has arrived, and is not accounted for yet.
-    #[must_use]
-    pub fn has(&self, job: &str) -> bool {
-        let waits =
-            |arrival: &Arrival| matches!(arrival, Arrival::Completion(state) if state.id == job);
-        self.arriving.contains(job) || self.queue.iter().any(waits)
-    }
-
     /// Whether it handles a completion.
     #[must_use]
     pub fn is_handling(&self) -> bool {
