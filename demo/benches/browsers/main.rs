@@ -2,7 +2,7 @@
 //!
 //! Everything that is compared runs side by side in one run, against the demo's server in this process; ratios say more
 //! than figures, machines differ. `cargo xtask bench` runs it. `LONGHAUL_ENGINES=firefox` measures some engines only,
-//! `LONGHAUL_BENCH_MIB=256` another size than 1 GiB.
+//! `LONGHAUL_BENCH_MB=256` another size than 1 GB.
 
 #[path = "../../tests/support/mod.rs"]
 mod support;
@@ -21,11 +21,12 @@ use serde_json::{Value, json};
 use support::engine::Engine;
 
 pub(crate) const MIB: u64 = 1024 * 1024;
+const MB: u64 = 1_000_000;
 
 /// Names the folder for the figures.
 const FOLDER: &str = "LONGHAUL_BENCH_DIR";
-/// Says how large the large file is, in MiB.
-const SIZE: &str = "LONGHAUL_BENCH_MIB";
+/// Says how large the large file is, in millions of bytes.
+const SIZE: &str = "LONGHAUL_BENCH_MB";
 
 fn main() -> Result<()> {
     // `cargo test` starts it, too, to see that it starts.
@@ -43,12 +44,12 @@ fn main() -> Result<()> {
 
 async fn measure() -> Result<()> {
     let bytes = match env::var(SIZE) {
-        Ok(mib) => {
-            mib.parse::<u64>()
-                .context("LONGHAUL_BENCH_MIB is no number")?
-                * MIB
+        Ok(mb) => {
+            mb.parse::<u64>()
+                .context("LONGHAUL_BENCH_MB is no number")?
+                * MB
         }
-        Err(_) => 1024 * MIB,
+        Err(_) => 1000 * MB,
     };
     let mut figures = json!({ "speed": [], "memory": [] });
     for engine in Engine::ALL {

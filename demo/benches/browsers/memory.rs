@@ -113,7 +113,7 @@ fn idle(browser: u32) -> Taken {
 }
 
 pub(crate) async fn measure(engine: Engine, bytes: u64) -> Result<Value> {
-    println!("\n{engine}: memory for {} MiB, in MiB", bytes / MIB);
+    println!("\n{engine}: memory for {bytes} bytes, in MiB");
     println!(
         "  {:36} {:>8} {:>9} {:>9} {:>10} {:>9}",
         "", "seconds", "tab idle", "tab over", "all idle", "all over"
