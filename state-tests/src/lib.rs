@@ -12,12 +12,14 @@ pub mod fuzz;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod given;
 #[cfg(not(target_arch = "wasm32"))]
+pub mod proof;
+#[cfg(not(target_arch = "wasm32"))]
 pub mod prove;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod resumption;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod scenario;
-#[cfg(not(target_arch = "wasm32"))]
+#[cfg(all(feature = "adapters", not(target_arch = "wasm32")))]
 pub mod sim;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod strategies;
