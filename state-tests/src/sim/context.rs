@@ -20,6 +20,7 @@ use longhaul_core::{Background, File, PartRequest, Role};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;
+use super::handles::{SimBody, SimRecord, Watch};
 use super::history::History;
 use super::jobs::{self, Moved, Record};
 use super::network::{self, Body};
@@ -45,44 +46,6 @@ pub struct Context {
     role: Role,
     store: History,
     believed_at: Cell<Option<u64>>,
-}
-
-/// A body, with where it comes from.
-pub struct SimBody {
-    body: Body,
-    url: String,
-}
-
-/// A record of a job.
-#[derive(Debug, Clone)]
-pub struct SimRecord {
-    job: String,
-    index: usize,
-    url: String,
-}
-
-impl SimRecord {
-    /// The record of a job at this place.
-    #[must_use]
-    pub fn new(job: &str, index: usize, url: &str) -> Self {
-        Self {
-            job: job.to_owned(),
-            index,
-            url: url.to_owned(),
-        }
-    }
-}
-
-/// Keeps a job's watcher attached.
-struct Watch {
-    world: Rc<World>,
-    number: u64,
-}
-
-impl Drop for Watch {
-    fn drop(&mut self) {
-        self.world.jobs.borrow_mut().unwatch(self.number);
-    }
 }
 
 fn unavailable() -> PartError {
@@ -118,35 +81,6 @@ impl Context {
         act: impl FnOnce(&Rc<World>) -> T + 'static,
     ) -> T {
         self.world.call(self.id, pace, act).await
-    }
-
-    /// What there is of a record: its answer and its bytes.
-    fn record_now(world: &World, record: &SimRecord) -> Option<Result<(Answer, Bytes), NetError>> {
-        let jobs = world.jobs.borrow();
-        let gone = || NetError::Failed {
-            name: "InvalidStateError".to_owned(),
-        };
-        let known = jobs.known.get(&record.job);
-        let Some(job) = known.or_else(|| jobs.handled.get(&record.job)) else {
-            return Some(Err(gone()));
-        };
-        match job.records.get(record.index) {
-            Some(Record {
-                done: Some(done), ..
-            }) => Some(Ok(done.clone())),
-            Some(_) if job.closed && known.is_some() => {
-                world
-                    .coverage
-                    .reached("an unfinished record looked like an empty success");
-                let answer = Answer {
-                    status: 200,
-                    ..Answer::default()
-                };
-                Some(Ok((answer, Bytes::default())))
-            }
-            Some(_) if known.is_some() => None,
-            _ => Some(Err(gone())),
-        }
     }
 }
 
@@ -433,7 +367,7 @@ impl Platform for Context {
         wait: bool,
     ) -> Option<Result<(Answer, SimBody), NetError>> {
         let (asked, url) = (record.clone(), record.url.clone());
-        let now = self.call(SHORT, move |world| Self::record_now(world, &asked));
+        let now = self.call(SHORT, move |world| asked.now(world));
         let Some(answered) = now.await else {
             debug_assert!(!wait, "a job that has ended has no unfinished records");
             return None;

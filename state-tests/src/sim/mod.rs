@@ -21,6 +21,7 @@ pub mod bytes;
 pub mod caches;
 pub mod context;
 pub mod executor;
+pub mod handles;
 pub mod history;
 pub mod jobs;
 pub mod laws;

@@ -132,6 +132,9 @@ pub async fn ask(
             // Asks whether there is anybody, and wears out no trouble.
             return Ok((Answer::default(), Body::empty()));
         }
+        if let Some((trouble, _)) = server.trouble {
+            world.coverage.reached(trouble.met());
+        }
         (server.reply(&asked), server.rate)
     };
     world.trace(|| format!("asked {} {:?}: {}", short(url), asked.range, told(&reply)));

@@ -44,6 +44,32 @@ pub enum Trouble {
     Cors,
 }
 
+impl Trouble {
+    /// What a request met.
+    #[must_use]
+    pub const fn met(self) -> &'static str {
+        match self {
+            Self::Refused => "a request met a reset",
+            Self::Cut => "a request met a body that is cut",
+            Self::Closed => "a request met a body that is closed early",
+            Self::Stalled => "a request met a body that stalls",
+            Self::Silent => "a request met silence",
+            Self::Status(401 | 403, _) => "a request met 401 or 403",
+            Self::Status(404 | 410, _) => "a request met 404 or 410",
+            Self::Status(412, _) => "a request met 412",
+            Self::Status(416, _) => "a request met 416",
+            Self::Status(429 | 503, Some(_)) => "a request met 429 or 503 with Retry-After",
+            Self::Status(..) => "a request met another error status",
+            Self::IgnoresRange => "a request met 200 to a range",
+            Self::WrongRange => "a request met a wrong range",
+            Self::WrongSize => "a request met a wrong size",
+            Self::Lies => "a request met wrong bytes with right headers",
+            Self::Portal => "a request met a portal",
+            Self::Cors => "a request met CORS",
+        }
+    }
+}
+
 /// How a body ends before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Break {

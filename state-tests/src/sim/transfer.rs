@@ -153,6 +153,9 @@ async fn connect(
         let Some(server) = network.server(url) else {
             return Then::Failed(JobFailure::FetchError);
         };
+        if let Some((trouble, _)) = server.trouble {
+            world.coverage.reached(trouble.met());
+        }
         (server.reply(&asked), server.claimed)
     };
     world.trace(|| format!("job asked {} {:?}", short(url), asked.range));

@@ -12,8 +12,9 @@ use longhaul_browser::node::{Node, Setup};
 use longhaul_browser::once;
 use longhaul_core::Role;
 
-use super::context::{Context, SimRecord};
+use super::context::Context;
 use super::executor::ContextId;
+use super::handles::SimRecord;
 use super::pages;
 use super::scenery::NAME;
 use super::world::{MS, SECOND, World};
