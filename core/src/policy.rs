@@ -161,6 +161,20 @@ mod tests {
     }
 
     #[test]
+    fn the_same_history_waits_the_same_in_every_version() {
+        let retry = Retry::default();
+        let delays: Vec<u64> = (0..8).map(|n| retry.delay_ms(n, "model/1")).collect();
+        assert_eq!(delays, [975, 834, 1516, 3465, 7266, 12_266, 30_125, 47_989]);
+        let odd = Retry {
+            base_ms: 7,
+            max_ms: 100_003,
+            ..Retry::default()
+        };
+        let delays: Vec<u64> = (14..18).map(|n| odd.delay_ms(n, "model/2")).collect();
+        assert_eq!(delays, [45_192, 92_972, 80_569, 94_730]);
+    }
+
+    #[test]
     fn delays_without_bounds_do_not_overflow() {
         let retry = Retry {
             base_ms: u64::MAX,
@@ -185,6 +199,26 @@ mod tests {
             }
         }
         assert_eq!(tiny.part_bytes(10_000), 1);
+    }
+
+    #[test]
+    fn without_a_total_progress_is_due_when_half_of_what_was_there_came() {
+        let due = |before: u64, now: u64| progress_due((before, 0), (now, 0), None, 1);
+        assert!(due(10 * crate::MIB, 15 * crate::MIB));
+        assert!(!due(10 * crate::MIB, 15 * crate::MIB - 1));
+        assert!(due(0, crate::MIB) && !due(0, crate::MIB - 1));
+    }
+
+    #[test]
+    fn with_a_total_progress_is_due_in_steps_of_a_32nd_of_both_figures_together() {
+        let due = |now: (u64, u64), entries| progress_due((0, 0), now, Some(6_400), entries);
+        assert!(due((200, 0), 1) && due((100, 100), 1) && due((0, 200), 1));
+        assert!(!due((199, 0), 1) && !due((100, 99), 1));
+        assert!(due((200, 0), LAST_DETAIL - 1) && !due((200, 0), LAST_DETAIL));
+        assert!(
+            !progress_due((5, 5), (5, 5), Some(0), 1),
+            "nothing is no progress"
+        );
     }
 
     #[test]

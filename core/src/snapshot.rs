@@ -202,4 +202,25 @@ mod tests {
         };
         assert_eq!(Snapshot::of(&available).expect("shown").by, None);
     }
+
+    #[test]
+    fn live_figures_are_marked_where_they_are_newer_and_never_show_less_or_too_much() {
+        let download = Download {
+            downloaded: 50,
+            stored: 30,
+            total: Some(100),
+            ..Download::fold("a", ["{}"])
+        };
+        let shown = Snapshot::of(&download).expect("shown");
+        let live = |downloaded, stored| {
+            let live = shown.clone().with_live(downloaded, stored);
+            (live.downloaded, live.stored, live.live)
+        };
+        assert_eq!(live(50, 30), (50, 30, false));
+        assert_eq!(live(10, 0), (50, 30, false));
+        assert_eq!(live(60, 0), (60, 30, true));
+        assert_eq!(live(0, 40), (50, 40, true));
+        assert_eq!(live(0, 70), (70, 70, true));
+        assert_eq!(live(900, 800), (100, 100, true));
+    }
 }

@@ -341,4 +341,66 @@ mod tests {
         assert!(!text.contains("icons"), "{text}");
         assert!(text.contains("aa00"), "{text}");
     }
+
+    #[test]
+    fn the_largest_of_everything_is_allowed_and_one_more_is_not() {
+        let url = |len: usize| {
+            let mut url = String::from("https://h/");
+            url.extend(core::iter::repeat_n('a', len - url.len()));
+            url
+        };
+        let text = |len: usize| "a".repeat(len);
+        let resource = |url: String, bytes| Resource {
+            url,
+            bytes,
+            sha256: None,
+        };
+        let at = |id: usize, title: usize, icon: usize, secret: usize, long: usize, more: u64| {
+            let spec = Spec {
+                id: text(id),
+                title: Some(text(title)),
+                icons: vec![Icon {
+                    src: url(icon),
+                    sizes: None,
+                    kind: None,
+                    label: None,
+                }],
+                secret_params: vec![text(secret)],
+                resources: vec![resource(url(long), Some(MOST_BYTES + more))],
+                headers: false,
+            };
+            spec.validated().err().map(|invalid| invalid.field)
+        };
+        let (id, long) = (LONGEST_ID, LONGEST_TEXT);
+        assert_eq!(at(id, long, long, id, long, 0), None);
+        let wrong = |field: &str| Some(field.to_owned());
+        assert_eq!(at(id + 1, long, long, id, long, 0), wrong("id"));
+        assert_eq!(at(id, long + 1, long, id, long, 0), wrong("title"));
+        assert_eq!(at(id, long, long + 1, id, long, 0), wrong("icons[0].src"));
+        assert_eq!(
+            at(id, long, long, id + 1, long, 0),
+            wrong("secretParams[0]")
+        );
+        assert_eq!(
+            at(id, long, long, id, long + 1, 0),
+            wrong("resources[0].url")
+        );
+        assert_eq!(at(id, long, long, id, long, 1), wrong("resources[0].bytes"));
+
+        let many = |count: usize| {
+            let spec = Spec {
+                id: "a".into(),
+                title: None,
+                icons: Vec::new(),
+                secret_params: Vec::new(),
+                resources: (0..count)
+                    .map(|n| resource(format!("https://h/{n}"), None))
+                    .collect(),
+                headers: false,
+            };
+            spec.validated().err().map(|invalid| invalid.field)
+        };
+        assert_eq!(many(MOST_RESOURCES), None);
+        assert_eq!(many(MOST_RESOURCES + 1), wrong("resources"));
+    }
 }

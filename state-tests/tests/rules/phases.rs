@@ -1,7 +1,9 @@
 //! The table of phases: which events may come where, tried with every input in every state.
 
-use longhaul_core::{Command, Entry, Event, Fault, Input, JobEnd, JobFailure, Preference};
-use longhaul_state_tests::scenario::{Scenario, digest, ranged_answer, worker};
+use longhaul_core::{
+    Command, Download, Entry, Event, Fault, Input, JobEnd, JobFailure, Preference, Snapshot,
+};
+use longhaul_state_tests::scenario::{ID, Scenario, digest, ranged_answer, worker};
 use longhaul_state_tests::world::Reference;
 use std::collections::BTreeSet;
 
@@ -191,4 +193,39 @@ fn begins_a_job(events: &[Event]) -> bool {
             }
         )
     })
+}
+
+#[test]
+fn a_gap_degrades_a_history_and_whole_entries_after_it_do_not_mend_it() {
+    let log = Scenario::foreground().halfway().log;
+    let fold = |lines: &[&String]| Download::fold(ID, lines.iter().map(|line| line.as_str()));
+    let whole = fold(&[&log[0], &log[1], &log[2]]);
+    assert!(!whole.degraded);
+    let gap = fold(&[&log[0], &log[2]]);
+    assert!(gap.degraded && gap.seq == 3, "{gap:?}");
+    let twice = fold(&[&log[0], &log[1], &log[1]]);
+    assert!(
+        twice.degraded,
+        "an entry that comes twice is no whole history"
+    );
+    let unreadable = "{}".to_owned();
+    let after = fold(&[&log[0], &unreadable, &log[2]]);
+    assert!(after.degraded && after.seq == 3, "{after:?}");
+    let again = fold(&[
+        &log[0],
+        &log[2],
+        &log[0].replacen("\"seq\":1,", "\"seq\":4,", 1),
+    ]);
+    assert!(!again.degraded, "a new request begins anew");
+}
+
+#[test]
+fn nothing_is_shown_of_what_was_never_requested_unless_its_history_cannot_be_read() {
+    assert_eq!(Snapshot::of(&Download::new(ID)), None);
+    let unreadable = Download::fold(ID, ["{}"]);
+    let shown = Snapshot::of(&unreadable).expect("somebody requested it");
+    assert_eq!(
+        (shown.phase, shown.degraded, shown.seq),
+        ("requested", true, 1)
+    );
 }

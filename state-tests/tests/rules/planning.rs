@@ -320,3 +320,45 @@ fn effects_are_told_apart_by_their_ids() {
     // The parts 2 and 3 of the first file are fetched in both.
     assert_eq!(ids.len(), all.len() - 2, "{all:#?}");
 }
+
+#[test]
+fn the_id_of_an_effect_tells_attempts_tries_parts_and_jobs_apart() {
+    let part = |index| longhaul_core::PartRequest {
+        file: longhaul_state_tests::scenario::file(),
+        index,
+    };
+    let fetch = |attempt, try_, resource, index| Effect::Fetch {
+        attempt,
+        try_,
+        resource,
+        part: part(index),
+    };
+    let harvest = |of: &str| Effect::Harvest {
+        registration: of.into(),
+    };
+    let abort = |of: &str| Effect::AbortJob {
+        registration: of.into(),
+    };
+    let effects = [
+        fetch(1, 1, 0, 0),
+        fetch(2, 1, 0, 0),
+        fetch(1, 2, 0, 0),
+        fetch(1, 1, 1, 0),
+        fetch(1, 1, 0, 1),
+        harvest("a"),
+        harvest("b"),
+        abort("a"),
+        abort("b"),
+        Effect::Probe { attempt: 1 },
+        Effect::Probe { attempt: 2 },
+    ];
+    let mut ids: Vec<_> = effects.iter().map(Effect::id).collect();
+    assert_eq!(
+        ids,
+        effects.each_ref().map(Effect::id),
+        "the same effect has the same id"
+    );
+    ids.sort();
+    ids.dedup();
+    assert_eq!(ids.len(), effects.len());
+}

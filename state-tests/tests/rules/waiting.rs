@@ -232,3 +232,20 @@ fn a_wait_for_the_same_reason_began_when_the_first_one_did() {
         (WaitReason::Backoff, START + 2 * MINUTE)
     );
 }
+
+#[test]
+fn a_history_is_terse_when_it_has_so_many_entries_that_waits_go_unwritten() {
+    let of = |entries| longhaul_core::Download {
+        entries,
+        ..Scenario::new().requested().download
+    };
+    let writes = |entries| {
+        let mut s = Scenario::new().requested();
+        s.download = of(entries);
+        !s.takes(s.probed_as(vec![Err(Fault::Offline)])).is_empty()
+    };
+    for entries in [1, 100, 159, 160, 180] {
+        assert_eq!(of(entries).is_terse(), !writes(entries), "{entries}");
+    }
+    assert!(of(200).is_terse() && !of(1).is_terse());
+}
