@@ -367,3 +367,14 @@ fn a_second_failure_before_the_next_round_is_of_the_same_round() {
         .when(probed)
         .then_names(&["waiting"]);
 }
+
+#[test]
+fn what_rests_in_one_part_of_its_whole_size_is_found_whatever_size_parts_have_today() {
+    let mut s = Scenario::foreground().requested();
+    let key = file().key();
+    let whole = Range::new(0, SIZE);
+    s.witness.rest.insert(key, vec![whole]);
+    given_scenario(&s)
+        .when(s.probed(&ranged_answer()))
+        .then_names(&["cached-hit"]);
+}
