@@ -249,3 +249,24 @@ fn a_history_is_terse_when_it_has_so_many_entries_that_waits_go_unwritten() {
     }
     assert!(of(200).is_terse() && !of(1).is_terse());
 }
+
+#[test]
+fn a_page_that_helps_a_job_through_an_outage_asks_more_and_more_rarely() {
+    let mut s = Scenario::new().transferring();
+    for (gone, delay) in [
+        (0, 1_000),
+        (10_000, 5_000),
+        (100_000, 50_000),
+        (900_000, 60_000),
+    ] {
+        s.now = START + gone;
+        let failed = s.part_failed(Fault::Unreachable);
+        let events = s.takes(failed);
+        let until = Some(START + gone + delay);
+        assert_eq!(
+            wait(&events),
+            (WaitReason::Browser, until, 0),
+            "gone {gone}"
+        );
+    }
+}
