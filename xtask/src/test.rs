@@ -198,6 +198,10 @@ fn native_tests(report: &mut Report, targets: &Targets, options: &Options) -> Re
     for test in targets.native_tests() {
         command.args(["--test", test]);
     }
+    if options.deep {
+        // What is ignored by default is so because it is long.
+        command.args(["--", "--include-ignored"]);
+    }
     tests(report, "native tests", &mut command, targets)?;
     let mut command = shell::cargo();
     command.args(["test", "--workspace", "--no-fail-fast", "--doc"]);
