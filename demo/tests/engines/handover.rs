@@ -43,6 +43,16 @@ fn in_background(scenario: Scenario<'_>) -> Scenario<'_> {
 
 /// Demands one attempt, begun by the one transport and finished by the other.
 fn check_tries(history: &History, transports: [&str; 2]) -> Result<()> {
+    let found = tries(history)?;
+    ensure!(
+        found.len() > 1 && found[0] == transports[0] && found[found.len() - 1] == transports[1],
+        "{found:?}"
+    );
+    Ok(())
+}
+
+/// The transports of the tries of one attempt that succeeded.
+fn tries(history: &History) -> Result<Vec<&Value>> {
     history.check()?;
     let course = history.course();
     ensure!(
@@ -51,12 +61,7 @@ fn check_tries(history: &History, transports: [&str; 2]) -> Result<()> {
     );
     ensure!(history.count("requested") == 1, "{course:?}");
     let tries = history.0.iter().filter(|entry| entry.kind() == "started");
-    let found: Vec<&Value> = tries.map(|entry| &entry.event["transport"]).collect();
-    ensure!(
-        found.len() > 1 && found[0] == transports[0] && found[found.len() - 1] == transports[1],
-        "{found:?}"
-    );
-    Ok(())
+    Ok(tries.map(|entry| &entry.event["transport"]).collect())
 }
 
 async fn a_lost_job(world: &mut World, cell: &Cell) -> Result<()> {
@@ -94,13 +99,17 @@ async fn a_job_that_ends(world: &mut World, cell: &Cell) -> Result<()> {
     let found = Moment::of(world, &page, PART).await?;
     page.longhaul(json!({ "transport": "foreground" })).await?;
     page.until_available(model.id(), SOON).await?;
-    check_tries(
-        &page.history(model.id()).await?,
-        ["background-fetch", "foreground"],
-    )?;
+    // Chromium ends the job seconds after its launch, which makes another try, or keeps it without going on, and the page
+    // overtakes it: either way the page fetches what is not at rest, and nothing else.
+    let history = page.history(model.id()).await?;
+    let tries = tries(&history)?;
+    ensure!(tries[0] == "background-fetch", "{tries:?}");
     model.check_bytes(&page).await?;
     let rest = found.check_once(world)?;
-    cell.note(format_args!("{rest} parts fetched by the page"));
+    cell.note(format_args!(
+        "{rest} parts fetched by the page, in try {}",
+        tries.len()
+    ));
     Ok(())
 }
 
