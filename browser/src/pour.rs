@@ -16,8 +16,9 @@ use crate::js::{property, set};
 use crate::meter::Meter;
 use crate::net::now_ms;
 
-/// How much is passed on at a time.
-const PIECE: u32 = 256 * 1024;
+/// How much is passed on at a time. Whatever a read brings, a buffer of this size goes with it, so it is no more than
+/// browsers hand out at once.
+const PIECE: u32 = 64 * 1024;
 
 /// Counts what comes, and is called then.
 type Metering = (Rc<Meter>, Box<dyn Fn()>);
