@@ -9,7 +9,9 @@ use std::rc::Rc;
 use js_sys::{Object, Promise, Uint8Array};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
-use web_sys::{ReadableByteStreamController, ReadableStream, ReadableStreamDefaultController};
+use web_sys::{
+    QueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamDefaultController,
+};
 
 use crate::bytes::{Next, Reader};
 use crate::js::{property, set};
@@ -39,26 +41,34 @@ pub(crate) struct Pour {
     /// How long it must be.
     expected: Option<u64>,
     passed: Cell<u64>,
+    /// Filled again and again, where whoever reads takes the bytes out before it asks for more.
+    buffer: Option<RefCell<Uint8Array>>,
     flaw: RefCell<Option<Flaw>>,
 }
 
 impl Pour {
-    /// The stream that the body passes through, and what watches over it.
+    /// The stream that the body passes through, and what watches over it. With `one_buffer` all bytes pass through one:
+    /// only for a reader that takes them out before it asks for more.
     pub(crate) fn new(
         body: &ReadableStream,
         expected: Option<u64>,
         meter: Option<Metering>,
+        one_buffer: bool,
     ) -> Result<(ReadableStream, Rc<Self>), JsValue> {
+        let reader = Reader::new(body)?;
+        let buffer = (one_buffer && reader.fills())
+            .then(|| RefCell::new(Uint8Array::new_with_length(PIECE)));
         let pour = Rc::new(Self {
-            reader: Reader::new(body)?,
+            reader,
             meter,
             expected,
             passed: Cell::new(0),
+            buffer,
             flaw: RefCell::default(),
         });
         let source = Object::new();
         let (pulled, cancelled) = (Rc::clone(&pour), Rc::clone(&pour));
-        let pull: JsValue = if pour.reader.fills() {
+        let pull: JsValue = if pour.reader.fills() && pour.buffer.is_none() {
             set(&source, "type", &"bytes".into());
             set(&source, "autoAllocateChunkSize", &PIECE.into());
             let fill = move |controller: ReadableByteStreamController| {
@@ -78,7 +88,10 @@ impl Pour {
         // Owned by the stream from here on, and collected with it.
         set(&source, "pull", &pull);
         set(&source, "cancel", &cancel.into_js_value());
-        let stream = ReadableStream::new_with_underlying_source(&source)?;
+        // Nothing is read ahead: what was handed out has been taken when more is asked for.
+        let strategy = QueuingStrategy::new();
+        strategy.set_high_water_mark(0.0);
+        let stream = ReadableStream::new_with_underlying_source_and_strategy(&source, &strategy)?;
         Ok((stream, pour))
     }
 
@@ -104,8 +117,14 @@ impl Pour {
     }
 
     async fn hand(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
-        match self.next(&Uint8Array::default()).await? {
-            Next::Bytes(bytes) => controller.enqueue_with_chunk(&bytes),
+        let buffer = self.buffer.as_ref().map(RefCell::take);
+        match self.next(&buffer.unwrap_or_default()).await? {
+            Next::Bytes(bytes) => {
+                if let Some(buffer) = &self.buffer {
+                    buffer.replace(Uint8Array::new(&bytes.buffer()));
+                }
+                controller.enqueue_with_chunk(&bytes)
+            }
             Next::End(_) => controller.close(),
         }
     }

@@ -226,8 +226,8 @@ impl<H: Host> Platform for Web<H> {
             return Err(Spilt::Length(0));
         };
         let metering = Some((Rc::clone(meter), moved));
-        let (stream, pour) =
-            Pour::new(&stream, Some(range.len), metering).map_err(|_| Spilt::Broken)?;
+        let (stream, pour) = Pour::new(&stream, Some(range.len), metering, stores_streams_whole())
+            .map_err(|_| Spilt::Broken)?;
         let storing = Box::pin(self.keep(key, range, &stream));
         let (stored, broken_off) = match select(storing, enough).await {
             Either::Left((stored, _)) => (stored, false),
@@ -253,7 +253,7 @@ impl<H: Host> Platform for Web<H> {
             return blob(&body.response).await;
         };
         let metering = Some((Rc::clone(meter), moved));
-        let (stream, _) = Pour::new(&stream, None, metering).ok()?;
+        let (stream, _) = Pour::new(&stream, None, metering, false).ok()?;
         let metered = Response::new_with_opt_readable_stream(Some(&stream)).ok()?;
         blob(&metered).await
     }
