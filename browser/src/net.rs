@@ -1,6 +1,7 @@
 //! `fetch`, timers and the online state, the same in page and worker.
 
 use js_sys::{Array, Function, Promise};
+use longhaul_core::Range;
 use wasm_bindgen::prelude::*;
 use web_sys::{
     AbortSignal, Headers, Request, RequestCache, RequestCredentials, RequestInit, RequestMode,
@@ -16,8 +17,8 @@ use crate::once;
 pub struct Ask<'a> {
     /// The method; empty for `GET`.
     pub method: &'a str,
-    /// The bytes wanted: first and last position, both included, as in `Range: bytes=a-b`.
-    pub range: Option<(u64, u64)>,
+    /// The bytes wanted; an empty range asks for the whole.
+    pub range: Option<Range>,
     /// Further headers. Never persisted.
     pub headers: Option<&'a Headers>,
     /// Aborts the request and the reading of its body.
@@ -98,11 +99,8 @@ pub fn request(url: &str, ask: &Ask<'_>) -> Result<Request, JsValue> {
             }
         }
     }
-    if let Some((first, last)) = ask.range {
-        headers.set(
-            "Range",
-            &["bytes=", &first.to_string(), "-", &last.to_string()].concat(),
-        )?;
+    if let Some(range) = ask.range.and_then(|range| range.header()) {
+        headers.set("Range", &range)?;
     }
     Ok(request)
 }

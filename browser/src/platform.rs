@@ -39,8 +39,8 @@ pub struct Question<'a> {
     pub url: &'a str,
     /// `HEAD` instead of `GET`.
     pub head: bool,
-    /// The bytes wanted: first and last position, both included, as in `Range: bytes=a-b`.
-    pub range: Option<(u64, u64)>,
+    /// The bytes wanted; an empty range asks for the whole.
+    pub range: Option<longhaul_core::Range>,
     /// The download whose headers are to be sent, where this context holds any.
     pub headers_of: Option<&'a str>,
     /// `mode: "no-cors"` without credentials: only tells whether anybody answers at all.

@@ -14,18 +14,11 @@ pub fn requests(
     placed(parts)
         .map(|(resource, part)| {
             let url = part.url(full.url(*resource), secret_params);
-            let range = part
-                .file
-                .part_bytes
-                .and_then(|_| part.range())
-                .map(|range| (range.start, range.end() - 1));
-            request(
-                &url,
-                &Ask {
-                    range,
-                    ..Ask::default()
-                },
-            )
+            let ask = Ask {
+                range: part.range_asked(),
+                ..Ask::default()
+            };
+            request(&url, &ask)
         })
         .collect()
 }

@@ -38,7 +38,7 @@ pub async fn probe<P: Platform>(
 async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Result<Answer, Fault> {
     let question = Question {
         url,
-        range: Some((0, 0)),
+        range: Some(longhaul_core::Range::new(0, 1)),
         headers_of: Some(download),
         ..Question::default()
     };
@@ -172,15 +172,9 @@ async fn transfer<P: Platform>(
     moved: Box<dyn Fn()>,
 ) -> Result<Range, Broken> {
     let part = fetch.part;
-    let range = part
-        .file
-        .part_bytes
-        .and_then(|_| part.range())
-        .filter(|range| range.len > 0)
-        .map(|range| (range.start, range.end() - 1));
     let question = Question {
         url,
-        range,
+        range: part.range_asked(),
         headers_of: Some(fetch.download),
         ..Question::default()
     };

@@ -167,11 +167,11 @@ impl PartRequest {
         self.file.layout().range(self.index)
     }
 
-    /// The value of the `Range` request header; `None` where the whole body is asked for.
+    /// The range that its request asks for; `None` where the whole body is asked for.
     #[must_use]
-    pub fn range_header(&self) -> Option<String> {
+    pub fn range_asked(&self) -> Option<Range> {
         self.file.part_bytes?;
-        self.range()?.header()
+        self.range()
     }
 
     /// The URL to ask for: `url` (the full one) with the fragment that [`PartRequest::parse`] reads.
@@ -262,7 +262,8 @@ mod tests {
         );
         assert!(is_transfer(&url));
         assert_eq!(PartRequest::parse(&url), Some(request.clone()));
-        assert_eq!(request.range_header().as_deref(), Some("bytes=90-99"));
+        let header = request.range_asked().and_then(|range| range.header());
+        assert_eq!(header.as_deref(), Some("bytes=90-99"));
     }
 
     #[test]

@@ -42,7 +42,10 @@ impl Range {
     /// [RFC 9110, 14.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.2
     #[must_use]
     pub fn header(&self) -> Option<String> {
-        (self.len > 0).then(|| format!("bytes={}-{}", self.start, self.end() - 1))
+        (self.len > 0).then(|| {
+            let (first, last) = (self.start.to_string(), (self.end() - 1).to_string());
+            ["bytes=", &first, "-", &last].concat()
+        })
     }
 }
 

@@ -24,7 +24,7 @@ use super::handles::{SimBody, SimRecord, Watch};
 use super::history::History;
 use super::jobs::{self, Moved, Record};
 use super::network::{self, Body};
-use super::servers::Asked;
+use super::servers::{Asked, positions};
 use super::world::{MS, World};
 use super::{licence, locks, manager, pages, worker};
 
@@ -211,7 +211,7 @@ impl Platform for Context {
         };
         let asked = Asked {
             head: question.head,
-            range: question.range,
+            range: question.range.and_then(positions),
             if_match: None,
             headers: question
                 .headers_of
@@ -304,11 +304,7 @@ impl Platform for Context {
             .iter()
             .map(|(resource, part)| Record {
                 url: part.url(job.full.url(*resource), job.secret_params),
-                range: part
-                    .file
-                    .part_bytes
-                    .and_then(|_| part.range())
-                    .map(|range| (range.start, range.end() - 1)),
+                range: part.range_asked().and_then(positions),
                 ..Record::default()
             })
             .collect();

@@ -103,6 +103,12 @@ pub enum Reply {
     Silence,
 }
 
+/// First and last position of what a request asks for; `None` where that is nothing, and so everything.
+#[must_use]
+pub fn positions(range: longhaul_core::Range) -> Option<(u64, u64)> {
+    (range.len > 0).then(|| (range.start, range.end() - 1))
+}
+
 /// What is asked of a server.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Asked {
