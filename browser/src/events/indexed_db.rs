@@ -11,7 +11,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use super::connection::{self, Connection};
 use super::migrations::{ENTRIES, HEADS, LINKS};
 use super::transaction::{Pending, abort, exception};
-use super::{Append, AppendError, EventStore, Head, Links, Row, StoreError};
+use super::{Append, AppendError, EventStore, Head, Links, Row, StoreError, confirmed};
 use crate::js::{Exception, number, set, text};
 
 /// The event store in a browser: one database, one connection that is opened at first use and again whenever it was
@@ -172,19 +172,6 @@ impl IndexedDb {
         }
         Err(AppendError::Store(exception.into()))
     }
-
-    /// Whether a batch whose outcome is in doubt was written after all.
-    async fn holds(&self, batch: &Append) -> Result<bool, StoreError> {
-        if batch.entries.is_empty() {
-            let head = self.head(&batch.download).await?;
-            return Ok(
-                head.is_some_and(|head| head.seq == batch.expected && head.state == batch.head)
-            );
-        }
-        let rows = self.read(&batch.download, batch.expected, None).await?;
-        let written = rows.iter().map(|row| &row.text);
-        Ok(rows.len() >= batch.entries.len() && written.zip(&batch.entries).all(|(a, b)| a == b))
-    }
 }
 
 impl EventStore for IndexedDb {
@@ -247,11 +234,7 @@ impl EventStore for IndexedDb {
             Ok(())
         });
         let result = self.write(&batch.download, batch.expected, write).await;
-        match result {
-            // An error does not prove that nothing was written. The log does.
-            Err(AppendError::Store(_)) if self.holds(batch).await == Ok(true) => Ok(()),
-            other => other,
-        }
+        confirmed(self, batch, result).await
     }
 
     async fn links(&self, download: &str) -> Result<Option<String>, StoreError> {

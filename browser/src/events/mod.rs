@@ -182,3 +182,26 @@ pub trait EventStore {
     /// forgotten at `expected` 0.
     async fn forget(&self, download: &str, expected: u64) -> Result<(), AppendError>;
 }
+
+/// What became of an append: an error does not prove that nothing was written, the log does.
+pub async fn confirmed(
+    store: &impl EventStore,
+    batch: &Append,
+    outcome: Result<(), AppendError>,
+) -> Result<(), AppendError> {
+    match outcome {
+        Err(AppendError::Store(_)) if holds(store, batch).await == Ok(true) => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether a batch whose outcome is in doubt was written after all.
+async fn holds(store: &impl EventStore, batch: &Append) -> Result<bool, StoreError> {
+    if batch.entries.is_empty() {
+        let head = store.head(&batch.download).await?;
+        return Ok(head.is_some_and(|head| head.seq == batch.expected && head.state == batch.head));
+    }
+    let rows = store.read(&batch.download, batch.expected, None).await?;
+    let written = rows.iter().map(|row| &row.text);
+    Ok(rows.len() >= batch.entries.len() && written.zip(&batch.entries).all(|(a, b)| a == b))
+}

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::FutureExt;
-use longhaul_browser::events::{Append, AppendError, EventStore, Head, Row, StoreError};
+use longhaul_browser::events::{Append, AppendError, EventStore, Head, Row, StoreError, confirmed};
 
 use super::executor::ContextId;
 use super::laws;
@@ -61,19 +61,6 @@ impl History {
         })
         .await
     }
-
-    /// Whether a batch whose outcome is in doubt was written after all, as the store in a browser finds out.
-    async fn holds(&self, batch: &Append) -> Result<bool, StoreError> {
-        if batch.entries.is_empty() {
-            let head = self.head(&batch.download).await?;
-            return Ok(
-                head.is_some_and(|head| head.seq == batch.expected && head.state == batch.head)
-            );
-        }
-        let rows = self.read(&batch.download, batch.expected, None).await?;
-        let written = rows.iter().map(|row| &row.text);
-        Ok(rows.len() >= batch.entries.len() && written.zip(&batch.entries).all(|(a, b)| a == b))
-    }
 }
 
 /// The one moment at which an append is carried out.
@@ -127,11 +114,7 @@ impl EventStore for History {
     async fn append(&self, batch: &Append) -> Result<(), AppendError> {
         let written = batch.clone();
         let result = self.transaction(move |world| append(world, &written)).await;
-        match result {
-            // An error does not prove that nothing was written. The log does.
-            Err(AppendError::Store(_)) if self.holds(batch).await == Ok(true) => Ok(()),
-            other => other,
-        }
+        confirmed(self, batch, result).await
     }
 
     async fn links(&self, download: &str) -> Result<Option<String>, StoreError> {
