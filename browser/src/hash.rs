@@ -1,11 +1,10 @@
 //! SHA-256 over bytes at rest, computed as they stream by.
 
-use js_sys::Uint8Array;
 use sha2::{Digest, Sha256};
 use wasm_bindgen::JsValue;
 use web_sys::{MessageChannel, ReadableStream};
 
-use crate::bytes::{Next, Reader};
+use crate::bytes::Reader;
 use crate::js::{Exception, listen};
 use crate::net::now_ms;
 use crate::once;
@@ -73,13 +72,8 @@ impl Hash {
         progress: &mut dyn FnMut(u64) -> bool,
     ) -> Result<u64, HashError> {
         let before = self.done;
-        let reader = Reader::new(stream).map_err(failed)?;
-        let mut buffer = if reader.fills() {
-            Uint8Array::new_with_length(PIECE)
-        } else {
-            Uint8Array::default()
-        };
-        while let Next::Bytes(chunk) = reader.next(&buffer).await? {
+        let reader = Reader::new(stream, PIECE, true).map_err(failed)?;
+        while let Some(chunk) = reader.next().await? {
             let len = chunk.length();
             let mut from = 0;
             while from < len {
@@ -97,10 +91,6 @@ impl Hash {
             if now_ms().saturating_sub(self.turn) >= TURN {
                 yield_now().await;
                 self.turn = now_ms();
-            }
-            if reader.fills() {
-                // The same memory again, whole.
-                buffer = Uint8Array::new(&chunk.buffer());
             }
         }
         Ok(self.done - before)

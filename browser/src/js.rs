@@ -1,12 +1,12 @@
-//! The edge to JavaScript: exceptions as plain data, properties, listeners.
+//! The edge to JavaScript: exceptions as plain data, properties, promises, streams, listeners.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
-use js_sys::Promise;
+use js_sys::{Object, Promise};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::EventTarget;
+use wasm_bindgen_futures::{JsFuture, future_to_promise, spawn_local};
+use web_sys::{EventTarget, QueuingStrategy, ReadableStream, ReadableStreamDefaultController};
 
 /// A JavaScript exception as plain data. No `JsValue` travels further than the module that caught it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +116,30 @@ pub fn ignore(promise: Promise) {
     spawn_local(async {
         let _ = settle(promise).await;
     });
+}
+
+/// A stream that is pulled: `pull` is called whenever more is wanted, and hands it to the controller or closes it; where it
+/// fails, so does the stream. `cancel` is called when nobody wants more. The browser asks for up to `ahead` chunks before
+/// anybody reads (its high water mark).
+pub fn pulled<Pulled: Future<Output = Result<(), JsValue>> + 'static>(
+    mut pull: impl FnMut(ReadableStreamDefaultController) -> Pulled + 'static,
+    cancel: impl FnMut() + 'static,
+    ahead: u32,
+) -> Result<ReadableStream, JsValue> {
+    let pull = Closure::<dyn FnMut(ReadableStreamDefaultController) -> Promise>::new(
+        move |controller: ReadableStreamDefaultController| {
+            let pulled = pull(controller);
+            future_to_promise(async move { pulled.await.map(|()| JsValue::UNDEFINED) })
+        },
+    );
+    let cancel = Closure::<dyn FnMut()>::new(cancel);
+    let source = Object::new();
+    // Owned by the stream from here on, and collected with it.
+    set(&source, "pull", &pull.into_js_value());
+    set(&source, "cancel", &cancel.into_js_value());
+    let strategy = QueuingStrategy::new();
+    strategy.set_high_water_mark(ahead.into());
+    ReadableStream::new_with_underlying_source_and_strategy(&source, &strategy)
 }
 
 /// An event listener that is removed when this is dropped.

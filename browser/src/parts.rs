@@ -18,7 +18,7 @@ use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
 use crate::hash::Hash;
-use crate::js::{Exception, global, settle, text};
+use crate::js::{Exception, global, property, settle, text};
 use crate::work::DigestError;
 
 /// A run of bytes of a file.
@@ -142,14 +142,12 @@ impl PartStore {
                 .map_err(thrown)?
         };
         let response = Response::new_with_opt_blob(Some(&body)).map_err(thrown)?;
-        let cache: Cache = settle(caches()?.open(&self.cache_name(file)))
-            .await?
-            .unchecked_into();
-        settle(cache.put_with_str(&address(Range { start, len }), &response)).await?;
+        self.store(file, Range { start, len }, &response).await?;
         Ok(len)
     }
 
-    /// Stores a part straight from a stream; nothing where that fails. It must bring exactly this range.
+    /// Stores a part from a stream, which must bring exactly this range; nothing where it fails. As a stream where the
+    /// browser stores all of one or nothing, whatever becomes of this page, and as a Blob elsewhere.
     pub(crate) async fn pour(
         &self,
         file: &str,
@@ -157,10 +155,18 @@ impl PartStore {
         stream: &ReadableStream,
     ) -> Result<(), PartError> {
         let response = Response::new_with_opt_readable_stream(Some(stream)).map_err(thrown)?;
+        if stores_streams_whole() {
+            return self.store(file, range, &response).await;
+        }
+        let blob = blob(&response).await?;
+        self.put(file, range.start, &blob).await.map(|_| ())
+    }
+
+    async fn store(&self, file: &str, range: Range, response: &Response) -> Result<(), PartError> {
         let cache: Cache = settle(caches()?.open(&self.cache_name(file)))
             .await?
             .unchecked_into();
-        settle(cache.put_with_str(&address(range), &response)).await?;
+        settle(cache.put_with_str(&address(range), response)).await?;
         Ok(())
     }
 
@@ -175,14 +181,13 @@ impl PartStore {
         let mut hash = Hash::new();
         let mut position = 0;
         for part in cover(&listed, 0, end)? {
-            let stop = part.end().min(end);
-            let body = self.body(file, part, position, stop).await?;
+            let body = self.body(file, part, position, part.end()).await?;
             let read = hash.read(&body, &mut |_| wanted()).await?;
-            if read != stop - position {
+            if read != part.end() - position {
                 self.drop_broken(file, part).await;
                 return Err(PartError::Missing { start: position }.into());
             }
-            position = stop;
+            position = part.end();
         }
         Ok(hash.digest())
     }
@@ -192,9 +197,7 @@ impl PartStore {
         let Some(response) = self.response(file, range).await? else {
             return Ok(None);
         };
-        let blob: Blob = settle(response.blob().map_err(thrown)?)
-            .await?
-            .unchecked_into();
+        let blob = blob(&response).await?;
         if size(&blob) == range.len {
             return Ok(Some(blob));
         }
@@ -315,6 +318,19 @@ fn cut(blob: &Blob, part: Range, from: u64, to: u64) -> Result<Blob, PartError> 
     }
     blob.slice_with_f64_and_f64(float(from - part.start), float(to - part.start))
         .map_err(thrown)
+}
+
+/// The body of a response as a Blob.
+pub(crate) async fn blob(response: &Response) -> Result<Blob, PartError> {
+    let blob = settle(response.blob().map_err(thrown)?).await?;
+    Ok(blob.unchecked_into())
+}
+
+/// Whether a stream whose page dies leaves nothing in the cache. Measured: Chromium gathers it first; Firefox 153 keeps
+/// what had come as if that were all. Blobs cost Chromium memory, as it lets go of one only when a garbage collector
+/// looks, but not the others. The property is Chromium's alone.
+pub(crate) fn stores_streams_whole() -> bool {
+    !property(&global("navigator"), "userAgentData").is_undefined()
 }
 
 fn caches() -> Result<CacheStorage, PartError> {

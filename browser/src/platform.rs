@@ -30,7 +30,7 @@ pub type Ownership = Box<dyn Any>;
 pub type Watching = Box<dyn Any>;
 
 /// Counts what comes of a body, and is called then.
-pub type Metering<'a> = (&'a Rc<Meter>, Box<dyn Fn()>);
+pub type Metering = (Rc<Meter>, Box<dyn Fn()>);
 
 /// What to ask a server for. The default is a plain CORS `GET`, past the HTTP cache: ranges queue up in it otherwise.
 #[derive(Debug, Clone, Copy, Default)]
@@ -142,11 +142,11 @@ pub trait Platform: 'static {
         body: Self::Body,
         key: &str,
         range: Range,
-        meter: Metering<'_>,
+        metering: Metering,
         enough: LocalBoxFuture<'_, ()>,
     ) -> Result<(), Spilt>;
     /// Reads a body to its end; `None` where it ended early.
-    async fn read(&self, body: Self::Body, meter: Option<Metering<'_>>) -> Option<Self::Blob>;
+    async fn read(&self, body: Self::Body, metering: Option<Metering>) -> Option<Self::Blob>;
     /// The size of a Blob in bytes.
     fn size(blob: &Self::Blob) -> u64;
 

@@ -3,27 +3,21 @@
 //! The cache is given a stream that pulls from the body. One that ends early, or does not end, makes the stream fail,
 //! and with it the `put`: nothing is stored then.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
 
-use js_sys::{Object, Promise, Uint8Array};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
-use web_sys::{
-    QueuingStrategy, ReadableByteStreamController, ReadableStream, ReadableStreamDefaultController,
-};
+use js_sys::Uint8Array;
+use wasm_bindgen::JsValue;
+use web_sys::{ReadableStream, ReadableStreamDefaultController};
 
-use crate::bytes::{Next, Reader};
-use crate::js::{property, set};
-use crate::meter::Meter;
+use crate::bytes::Reader;
+use crate::js::pulled;
 use crate::net::now_ms;
+use crate::platform::Metering;
 
 /// How much is passed on at a time. Whatever a read brings, a buffer of this size goes with it, so it is no more than
 /// browsers hand out at once.
 const PIECE: u32 = 64 * 1024;
-
-/// Counts what comes, and is called then.
-type Metering = (Rc<Meter>, Box<dyn Fn()>);
 
 /// What was wrong with a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,13 +31,11 @@ pub(crate) enum Flaw {
 /// A body that passes by.
 pub(crate) struct Pour {
     reader: Reader,
-    meter: Option<Metering>,
+    metering: Metering,
     /// How long it must be.
     expected: Option<u64>,
     passed: Cell<u64>,
-    /// Filled again and again, where whoever reads takes the bytes out before it asks for more.
-    buffer: Option<RefCell<Uint8Array>>,
-    flaw: RefCell<Option<Flaw>>,
+    flaw: Cell<Option<Flaw>>,
 }
 
 impl Pour {
@@ -52,119 +44,62 @@ impl Pour {
     pub(crate) fn new(
         body: &ReadableStream,
         expected: Option<u64>,
-        meter: Option<Metering>,
+        metering: Metering,
         one_buffer: bool,
     ) -> Result<(ReadableStream, Rc<Self>), JsValue> {
-        let reader = Reader::new(body)?;
-        let buffer = (one_buffer && reader.fills())
-            .then(|| RefCell::new(Uint8Array::new_with_length(PIECE)));
         let pour = Rc::new(Self {
-            reader,
-            meter,
+            reader: Reader::new(body, PIECE, one_buffer)?,
+            metering,
             expected,
             passed: Cell::new(0),
-            buffer,
-            flaw: RefCell::default(),
+            flaw: Cell::default(),
         });
-        let source = Object::new();
-        let (pulled, cancelled) = (Rc::clone(&pour), Rc::clone(&pour));
-        let pull: JsValue = if pour.reader.fills() && pour.buffer.is_none() {
-            set(&source, "type", &"bytes".into());
-            set(&source, "autoAllocateChunkSize", &PIECE.into());
-            let fill = move |controller: ReadableByteStreamController| {
-                let pour = Rc::clone(&pulled);
-                promise(async move { pour.fill(&controller).await })
-            };
-            Closure::<dyn FnMut(ReadableByteStreamController) -> Promise>::new(fill).into_js_value()
-        } else {
-            let hand = move |controller: ReadableStreamDefaultController| {
-                let pour = Rc::clone(&pulled);
-                promise(async move { pour.hand(&controller).await })
-            };
-            Closure::<dyn FnMut(ReadableStreamDefaultController) -> Promise>::new(hand)
-                .into_js_value()
+        let (source, cancelled) = (Rc::clone(&pour), Rc::clone(&pour));
+        let pull = move |controller| {
+            let pour = Rc::clone(&source);
+            async move { pour.pull(&controller).await }
         };
-        let cancel = Closure::<dyn FnMut()>::new(move || cancelled.reader.cancel());
-        // Owned by the stream from here on, and collected with it.
-        set(&source, "pull", &pull);
-        set(&source, "cancel", &cancel.into_js_value());
         // Nothing is read ahead: what was handed out has been taken when more is asked for.
-        let strategy = QueuingStrategy::new();
-        strategy.set_high_water_mark(0.0);
-        let stream = ReadableStream::new_with_underlying_source_and_strategy(&source, &strategy)?;
+        let stream = pulled(pull, move || cancelled.reader.cancel(), 0)?;
         Ok((stream, pour))
     }
 
     /// What was wrong with the body, if it was that.
     pub(crate) fn flaw(&self) -> Option<Flaw> {
-        *self.flaw.borrow()
+        self.flaw.get()
     }
 
-    async fn fill(&self, controller: &ReadableByteStreamController) -> Result<(), JsValue> {
-        let request = property(controller, "byobRequest");
-        let request: web_sys::ReadableStreamByobRequest = request.dyn_into()?;
-        let view = request.view().map_or(JsValue::UNDEFINED, JsValue::from);
-        match self.next(&view.dyn_into()?).await? {
-            Next::Bytes(bytes) => request.respond_with_new_view_with_js_u8_array(&bytes),
-            Next::End(rest) => {
-                controller.close()?;
-                match rest {
-                    Some(rest) => request.respond_with_new_view_with_js_u8_array(&rest),
-                    None => Ok(()),
-                }
+    async fn pull(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
+        match self.next().await {
+            Ok(Some(bytes)) => controller.enqueue_with_chunk(&bytes),
+            Ok(None) => controller.close(),
+            Err(flaw) => {
+                self.flaw.set(Some(flaw));
+                Err(js_sys::Error::new("the body is not what was asked for").into())
             }
         }
     }
 
-    async fn hand(&self, controller: &ReadableStreamDefaultController) -> Result<(), JsValue> {
-        let buffer = self.buffer.as_ref().map(RefCell::take);
-        match self.next(&buffer.unwrap_or_default()).await? {
-            Next::Bytes(bytes) => {
-                if let Some(buffer) = &self.buffer {
-                    buffer.replace(Uint8Array::new(&bytes.buffer()));
-                }
-                controller.enqueue_with_chunk(&bytes)
-            }
-            Next::End(_) => controller.close(),
+    /// The next bytes, counted.
+    async fn next(&self) -> Result<Option<Uint8Array>, Flaw> {
+        let next = self.reader.next().await.map_err(|_| Flaw::Broken)?;
+        let len = next.as_ref().map_or(0, |bytes| bytes.byte_length().into());
+        let passed = self.passed.get().saturating_add(len);
+        self.passed.set(passed);
+        let (meter, moved) = &self.metering;
+        if next.is_some() {
+            meter.add(len, now_ms());
+            moved();
         }
-    }
-
-    /// The next bytes, counted. A rejection makes the stream fail with it.
-    async fn next(&self, buffer: &Uint8Array) -> Result<Next, JsValue> {
-        let Ok(next) = self.reader.next(buffer).await else {
-            return Err(self.flawed(Flaw::Broken));
+        let Some(expected) = self.expected else {
+            return Ok(next);
         };
-        let expected = self.expected;
-        match &next {
-            Next::Bytes(bytes) => {
-                let len = u64::from(bytes.byte_length());
-                let passed = self.passed.get().saturating_add(len);
-                self.passed.set(passed);
-                if let Some((meter, moved)) = &self.meter {
-                    meter.add(len, now_ms());
-                    moved();
-                }
-                if expected.is_some_and(|expected| passed > expected) {
-                    self.reader.cancel();
-                    return Err(self.flawed(Flaw::Length(passed)));
-                }
-            }
-            Next::End(_) => {
-                let passed = self.passed.get();
-                if expected.is_some_and(|expected| passed != expected) {
-                    return Err(self.flawed(Flaw::Length(passed)));
-                }
-            }
+        if passed > expected {
+            self.reader.cancel();
+        }
+        if passed > expected || (next.is_none() && passed < expected) {
+            return Err(Flaw::Length(passed));
         }
         Ok(next)
     }
-
-    fn flawed(&self, flaw: Flaw) -> JsValue {
-        self.flaw.replace(Some(flaw));
-        js_sys::Error::new("the body is not what was asked for").into()
-    }
-}
-
-fn promise(work: impl Future<Output = Result<(), JsValue>> + 'static) -> Promise {
-    future_to_promise(async move { work.await.map(|()| JsValue::UNDEFINED) })
 }

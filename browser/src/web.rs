@@ -4,9 +4,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
 use longhaul_core::{Background, File, Role};
-use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{AbortController, Blob, Headers, ReadableStream, Response};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{AbortController, Blob, Headers, Response};
 
 use crate::answer::Answer;
 use crate::background_fetch::{
@@ -15,11 +14,11 @@ use crate::background_fetch::{
 };
 use crate::events::IndexedDb;
 use crate::job::JobState;
-use crate::js::{Exception, global, property};
+use crate::js::{global, property};
 use crate::lease;
 use crate::locks::{self, LockError};
 use crate::net::{self, Ask, NetError};
-use crate::parts::{PartError, PartStore, Range};
+use crate::parts::{PartError, PartStore, Range, blob, stores_streams_whole};
 use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
 use crate::pour::{Flaw, Pour};
 use crate::requests::requests;
@@ -80,27 +79,6 @@ impl<H: Host> Web<H> {
             store: IndexedDb::new(name),
             parts: PartStore::new(name),
         }
-    }
-
-    /// Stores a stream: as a stream where the browser stores all of one or nothing, whatever becomes of this page, and as
-    /// a Blob elsewhere.
-    async fn keep(
-        &self,
-        key: &str,
-        range: Range,
-        stream: &ReadableStream,
-    ) -> Result<(), PartError> {
-        if stores_streams_whole() {
-            return self.parts.pour(key, range, stream).await;
-        }
-        let response = Response::new_with_opt_readable_stream(Some(stream));
-        let blob = JsFuture::from(
-            response
-                .and_then(|response| response.blob())
-                .map_err(thrown)?,
-        );
-        let blob: Blob = blob.await.map_err(thrown)?.unchecked_into();
-        self.parts.put(key, range.start, &blob).await.map(|_| ())
     }
 
     async fn registration(&self, id: &str) -> Option<BackgroundFetchRegistration> {
@@ -218,17 +196,16 @@ impl<H: Host> Platform for Web<H> {
         body: Body,
         key: &str,
         range: Range,
-        (meter, moved): Metering<'_>,
+        metering: Metering,
         enough: LocalBoxFuture<'_, ()>,
     ) -> Result<(), Spilt> {
         let Body { response, transfer } = body;
         let Some(stream) = response.body() else {
             return Err(Spilt::Length(0));
         };
-        let metering = Some((Rc::clone(meter), moved));
         let (stream, pour) = Pour::new(&stream, Some(range.len), metering, stores_streams_whole())
             .map_err(|_| Spilt::Broken)?;
-        let storing = Box::pin(self.keep(key, range, &stream));
+        let storing = Box::pin(self.parts.pour(key, range, &stream));
         let (stored, broken_off) = match select(storing, enough).await {
             Either::Left((stored, _)) => (stored, false),
             Either::Right(((), storing)) => {
@@ -247,15 +224,14 @@ impl<H: Host> Platform for Web<H> {
         }
     }
 
-    async fn read(&self, body: Body, meter: Option<Metering<'_>>) -> Option<Blob> {
+    async fn read(&self, body: Body, metering: Option<Metering>) -> Option<Blob> {
         let stream = body.response.body();
-        let (Some((meter, moved)), Some(stream)) = (meter, stream) else {
-            return blob(&body.response).await;
+        let (Some(metering), Some(stream)) = (metering, stream) else {
+            return blob(&body.response).await.ok();
         };
-        let metering = Some((Rc::clone(meter), moved));
         let (stream, _) = Pour::new(&stream, None, metering, false).ok()?;
         let metered = Response::new_with_opt_readable_stream(Some(&stream)).ok()?;
-        blob(&metered).await
+        blob(&metered).await.ok()
     }
 
     // Sizes of Blobs are whole and below 2^53.
@@ -355,22 +331,4 @@ pub async fn records(job: &BackgroundFetchRegistration) -> Option<Vec<Background
             tracing::warn!("the records of a job cannot be read: {}", exception.name);
         })
         .ok()
-}
-
-/// Whether a stream whose page dies leaves nothing in the cache. Measured: Chromium gathers it first; Firefox 153 keeps
-/// what had come as if that were all. Blobs cost Chromium memory, as it lets go of one only when a garbage collector
-/// looks, but not the others. The property is Chromium's alone.
-fn stores_streams_whole() -> bool {
-    !property(&global("navigator"), "userAgentData").is_undefined()
-}
-
-// By value, as `map_err` wants it.
-#[allow(clippy::needless_pass_by_value)]
-fn thrown(thrown: JsValue) -> PartError {
-    Exception::from_js(&thrown).into()
-}
-
-async fn blob(response: &Response) -> Option<Blob> {
-    let blob = JsFuture::from(response.blob().ok()?).await.ok()?;
-    Some(blob.unchecked_into())
 }

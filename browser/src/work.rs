@@ -128,8 +128,7 @@ pub struct Fetch<'a> {
     pub stall_ms: u64,
 }
 
-/// Fetches one part and stores it. Where its length is known it goes straight into the store, as it comes; measured,
-/// that is as fast as passing a Blob, and needs a third of the memory.
+/// Fetches one part and stores it. Where its length is known it goes into the store as it comes.
 ///
 /// Cancelled, the transfer ends at once, and the part is stored whole or not at all when this returns.
 pub async fn fetch_part<P: Platform>(
@@ -187,8 +186,9 @@ async fn transfer<P: Platform>(
         .range()
         .map_or(answer.content_length.unwrap_or(1), |range| range.len);
     let measured = measure(part, &answer, expected)?;
+    let metering = (Rc::clone(fetch.meter), moved);
     if part.range().is_none() {
-        let read = platform.read(body, Some((fetch.meter, moved)));
+        let read = platform.read(body, Some(metering));
         let blob = while_it_moves(platform, fetch, cancel, read).await?;
         let blob = blob.ok_or(Broken::Silent)?;
         return Ok(store(platform, part, &answer, &blob).await?);
@@ -202,7 +202,7 @@ async fn transfer<P: Platform>(
         cancel.race(stalled(platform, fetch)).await;
     });
     let key = part.file.key();
-    let poured = platform.pour(body, &key, range, (fetch.meter, moved), enough);
+    let poured = platform.pour(body, &key, range, metering, enough);
     match poured.await {
         Ok(()) => Ok(range),
         Err(Spilt::Enough) => Err(Fault::Network.into()),

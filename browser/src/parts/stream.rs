@@ -4,13 +4,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use js_sys::{Object, Promise, Uint8Array};
-use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::future_to_promise;
+use js_sys::Uint8Array;
+use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ReadableStream, ReadableStreamDefaultController, ReadableStreamDefaultReader};
 
 use super::{PartStore, Range};
-use crate::js::{ignore, property, set, settle};
+use crate::js::{ignore, property, pulled, settle};
 
 struct Flow {
     store: PartStore,
@@ -41,21 +40,12 @@ pub(super) fn compose(
         end,
         cancelled: Cell::new(false),
     });
-    let cancelled = flow.clone();
-    let pull = Closure::<dyn FnMut(ReadableStreamDefaultController) -> Promise>::new(
-        move |controller: ReadableStreamDefaultController| {
-            let flow = flow.clone();
-            future_to_promise(
-                async move { flow.pull(&controller).await.map(|()| JsValue::UNDEFINED) },
-            )
-        },
-    );
-    let cancel = Closure::<dyn FnMut()>::new(move || cancelled.cancel());
-    let source = Object::new();
-    // Owned by the stream from here on, and collected with it.
-    set(&source, "pull", &pull.into_js_value());
-    set(&source, "cancel", &cancel.into_js_value());
-    ReadableStream::new_with_underlying_source(&source)
+    let (source, cancelled) = (flow.clone(), flow);
+    let pull = move |controller| {
+        let flow = source.clone();
+        async move { flow.pull(&controller).await }
+    };
+    pulled(pull, move || cancelled.cancel(), 1)
 }
 
 impl Flow {

@@ -232,11 +232,11 @@ impl Platform for Context {
         body: SimBody,
         key: &str,
         range: Range,
-        meter: Metering<'_>,
+        metering: Metering,
         enough: LocalBoxFuture<'_, ()>,
     ) -> Result<(), Spilt> {
         let SimBody { body, url } = body;
-        let read = Box::pin(body.read(&self.world, &url, Some(meter)));
+        let read = Box::pin(body.read(&self.world, &url, Some(metering)));
         let bytes = match select(read, enough).await {
             Either::Left((bytes, _)) => bytes.ok_or(Spilt::Broken)?,
             Either::Right(((), read)) => {
@@ -255,9 +255,9 @@ impl Platform for Context {
         put.map(drop).map_err(Spilt::Refused)
     }
 
-    async fn read(&self, body: SimBody, meter: Option<Metering<'_>>) -> Option<Bytes> {
+    async fn read(&self, body: SimBody, metering: Option<Metering>) -> Option<Bytes> {
         let SimBody { body, url } = body;
-        body.read(&self.world, &url, meter).await
+        body.read(&self.world, &url, metering).await
     }
 
     fn size(blob: &Bytes) -> u64 {

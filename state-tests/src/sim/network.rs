@@ -211,7 +211,7 @@ impl Body {
         self,
         world: &Rc<World>,
         url: &str,
-        meter: Option<Metering<'_>>,
+        metering: Option<Metering>,
     ) -> Option<Bytes> {
         if let Some(bytes) = self.stored {
             world.while_between(MS, 200 * MS).await;
@@ -242,7 +242,7 @@ impl Body {
                 }
             }
             came += next;
-            if let Some((meter, moved)) = &meter {
+            if let Some((meter, moved)) = &metering {
                 meter.add(next, world.now_ms());
                 moved();
             }
