@@ -19,15 +19,14 @@ use longhaul_core::{
 
 use crate::cancel::{Cancel, Wake};
 use crate::links::FullUrls;
-use crate::locks::LockError;
 use crate::meter::Meter;
 use crate::node::{CommitError, Committed, Node};
 use crate::parts::PartError;
 use crate::platform::{Ownership, Platform};
 use watch::Watched;
 
-/// How long the loop rests after the stores failed, in milliseconds.
-const STORE_TROUBLE_MS: u32 = 5_000;
+/// How long whoever loops over the stores rests after they failed, in milliseconds.
+pub(crate) const STORE_TROUBLE_MS: u32 = 5_000;
 
 /// For how long a listing of what is at rest is believed while only this driver adds to it, in milliseconds.
 const LISTING_MS: u64 = 1_500;
@@ -170,7 +169,6 @@ impl<P: Platform> Driver<P> {
         let owned = self.node.platform.own(&lock, lost);
         match self.closing.race(owned).await? {
             Ok(ownership) => Some(ownership),
-            Err(LockError::Aborted) => None,
             Err(error) => {
                 tracing::warn!("no ownership of {}: {}", self.id, error);
                 None
@@ -220,7 +218,7 @@ impl<P: Platform> Driver<P> {
         }
         self.watch(&download).await;
         let lasting = self.lasting(&effects);
-        let mut until = self.idle_at(&download, &witness);
+        let mut until = self.next_look(&download, &witness);
         for effect in effects {
             if let Effect::Wait { until: at, reason } = effect {
                 until = at.or(until);
@@ -238,16 +236,7 @@ impl<P: Platform> Driver<P> {
             // What the plan named is done, or cannot be: a later look will name it again.
             return Ok(Next::Done);
         }
-        Ok(Next::Wait(
-            until.or_else(|| self.next_look(&download, &witness)),
-        ))
-    }
-
-    /// When a page looks again at a job by itself: its completion may be lost with the worker that handles it, and
-    /// then nobody says "read again".
-    fn next_look(&self, download: &Download, witness: &Witness) -> Option<u64> {
-        let job = download.state.transfer()?.registration.as_ref();
-        job.map(|_| self.now_ms() + witness.context.policy.overtake.after_ms)
+        Ok(Next::Wait(until))
     }
 
     /// Takes a witness, decides on the signal that is made of it, and appends what was decided, as often as another

@@ -9,16 +9,13 @@ use std::rc::Rc;
 use longhaul_core::{Command, Download, JobId, Table, plan};
 
 use crate::cancel::Cancel;
-use crate::driver::Driver;
+use crate::driver::{Driver, STORE_TROUBLE_MS};
 use crate::node::{CommitError, Node};
 use crate::platform::Platform;
 
 /// How far apart the keeper looks what runs, in milliseconds. Contexts tell each other what they append, but one that
 /// dies between its append and its message tells nobody.
 const LOOK_MS: u32 = 60_000;
-
-/// How long it rests after the stores failed, in milliseconds.
-const STORE_TROUBLE_MS: u32 = 5_000;
 
 /// All drivers of a page.
 pub struct Keeper<P> {

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longhaul_core::{Download, Range, Rest, Transport, Witness};
+use longhaul_core::{Download, Range, Rest, Witness};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
@@ -78,15 +78,20 @@ impl<P: Platform> Driver<P> {
         Some(self.now_ms().saturating_sub(moved_at))
     }
 
-    /// When a job that brings nothing has brought nothing for long enough to be helped.
-    pub(super) fn idle_at(&self, download: &Download, witness: &Witness) -> Option<u64> {
-        let runs = download
-            .state
-            .transfer()
-            .is_some_and(|transfer| transfer.transport == Transport::BackgroundFetch);
-        let moved_at = self.watched.borrow().as_ref().map(|job| job.moved_at)?;
-        let at = moved_at.saturating_add(witness.context.policy.overtake.after_ms);
-        (runs && at > self.now_ms()).then_some(at)
+    /// When to look at a job again without being woken: when it has brought nothing for long enough to be helped, and
+    /// from then on as long after each look. Its completion may be lost with the worker that handles it, and then nobody
+    /// says "read again".
+    pub(super) fn next_look(&self, download: &Download, witness: &Witness) -> Option<u64> {
+        download.state.transfer()?.registration.as_ref()?;
+        let (now, after) = (self.now_ms(), witness.context.policy.overtake.after_ms);
+        let watched = self.watched.borrow();
+        let moved_at = watched.as_ref().map_or(now, |job| job.moved_at);
+        let at = moved_at.saturating_add(after);
+        Some(if at > now {
+            at
+        } else {
+            now.saturating_add(after)
+        })
     }
 
     /// Whether a job moved since its records were last looked through; from now on it has not.
