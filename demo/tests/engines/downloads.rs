@@ -4,7 +4,8 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::model::{
-    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, settled, sha256, until_sent,
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, settled, sha256,
+    until_sent,
 };
 use crate::suite::{Cell, Suite};
 use crate::support::client::AtRest;
@@ -12,10 +13,6 @@ use crate::support::engine::Engine;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
-/// Size of the files, and of the parts that they are split into.
-const BYTES: u64 = 24 * MIB;
-const PART: u64 = MIB;
-const PARTS: usize = 24;
 /// Bytes per second: four seconds for the whole, which leaves time to interrupt it.
 const RATE: u64 = 6 * MIB;
 

@@ -6,15 +6,13 @@ use longhaul_demo::Outcome;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::model::{BLANK, MIB, Model, Moment, settled, until_sent};
+use crate::model::{BLANK, BYTES, MIB, Model, Moment, PART, settled, until_sent};
 use crate::suite::{Cell, Scenario, Suite};
 use crate::support::engine::Engine;
 use crate::support::history::History;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
-const BYTES: u64 = 24 * MIB;
-const PART: u64 = MIB;
 const RATE: u64 = 6 * MIB;
 
 /// A download of twenty seconds.

@@ -7,14 +7,12 @@ use longhaul_demo::{DEFAULT_MODEL, Ending};
 use serde_json::json;
 
 use crate::model::{
-    Asked, BLANK, IN_FLIGHT, MIB, Model, Moment, check_course, settled, until_sent,
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, Moment, PART, PARTS, check_course, settled,
+    until_sent,
 };
 use crate::suite::{Cell, Suite};
 use crate::support::world::{SOON, World, target};
 
-const BYTES: u64 = 24 * MIB;
-const PART: u64 = MIB;
-const PARTS: usize = 24;
 const RATE: u64 = 6 * MIB;
 
 /// Bytes per second of the real model: five seconds for the whole.

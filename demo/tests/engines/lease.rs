@@ -3,14 +3,13 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, longest_silence, now, until_sent};
+use crate::model::{
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, longest_silence, now, until_sent,
+};
 use crate::suite::{Cell, Suite};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
-const BYTES: u64 = 24 * MIB;
-const PART: u64 = MIB;
-const PARTS: usize = 24;
 const RATE: u64 = 4 * MIB;
 
 /// How soon another tab must go on: a term of 3 s, half a second until it looks, and its first request.

@@ -17,6 +17,11 @@ pub(crate) const MIB: u64 = 1024 * 1024;
 /// A page with nothing on it but the same origin, worker and package as the demo's.
 pub(crate) const BLANK: &str = "/blank.html";
 
+/// Size of the files that most scenarios download, and of the parts that they are split into.
+pub(crate) const BYTES: u64 = 24 * MIB;
+pub(crate) const PART: u64 = MIB;
+pub(crate) const PARTS: usize = 24;
+
 /// Parts in flight at once; as many may be asked for a second time when their page goes.
 pub(crate) const IN_FLIGHT: usize = 4;
 

@@ -4,16 +4,14 @@ use anyhow::{Result, ensure};
 use serde_json::json;
 
 use crate::model::{
-    Asked, BLANK, IN_FLIGHT, MIB, Model, check_course, longest_silence, now, settled, until_sent,
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, longest_silence, now,
+    settled, until_sent,
 };
 use crate::suite::{Cell, Suite};
 use crate::support::engine::Engine;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
-const BYTES: u64 = 24 * MIB;
-const PART: u64 = MIB;
-const PARTS: usize = 24;
 const RATE: u64 = 6 * MIB;
 
 /// How soon another tab must go on when the one that transfers is closed.
