@@ -151,6 +151,10 @@ impl<P: Platform> Driver<P> {
             flight.cancel();
         }
         self.watched.take();
+        // The next owner may delete what is still being stored: what was cancelled ends soon.
+        while self.still_storing() {
+            self.wake.wait().await;
+        }
     }
 
     async fn runs_again(&self) -> bool {

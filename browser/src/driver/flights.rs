@@ -58,6 +58,8 @@ impl<P: Platform> Driver<P> {
                 self.node.platform.abort_job(&registration).await;
                 return Ok(false);
             }
+            // A part that is being stored would come back after its file.
+            Effect::DeleteFiles { .. } if self.still_storing() => return Ok(false),
             Effect::DeleteFiles { keys, .. } => {
                 self.node.delete_files(&self.id, &keys).await?;
                 self.listing.take();
@@ -97,6 +99,13 @@ impl<P: Platform> Driver<P> {
         };
         self.fly(id, flight, work);
         Ok(false)
+    }
+
+    /// Whether anything in flight may still store a part. The loop is woken when that is over.
+    pub(super) fn still_storing(&self) -> bool {
+        let flights = self.flights.borrow();
+        let harvests = flights.keys().any(|id| id.kind == "harvest");
+        harvests || !self.meters.borrow().is_empty()
     }
 
     fn may_fetch(&self) -> bool {
@@ -292,6 +301,9 @@ impl<P: Platform> Driver<P> {
         };
         let fetched = fetch_part(&self.node.platform, &fetch, &flight, moved).await;
         self.meters.borrow_mut().retain(|(of, _)| *of != flying);
+        if flight.is_cancelled() {
+            self.wake.wake();
+        }
         match fetched {
             Ok(range) => {
                 let grown = self.parallel.get() + 1;
