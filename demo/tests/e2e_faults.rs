@@ -8,10 +8,9 @@ use anyhow::{Context, Result, bail, ensure};
 use longhaul_demo::Generated;
 use serde_json::{Value, json};
 use support::client::Snapshot;
+use support::model::MIB;
 use support::page::Page;
 use support::world::{SOON, World, scenario};
-
-const MIB: u64 = 1024 * 1024;
 
 /// The files of these tests have five parts and a bit.
 const SIZE: u64 = 5 * MIB + 4321;

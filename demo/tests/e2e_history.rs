@@ -8,11 +8,9 @@ use anyhow::{Context, Result, ensure};
 use longhaul_core::{Download, Snapshot};
 use longhaul_demo::Generated;
 use serde_json::{Value, json};
+use support::model::{BLANK, MIB};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
-
-const MIB: u64 = 1024 * 1024;
-const BLANK: &str = "/blank.html";
 
 /// Makes a history with every kind of ending: a success and a hit, a failure, an abort, a removal.
 async fn live_through_everything(world: &World, page: &Page) -> Result<()> {

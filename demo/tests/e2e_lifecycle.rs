@@ -5,44 +5,13 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
-use longhaul_demo::{Entry as Request, Generated, Outcome};
-use serde_json::{Value, json};
+use longhaul_demo::{Entry as Request, Outcome};
+use serde_json::json;
 use support::client::Snapshot;
 use support::history::History;
+use support::model::{BLANK, MIB, Model, now};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
-
-const MIB: u64 = 1024 * 1024;
-
-/// A page with nothing on it but the same origin, worker and package as the demo's.
-const BLANK: &str = "/blank.html";
-
-/// A download of one generated file, throttled to `rate` bytes per second over all its connections.
-struct Throttled {
-    file: Generated,
-    spec: Value,
-}
-
-impl Throttled {
-    fn new(world: &World, id: &str, bytes: u64, rate: u64) -> Self {
-        let file = Generated::new(bytes, id);
-        let url = format!("{}{}?rateTotal={rate}", world.server.origin(), file.path());
-        let spec = json!({ "id": id, "resources": [{ "url": url, "bytes": bytes, "sha256": file.sha256() }] });
-        Self { file, spec }
-    }
-
-    /// Demands that `blob()` gives exactly the file.
-    async fn check_bytes(&self, page: &Page) -> Result<()> {
-        let (size, hash) = page.hash_of(&self.file.seed).await?;
-        ensure!(
-            size == self.file.bytes,
-            "{size} bytes instead of {}",
-            self.file.bytes
-        );
-        ensure!(hash == self.file.sha256(), "the bytes are wrong");
-        Ok(())
-    }
-}
 
 /// How often each byte offset was asked for as the start of a range, probes (`bytes=0-0`) left out.
 fn starts_among<'a>(log: impl IntoIterator<Item = &'a Request>) -> BTreeMap<u64, usize> {
@@ -86,7 +55,7 @@ fn check_single_job(history: &History, parts: usize) -> Result<()> {
 async fn a_page_closed_in_mid_download_finds_the_model_available_when_it_opens_again() -> Result<()>
 {
     scenario(async |world: &mut World| {
-        let model = Throttled::new(world, "closed", 8 * MIB, 2 * MIB);
+        let model = Model::throttled(world, "closed", 8 * MIB, 2 * MIB);
         let page = world.browser.open(BLANK).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "closed", 2).await?;
@@ -142,7 +111,7 @@ async fn resting(page: &Page) -> Result<BTreeSet<u64>> {
 #[tokio::test]
 async fn a_page_reloaded_in_mid_download_attaches_to_the_running_job() -> Result<()> {
     scenario(async |world: &mut World| {
-        let model = Throttled::new(world, "reloaded", 16 * MIB, 3 * MIB);
+        let model = Model::throttled(world, "reloaded", 16 * MIB, 3 * MIB);
         let page = world.browser.open(BLANK).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "reloaded", 4).await?;
@@ -189,7 +158,7 @@ async fn a_page_reloaded_in_mid_download_attaches_to_the_running_job() -> Result
 async fn asking_again_for_what_is_stored_is_one_cached_hit_without_a_single_request() -> Result<()>
 {
     scenario(async |world: &mut World| {
-        let model = Throttled::new(world, "again", 3 * MIB, 100 * MIB);
+        let model = Model::throttled(world, "again", 3 * MIB, 100 * MIB);
         let page = world.browser.open(BLANK).await?;
         page.request(&model.spec).await?;
         page.until_available("again", SOON).await?;
@@ -264,7 +233,7 @@ async fn check_nothing_left(page: &Page, id: &str, by: &str) -> Result<()> {
 #[tokio::test]
 async fn an_abort_by_the_app_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
     scenario(async |world: &mut World| {
-        let model = Throttled::new(world, "stopped", 8 * MIB, 2 * MIB);
+        let model = Model::throttled(world, "stopped", 8 * MIB, 2 * MIB);
         let page = world.browser.open(BLANK).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "stopped", 2).await?;
@@ -291,7 +260,7 @@ async fn an_abort_by_the_app_is_one_aborted_and_leaves_nothing_behind() -> Resul
 #[tokio::test]
 async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
     scenario(async |world: &mut World| {
-        let model = Throttled::new(world, "cancelled", 8 * MIB, 2 * MIB);
+        let model = Model::throttled(world, "cancelled", 8 * MIB, 2 * MIB);
         let page = world.browser.open(BLANK).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "cancelled", 2).await?;
@@ -307,11 +276,4 @@ async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> R
         check_nothing_left(&page, "cancelled", "browser").await
     })
     .await
-}
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map_or(0, |since| {
-        u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-    })
 }

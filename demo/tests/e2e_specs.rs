@@ -5,11 +5,9 @@ mod support;
 use anyhow::{Result, bail, ensure};
 use longhaul_demo::Generated;
 use serde_json::{Value, json};
+use support::model::{BLANK, MIB};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
-
-const MIB: u64 = 1024 * 1024;
-const BLANK: &str = "/blank.html";
 
 /// Wrong specs as an app might write them, and the field that is to blame.
 const WRONG: &[(&str, &str)] = &[

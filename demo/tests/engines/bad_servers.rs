@@ -6,8 +6,8 @@ use anyhow::{Context, Result, ensure};
 use longhaul_demo::{Generated, changed};
 use serde_json::json;
 
-use crate::model::{BLANK, MIB, check_transport};
 use crate::suite::{Cell, Suite};
+use crate::support::model::{BLANK, MIB, check_transport};
 use crate::support::page::Page;
 use crate::support::world::World;
 

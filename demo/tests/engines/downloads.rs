@@ -3,13 +3,13 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::model::{
-    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, settled, sha256,
-    until_sent,
-};
 use crate::suite::{Cell, Suite};
 use crate::support::client::AtRest;
 use crate::support::engine::Engine;
+use crate::support::model::{
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, settled, sha256,
+    until_sent,
+};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 

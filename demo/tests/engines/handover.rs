@@ -6,10 +6,10 @@ use longhaul_demo::Outcome;
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::model::{BLANK, BYTES, MIB, Model, Moment, PART, settled, until_sent};
 use crate::suite::{Cell, Scenario, Suite};
 use crate::support::engine::Engine;
 use crate::support::history::History;
+use crate::support::model::{BLANK, BYTES, MIB, Model, Moment, PART, settled, until_sent};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 

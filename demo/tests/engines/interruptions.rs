@@ -6,11 +6,11 @@ use anyhow::{Context, Result, ensure};
 use longhaul_demo::{DEFAULT_MODEL, Ending};
 use serde_json::json;
 
-use crate::model::{
+use crate::suite::{Cell, Suite};
+use crate::support::model::{
     Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, Moment, PART, PARTS, check_course, settled,
     until_sent,
 };
-use crate::suite::{Cell, Suite};
 use crate::support::world::{SOON, World, target};
 
 const RATE: u64 = 6 * MIB;
@@ -139,7 +139,7 @@ async fn a_dead_server(world: &mut World, cell: &Cell) -> Result<()> {
     );
 
     world.server.open_second()?;
-    let back = crate::model::now();
+    let back = crate::support::model::now();
     let snapshot = page.until_available(model.id(), SOON).await?;
     ensure!(snapshot.attempt == 1, "{snapshot:?}");
     let history = page.history(model.id()).await?;
@@ -175,7 +175,7 @@ async fn no_network(world: &mut World, cell: &Cell) -> Result<()> {
     );
 
     world.server.open()?;
-    let back = crate::model::now();
+    let back = crate::support::model::now();
     let snapshot = page.until_available(model.id(), BACK).await?;
     ensure!(snapshot.attempt == 1, "{snapshot:?}");
     let history = page.history(model.id()).await?;

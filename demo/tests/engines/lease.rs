@@ -3,10 +3,10 @@
 use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
-use crate::model::{
+use crate::suite::{Cell, Suite};
+use crate::support::model::{
     Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, longest_silence, now, until_sent,
 };
-use crate::suite::{Cell, Suite};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 

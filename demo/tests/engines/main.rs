@@ -11,7 +11,6 @@ mod downloads;
 mod handover;
 mod interruptions;
 mod lease;
-mod model;
 mod secrets;
 mod suite;
 mod tabs;

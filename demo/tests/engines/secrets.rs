@@ -7,8 +7,8 @@ use anyhow::{Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::model::{BLANK, MIB, Model, sha256};
 use crate::suite::{Cell, Suite};
+use crate::support::model::{BLANK, MIB, Model, sha256};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 

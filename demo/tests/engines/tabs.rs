@@ -3,12 +3,12 @@
 use anyhow::{Result, ensure};
 use serde_json::json;
 
-use crate::model::{
+use crate::suite::{Cell, Suite};
+use crate::support::engine::Engine;
+use crate::support::model::{
     Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, longest_silence, now,
     settled, until_sent,
 };
-use crate::suite::{Cell, Suite};
-use crate::support::engine::Engine;
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 

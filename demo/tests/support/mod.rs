@@ -8,6 +8,7 @@ pub(crate) mod browser;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod history;
+pub(crate) mod model;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod server;

@@ -7,10 +7,10 @@ use longhaul_demo::{Entry, Generated};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-use crate::support::engine::Engine;
-use crate::support::history::History;
-use crate::support::page::Page;
-use crate::support::world::{SOON, World};
+use super::engine::Engine;
+use super::history::History;
+use super::page::Page;
+use super::world::{SOON, World};
 
 pub(crate) const MIB: u64 = 1024 * 1024;
 
