@@ -235,7 +235,9 @@ impl Platform for Context {
         metering: Metering,
         enough: LocalBoxFuture<'_, ()>,
     ) -> Result<(), Spilt> {
-        let SimBody { body, url } = body;
+        let SimBody { mut body, url } = body;
+        // A part is on its way until it is stored.
+        let _flight = body.flight.take();
         let read = Box::pin(body.read(&self.world, &url, Some(metering)));
         let bytes = match select(read, enough).await {
             Either::Left((bytes, _)) => bytes.ok_or(Spilt::Broken)?,

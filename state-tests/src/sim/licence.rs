@@ -151,6 +151,13 @@ pub fn abort(world: &World, registration: &str) {
 /// A file is about to be deleted.
 pub fn delete(world: &World, key: &str) {
     let laws = world.laws.borrow();
+    let mut flying = laws.flights.flying.iter();
+    if let Some((part, context)) = flying.find(|((_, of, _), _)| of == key) {
+        world.broke(format!(
+            "{key} is deleted while context {context} brings part {} of it",
+            part.2
+        ));
+    }
     for download in laws.states() {
         let needs = matches!(
             download.state,
