@@ -154,53 +154,13 @@ async fn a_page_reloaded_in_mid_download_attaches_to_the_running_job() -> Result
     .await
 }
 
-#[tokio::test]
-async fn asking_again_for_what_is_stored_is_one_cached_hit_without_a_single_request() -> Result<()>
-{
-    scenario(async |world: &mut World| {
-        let model = Model::throttled(world, "again", 3 * MIB, 100 * MIB);
-        let page = world.browser.open(BLANK).await?;
-        page.request(&model.spec).await?;
-        page.until_available("again", SOON).await?;
-        let first = page.history("again").await?;
-
-        world.server.log().clear();
-        page.request(&model.spec).await?;
-        let snapshot = page
-            .until("again", SOON, "snapshot.attempt === 2 && ended(snapshot)")
-            .await?;
-        ensure!(snapshot.phase == "available", "{snapshot:?}");
-        let history = page.history("again").await?;
-        history.check()?;
-        let added: Vec<_> = history.kinds().split_off(first.0.len());
-        ensure!(added == ["requested", "cached-hit"], "{added:?}");
-        model.check_bytes(&page).await?;
-
-        // The same from a page that has just been opened.
-        page.reload().await?;
-        page.request(&model.spec).await?;
-        page.until("again", SOON, "snapshot.attempt === 3 && ended(snapshot)")
-            .await?;
-        let history = page.history("again").await?;
-        ensure!(
-            history.count("cached-hit") == 2 && history.count("started") == 1,
-            "{:?}",
-            history.kinds()
-        );
-        let log = world.server.log().entries();
-        ensure!(log.is_empty(), "the server was asked: {log:?}");
-        Ok(())
-    })
-    .await
-}
-
-/// What both ways to abort must leave behind: one `aborted`, no bytes, no job.
-async fn check_nothing_left(page: &Page, id: &str, by: &str) -> Result<()> {
+/// What an abort behind Longhaul's back must leave behind: one `aborted`, no bytes, no job.
+async fn check_nothing_left(page: &Page, id: &str) -> Result<()> {
     let history = page.history(id).await?;
     history.check()?;
     ensure!(history.count("requested") == 1, "{:?}", history.kinds());
     let aborted = &history.only("aborted")?.event;
-    ensure!(aborted["by"] == by, "{aborted}");
+    ensure!(aborted["by"] == "browser", "{aborted}");
     let rest = page
         .eval::<support::client::AtRest>(
             // The ending is appended before its clean-up is done: wait for the locks under which that happens.
@@ -231,33 +191,6 @@ async fn check_nothing_left(page: &Page, id: &str, by: &str) -> Result<()> {
 }
 
 #[tokio::test]
-async fn an_abort_by_the_app_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
-    scenario(async |world: &mut World| {
-        let model = Model::throttled(world, "stopped", 8 * MIB, 2 * MIB);
-        let page = world.browser.open(BLANK).await?;
-        page.request(&model.spec).await?;
-        until_parts_rest(&page, "stopped", 2).await?;
-        let thrown = page
-            .throws(
-                "const download = e2e.downloads.stopped;
-                 await download.abort();
-                 await download.finished;",
-                json!(null),
-            )
-            .await?;
-        ensure!(thrown.code() == "aborted", "{thrown}");
-        page.until("stopped", SOON, "snapshot.phase === 'aborted'")
-            .await?;
-        check_nothing_left(&page, "stopped", "app").await?;
-        // A second abort has nothing to do and says nothing.
-        page.eval::<()>("await e2e.downloads.stopped.abort()", json!(null))
-            .await?;
-        check_nothing_left(&page, "stopped", "app").await
-    })
-    .await
-}
-
-#[tokio::test]
 async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
     scenario(async |world: &mut World| {
         let model = Model::throttled(world, "cancelled", 8 * MIB, 2 * MIB);
@@ -273,7 +206,7 @@ async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> R
         )
         .await?;
         page.until("cancelled", SOON, "snapshot.phase === 'aborted'").await?;
-        check_nothing_left(&page, "cancelled", "browser").await
+        check_nothing_left(&page, "cancelled").await
     })
     .await
 }

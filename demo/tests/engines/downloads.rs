@@ -101,6 +101,10 @@ async fn an_abort(world: &mut World, _: &Cell) -> Result<()> {
         .await?;
     ensure!(thrown.code() == "aborted", "{thrown}");
     check_nothing_left(&page, model.id()).await?;
+    // A second abort has nothing to do and says nothing.
+    page.eval::<()>("await e2e.downloads.stopped.abort()", json!(null))
+        .await?;
+    check_nothing_left(&page, model.id()).await?;
 
     // What is aborted can be had anew, and starts from nothing.
     world.server.log().clear();

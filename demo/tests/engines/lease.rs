@@ -4,11 +4,10 @@ use anyhow::{Result, ensure};
 use serde_json::{Value, json};
 
 use crate::suite::{Cell, Suite};
-use crate::support::model::{
-    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, longest_silence, now, until_sent,
-};
+use crate::support::model::{Asked, BLANK, BYTES, MIB, Model, PART, now, until_sent};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
+use crate::tabs::check_takeover;
 
 const RATE: u64 = 4 * MIB;
 
@@ -56,13 +55,5 @@ async fn a_tab_is_closed(world: &mut World, cell: &Cell) -> Result<()> {
     second.until_available(model.id(), SOON).await?;
     second.history(model.id()).await?.check()?;
     model.check_bytes(&second).await?;
-    let asked = Asked::of(world, PART);
-    asked.check(PARTS, IN_FLIGHT)?;
-    let silence = longest_silence(world, gone);
-    ensure!(silence <= TAKEOVER_MS, "nothing went on for {silence} ms");
-    cell.note(format_args!(
-        "no request for {silence} ms at most, {} parts asked for again",
-        asked.again()
-    ));
-    Ok(())
+    check_takeover(world, cell, gone, TAKEOVER_MS)
 }

@@ -163,10 +163,15 @@ async fn the_leader_goes(world: &mut World, cell: &Cell, end: End, hashed: bool)
     let history = other.history(model.id()).await?;
     check_course(world.browser.engine(), &history)?;
     model.check_bytes(&other).await?;
+    check_takeover(world, cell, gone, TAKEOVER_MS)
+}
+
+/// Demands that another tab went on within so many milliseconds after the first was `gone`, and what that cost.
+pub(crate) fn check_takeover(world: &World, cell: &Cell, gone: u64, within_ms: u64) -> Result<()> {
     let asked = Asked::of(world, PART);
     asked.check(PARTS, IN_FLIGHT)?;
     let silence = longest_silence(world, gone);
-    ensure!(silence <= TAKEOVER_MS, "nothing went on for {silence} ms");
+    ensure!(silence <= within_ms, "nothing went on for {silence} ms");
     cell.note(format_args!(
         "no request for {silence} ms at most, {} parts asked for again",
         asked.again()

@@ -48,15 +48,7 @@ impl World<'_> {
         if self.folded.degraded {
             return Err("the machine's own history is degraded".into());
         }
-        let phase = match self.folded.state {
-            State::None => Phase::None,
-            State::Requested => Phase::Requested,
-            State::Transferring { .. } => Phase::Transferring,
-            State::Available => Phase::Available,
-            State::Failed { .. } => Phase::Failed,
-            State::Aborted { .. } => Phase::Aborted,
-            State::Evicted { .. } => Phase::Evicted,
-        };
+        let phase = Phase::from(&self.folded.state);
         if phase != self.reference.phase {
             return Err(format!(
                 "{phase:?}, where the table says {:?}",

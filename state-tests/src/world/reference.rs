@@ -1,7 +1,7 @@
 //! What a history may look like: a model of the machine that is smaller than the machine, and knows only the table of
 //! phases, the endings, and the figures.
 
-use longhaul_core::{Event, EvictedBy, MOST_ENTRIES};
+use longhaul_core::{Event, EvictedBy, MOST_ENTRIES, State};
 
 /// The phases of DESIGN's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +20,20 @@ pub enum Phase {
     Aborted,
     /// What was stored is gone.
     Evicted,
+}
+
+impl From<&State> for Phase {
+    fn from(state: &State) -> Self {
+        match state {
+            State::None => Self::None,
+            State::Requested => Self::Requested,
+            State::Transferring { .. } => Self::Transferring,
+            State::Available => Self::Available,
+            State::Failed { .. } => Self::Failed,
+            State::Aborted { .. } => Self::Aborted,
+            State::Evicted { .. } => Self::Evicted,
+        }
+    }
 }
 
 /// The reference model, and what it has seen of the present attempt.

@@ -5,7 +5,7 @@ mod model;
 
 use longhaul_core::{
     Answer, Command, Context, Effect, Fault, Input, Job, JobEnd, JobFailure, Preference, Range,
-    Rejection, Retry, State,
+    Rejection, Retry,
 };
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::{PART, PARTS, SIZE, Scenario, digest, ranged_answer};
@@ -235,15 +235,7 @@ impl StateMachineTest for Machine {
 
     fn check_invariants(machine: &Self, model: &Model) {
         let download = &machine.scenario.download;
-        let phase = match download.state {
-            State::None => Phase::None,
-            State::Requested => Phase::Requested,
-            State::Transferring { .. } => Phase::Transferring,
-            State::Available => Phase::Available,
-            State::Failed { .. } => Phase::Failed,
-            State::Aborted { .. } => Phase::Aborted,
-            State::Evicted { .. } => Phase::Evicted,
-        };
+        let phase = Phase::from(&download.state);
         assert_eq!(
             (phase, download.attempt, machine.refused),
             (model.phase, model.attempt, model.refused),
