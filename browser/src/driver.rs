@@ -218,7 +218,12 @@ impl<P: Platform> Driver<P> {
         self.queue.take();
         self.cancel_unplanned(&download, &effects);
         if effects.is_empty() && !download.is_running() {
-            return Ok(Next::Done);
+            // What is still being stored is to be deleted when it is.
+            return Ok(if self.still_storing() {
+                Next::Wait(None)
+            } else {
+                Next::Done
+            });
         }
         self.watch(&download).await;
         let lasting = self.lasting(&effects);

@@ -22,16 +22,15 @@ const QUICK_MS: u64 = 250;
 type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
 
 impl<P: Platform> Driver<P> {
-    /// Cancels what the plan no longer names. A wait is no reason to throw away what other transfers have brought: those
-    /// of the same try end as they may, but no new one begins.
+    /// Cancels what the plan no longer names. A wait, or a job that moves again, is no reason to throw away what other
+    /// transfers have brought: those of the same try end as they may, but no new one begins.
     pub(super) fn cancel_unplanned(&self, download: &Download, effects: &[Effect]) {
         let planned: Vec<EffectId> = effects.iter().map(Effect::id).collect();
-        let waits = effects
-            .iter()
-            .any(|effect| matches!(effect, Effect::Wait { .. }));
+        let names = |kind| planned.iter().any(|id| id.kind == kind);
+        let leaves = names("wait") || (names("harvest") && !names("fetch"));
         let of = download.state.transfer().map(|transfer| transfer.try_);
         for (id, flight) in self.flights.borrow().iter() {
-            let goes_on = waits
+            let goes_on = leaves
                 && id.kind == "fetch"
                 && id.attempt == download.attempt
                 && Some(id.try_) == of;
