@@ -28,10 +28,7 @@ pub async fn complete<P: Platform>(
     accounted: impl FnOnce(),
 ) -> Option<(String, Option<Download>)> {
     let began = node.platform.now_ms();
-    let Some(id) = JobId::parse(&state.id).filter(|id| id.name == node.setup.name) else {
-        tracing::warn!("ignored a background job that is not ours");
-        return None;
-    };
+    let id = node.own_job(&state.id)?;
     let end = translate::job_end(state);
     let faults = if end == JobEnd::Abort && !is_wanted(node, &id.download).await {
         Vec::new()

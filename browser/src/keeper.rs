@@ -126,7 +126,13 @@ impl<P: Platform> Keeper<P> {
             };
             // A job whose history was begun after the list was read is not an orphan.
             let known = downloads.iter().any(|download| download.id == of);
-            if !known && self.node.load(&of).await?.seq == 0 {
+            if known {
+                continue;
+            }
+            let lock = self.node.lock_name(&of);
+            // Where there are no locks, there are no jobs either.
+            let _owned = self.node.platform.own(&lock, Rc::new(|| {})).await;
+            if self.node.load(&of).await?.seq == 0 {
                 tracing::warn!("aborted a background job that belongs to no download");
                 // Where it has ended meanwhile the worker has what it brought.
                 self.node.platform.abort_job(&job.registration).await;

@@ -8,8 +8,9 @@ use std::rc::Rc;
 
 use longhaul_core::json;
 use longhaul_core::{
-    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, Origin,
-    Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide, evolve,
+    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
+    Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide,
+    evolve,
 };
 
 use crate::events::{Append, AppendError, EventStore, Links, StoreError};
@@ -111,8 +112,15 @@ impl<P: Platform> Node<P> {
             let rows = self.platform.store().read(id, 0, None).await?;
             download = Download::fold(id, rows.iter().map(|row| row.text.as_str()));
         }
-        // The log can be ahead of the head only between two reads, and behind it only where entries are gone.
-        download.degraded |= download.seq < head.seq;
+        // The log can be ahead of the head only between two reads, and behind it only where entries are gone. Those had
+        // numbers, which must not be given again.
+        if download.seq < head.seq {
+            download.degraded = true;
+            download.seq = head.seq;
+        }
+        if download.degraded {
+            tracing::warn!("a part of the history of {} cannot be read", id);
+        }
         self.remember(head.state, &download);
         Ok(download)
     }
@@ -287,6 +295,16 @@ impl<P: Platform> Node<P> {
         }
     }
 
+    /// What a registration id of an event says, where the job is one of this name's. Others are left to whoever began them.
+    #[must_use]
+    pub fn own_job(&self, registration: &str) -> Option<JobId> {
+        let own = JobId::parse(registration).filter(|id| id.name == self.setup.name);
+        if own.is_none() {
+            tracing::warn!("ignored a background job that is not ours");
+        }
+        own
+    }
+
     /// The jobs of this name that the browser knows: of one download, or of all.
     pub async fn jobs(&self, download: Option<&str>) -> Vec<Job> {
         let mut jobs = Vec::new();
@@ -331,16 +349,19 @@ impl<P: Platform> Node<P> {
     }
 
     /// Deletes every file that no download refers to. The files are listed before the downloads are read: one that is
-    /// begun meanwhile is not among them.
+    /// begun meanwhile is not among them. Where a history cannot be read, the files may be those that it named, and stay.
     pub async fn sweep(&self) -> Result<(), CommitError> {
         let files = self.platform.files().await?;
         if files.is_empty() {
             return Ok(());
         }
         let downloads = self.list().await?;
+        if downloads.iter().any(may_refer_to_anything) {
+            return Ok(());
+        }
         for key in files {
             if !downloads.iter().any(|download| refers_to(download, &key)) {
-                tracing::info!("removed bytes that belong to no download");
+                tracing::warn!("removed bytes that belong to no download");
                 self.platform.delete(&key).await?;
             }
         }
@@ -352,9 +373,18 @@ impl<P: Platform> Node<P> {
 fn refers_to(download: &Download, key: &str) -> bool {
     let holds = !matches!(
         download.state,
-        State::Aborted { .. } | State::Evicted { .. } | State::None
+        State::Aborted { .. }
+            | State::Evicted {
+                by: EvictedBy::Removal
+            }
+            | State::None
     );
     holds && download.files.iter().any(|file| file.key() == key)
+}
+
+/// Whether nobody can say any more which bytes are a download's.
+fn may_refer_to_anything(download: &Download) -> bool {
+    download.degraded && download.files.is_empty() && download.state == State::None
 }
 
 fn head_text(download: &Download) -> String {

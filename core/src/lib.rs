@@ -68,11 +68,13 @@
 //!
 //! stay in requested:     waiting
 //! stay in transferring:  progress, waiting, started (the next try)
+//! stay in evicted:       evicted (removed is what an eviction had left)
 //! from available, failed, aborted and evicted, requested begins the next attempt
 //! ```
 //!
 //! `cached-hit`, `success`, `failure` and `aborted` end an attempt; an attempt has one ending.
-//! What a failed attempt left at rest can be removed too, which leads from failed to evicted.
+//! What a failed attempt or an eviction left at rest can be removed, too, which leads to evicted;
+//! otherwise it counts in the next attempt.
 //!
 //! # A whole life
 //!

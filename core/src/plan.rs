@@ -2,7 +2,7 @@
 
 use crate::download::{Download, State, Transfer};
 use crate::effect::Effect;
-use crate::event::{FailReason, Transport, WaitReason};
+use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
 use crate::input::{Role, Witness};
 use crate::job::MOST_RECORDS;
@@ -41,10 +41,14 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
             let files = guilty.map_or(&download.files[..], std::slice::from_ref);
             effects.extend(delete(download, files, witness));
         }
-        State::Aborted { .. } | State::Evicted { .. } => {
+        State::Aborted { .. }
+        | State::Evicted {
+            by: EvictedBy::Removal,
+        } => {
             effects.extend(delete(download, &download.files, witness));
         }
-        State::None | State::Available | State::Failed { .. } => {}
+        // What an eviction left counts as soon as it is asked for again.
+        State::None | State::Available | State::Failed { .. } | State::Evicted { .. } => {}
     }
     effects
 }

@@ -54,13 +54,18 @@ const WORDS = {
     return isText(message) ? `${words}: ${message}` : words;
   },
   aborted: ({ by }) => `Aborted${isText(by) ? ` ${BY[by] ?? by}` : ""}`,
+  unreadable: ({ text }) => `Cannot be read${isText(text) ? `: ${text.slice(0, 200)}` : ""}`,
   evicted: ({ by }) => `No longer stored: deleted${isText(by) ? ` ${BY[by] ?? by}` : ""}`,
 };
 
 /** The summary of an entry's event; of an unknown type, its name and what it carries. */
 export function summarize(event) {
   const words = Object.hasOwn(WORDS, event?.type) ? WORDS[event.type] : undefined;
-  if (words) return words(event);
+  try {
+    if (words) return words(event);
+  } catch {
+    // An imported event may have a known type and any shape.
+  }
   const { type, ...rest } = event ?? {};
   const text = JSON.stringify(rest);
   return `Unknown to this page: ${String(type)}${text === "{}" ? "" : ` ${text.slice(0, 200)}`}`;

@@ -120,7 +120,10 @@ export interface Snapshot {
   title?: string;
 }
 
-/** A fact in a download's history. */
+/**
+ * A fact in a download's history. Where what is stored is no entry (somebody damaged the database), one of version 0 stands
+ * in its place, whose event has the type `unreadable` and the stored `text`. Types of later versions are handed out as they are.
+ */
 export interface Entry {
   download: string;
   /** Counts within the download, from 1, without gaps. */

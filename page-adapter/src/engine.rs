@@ -7,7 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use js_sys::{Array, Function, Promise};
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::deliver::{Stored, resource_of};
-use longhaul_browser::events::{AppendError, EventStore};
+use longhaul_browser::events::{AppendError, EventStore, Row};
 use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::keeper::Keeper;
 use longhaul_browser::links::FullUrls;
@@ -24,6 +24,7 @@ use web_sys::Headers;
 use crate::error::PageError;
 use crate::host::{Notice, PageHost};
 use crate::options::Options;
+use crate::view::shown_entry;
 use crate::worker::{WorkerLink, registration_of};
 
 /// Longhaul in this page, over one name.
@@ -135,7 +136,10 @@ impl Engine {
         promise(async move {
             let list = Array::new();
             for download in inner.node.list().await? {
-                let snapshot = inner.snapshot_of(&download);
+                // What was deleted or damaged behind our back is noticed here. One that cannot be looked at is shown as
+                // it was written down last.
+                let looked = inner.node.look(&download.id).await;
+                let snapshot = inner.snapshot_of(looked.as_ref().unwrap_or(&download));
                 if !snapshot.is_undefined() {
                     list.push(&snapshot);
                 }
@@ -220,8 +224,8 @@ impl Engine {
         let inner = Rc::clone(&self.0);
         promise(async move {
             let list = Array::new();
-            for text in inner.texts(id.as_deref(), after, limit).await? {
-                list.push(&parse_text(&text));
+            for row in inner.rows(id.as_deref(), after, limit).await? {
+                list.push(&shown_entry(&row));
             }
             Ok(list.into())
         })
@@ -232,8 +236,8 @@ impl Engine {
         let inner = Rc::clone(&self.0);
         promise(async move {
             let mut ndjson = String::new();
-            for text in inner.texts(None, 0.0, None).await? {
-                ndjson.push_str(&text);
+            for row in inner.rows(None, 0.0, None).await? {
+                ndjson.push_str(&row.text);
                 ndjson.push('\n');
             }
             Ok(ndjson.into())
@@ -369,7 +373,7 @@ impl Inner {
         for row in self.node.platform.store.read(id, after, None).await? {
             // Entries that came after the state was read are shown with the next one.
             if row.seq <= download.seq {
-                self.emit("entry", &parse_text(&row.text));
+                self.emit("entry", &shown_entry(&row));
             }
         }
         if download.seq > 0 && self.show(&download) {
@@ -385,9 +389,11 @@ impl Inner {
     fn show(&self, download: &Download) -> bool {
         let mut all = self.shown.borrow_mut();
         let shown = all.or_default(download.id.clone());
-        let new = shown.seq != download.seq || shown.snapshot.is_none();
+        let snapshot = Snapshot::of(download);
+        // A history can turn out to be damaged without a new entry.
+        let new = shown.seq != download.seq || shown.snapshot != snapshot;
         shown.seq = download.seq;
-        shown.snapshot = Snapshot::of(download);
+        shown.snapshot = snapshot;
         new
     }
 
@@ -459,19 +465,18 @@ impl Inner {
         })
     }
 
-    async fn texts(
+    async fn rows(
         &self,
         id: Option<&str>,
         after: f64,
         limit: Option<u32>,
-    ) -> Result<Vec<String>, PageError> {
+    ) -> Result<Vec<Row>, PageError> {
         // Whole and not negative, as `js/index.js` checked.
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let after = after as u64;
-        let rows = match id {
+        Ok(match id {
             Some(id) => self.node.platform.store.read(id, after, limit).await?,
             None => self.node.platform.store.read_all(limit).await?,
-        };
-        Ok(rows.into_iter().map(|row| row.text).collect())
+        })
     }
 }

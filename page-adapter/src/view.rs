@@ -1,6 +1,7 @@
 //! Histories for viewers: folding entries, reading exports. Nothing here touches the stores.
 
-use longhaul_browser::js::set;
+use longhaul_browser::events::Row;
+use longhaul_browser::js::{number, set, text};
 use longhaul_core::{DecodeError, Download, Entry, Snapshot};
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -41,6 +42,32 @@ pub fn state_at(texts: Vec<String>, seq: Option<f64>) -> Option<String> {
         download.apply(entry.as_ref());
     }
     Snapshot::of(&download).map(|snapshot| snapshot.canonical_json())
+}
+
+/// An entry as it is handed out: as it is stored, or, where what is stored is no entry of that place, one that says so and
+/// has the stored text. Its version 0 is none that a reader knows.
+pub(crate) fn shown_entry(row: &Row) -> JsValue {
+    // Sequence numbers stay far below 2^53.
+    #[allow(clippy::cast_precision_loss)]
+    let seq = row.seq as f64;
+    if let Ok(entry) = js_sys::JSON::parse(&row.text)
+        && text(&entry, "download").as_ref() == Some(&row.download)
+        && number(&entry, "seq") == Some(seq)
+        && number(&entry, "at").is_some()
+    {
+        return entry;
+    }
+    let event = js_sys::Object::new();
+    set(&event, "type", &"unreadable".into());
+    set(&event, "text", &row.text.as_str().into());
+    let entry = js_sys::Object::new();
+    set(&entry, "download", &row.download.as_str().into());
+    set(&entry, "seq", &seq.into());
+    set(&entry, "at", &0.into());
+    set(&entry, "origin", &"page".into());
+    set(&entry, "version", &0.into());
+    set(&entry, "event", &event);
+    entry.into()
 }
 
 /// Reads an exported history: `{entries, imported, skipped}`, where a line that is no entry is counted as skipped.

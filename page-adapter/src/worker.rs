@@ -18,12 +18,18 @@ const ANSWER_MS: u32 = 20_000;
 /// For how long an answer about name and format is believed, in milliseconds.
 const BELIEVED_MS: u64 = 30_000;
 
+/// For how long the same worker is not asked again when it was of another make, in milliseconds: everything would wait for the
+/// answer that does not come.
+const DOUBTED_MS: u64 = 600_000;
+
 /// The registration of the page's service worker, if it has one.
 pub(crate) struct WorkerLink {
     name: String,
     registration: Option<ServiceWorkerRegistration>,
-    agreed_at: Cell<Option<u64>>,
-    agreed_with: RefCell<Option<ServiceWorker>>,
+    /// The worker that was asked last, whether it is of our make, and until when that holds.
+    asked: RefCell<Option<ServiceWorker>>,
+    same_make: Cell<bool>,
+    until: Cell<u64>,
 }
 
 /// What the worker says of itself.
@@ -37,8 +43,9 @@ impl WorkerLink {
         Self {
             name: name.to_owned(),
             registration,
-            agreed_at: Cell::default(),
-            agreed_with: RefCell::default(),
+            asked: RefCell::default(),
+            same_make: Cell::default(),
+            until: Cell::default(),
         }
     }
 
@@ -53,24 +60,23 @@ impl WorkerLink {
         let Some(worker) = active(registration).await else {
             return (Background::NoWorker, None);
         };
-        let believed = self.agreed_with.borrow().as_ref() == Some(&worker)
-            && self
-                .agreed_at
-                .get()
-                .is_some_and(|at| now_ms().saturating_sub(at) < BELIEVED_MS);
-        if !believed {
-            if !self
+        if self.asked.borrow().as_ref() != Some(&worker) || now_ms() >= self.until.get() {
+            let same_make = self
                 .ask(&worker)
                 .await
-                .is_some_and(|report| report.same_make)
-            {
+                .is_some_and(|report| report.same_make);
+            if !same_make {
                 tracing::warn!(
                     "the active service worker is of another version or name: no background jobs"
                 );
-                return (Background::NoWorker, Some(manager));
             }
-            self.agreed_at.set(Some(now_ms()));
-            self.agreed_with.replace(Some(worker));
+            let holds = if same_make { BELIEVED_MS } else { DOUBTED_MS };
+            self.until.set(now_ms() + holds);
+            self.same_make.set(same_make);
+            self.asked.replace(Some(worker));
+        }
+        if !self.same_make.get() {
+            return (Background::NoWorker, Some(manager));
         }
         (Background::Usable, Some(manager))
     }

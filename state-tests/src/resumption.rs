@@ -1,8 +1,8 @@
 //! What "exactly what is missing" means: law L9, said without the planner.
 
 use longhaul_core::{
-    Download, Effect, Event, FailReason, File, Input, Signal, State, Transport, Witness, decide,
-    evolve, plan,
+    Download, Effect, Event, EvictedBy, FailReason, File, Input, Signal, State, Transport, Witness,
+    decide, evolve, plan,
 };
 use std::collections::BTreeSet;
 
@@ -82,10 +82,13 @@ pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Resul
                 &others,
             )
         }
-        State::Aborted { .. } | State::Evicted { .. } => {
-            deletes_exactly(&view.files, witness, &others)
+        State::Aborted { .. }
+        | State::Evicted {
+            by: EvictedBy::Removal,
+        } => deletes_exactly(&view.files, witness, &others),
+        State::None | State::Available | State::Failed { .. } | State::Evicted { .. } => {
+            others.is_empty()
         }
-        State::None | State::Available | State::Failed { .. } => others.is_empty(),
     };
     if exact {
         Ok(())

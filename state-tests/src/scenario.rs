@@ -243,9 +243,18 @@ impl Scenario {
         aborted
     }
 
-    /// Removed after it was all there; the bytes are still to be deleted.
+    /// The third part was deleted behind its back after it was all there.
     #[must_use]
     pub fn evicted(self) -> Self {
+        let mut evicted = self.available().at_rest(&[0, 1, 3]);
+        let look = evicted.observed();
+        evicted.takes(look);
+        evicted
+    }
+
+    /// Removed after it was all there; the bytes are still to be deleted.
+    #[must_use]
+    pub fn removed(self) -> Self {
         let mut removed = self.available();
         removed.takes(Input::Command(Command::Remove));
         removed

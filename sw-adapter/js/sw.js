@@ -72,7 +72,11 @@ export function attach({ name = "longhaul", serve = false } = {}) {
     // Anybody may send anything; only a question of ours, with a port to answer to, means something.
     const { data } = event;
     const port = event.ports?.[0];
-    if (data?.longhaul !== name || data.ask !== "state" || !port) return;
+    if (data?.longhaul !== name || data.ask !== "state" || !port) {
+      if (data?.longhaul === undefined) console.debug("Longhaul: ignored a message of somebody else");
+      else console.warn("Longhaul: ignored a message that is not ours");
+      return;
+    }
     event.waitUntil(
       ready().then((worker) => port.postMessage({ name, format: worker.format, handling: [...arriving] })),
     );

@@ -11,7 +11,7 @@ use longhaul_browser::node::{CommitError, Node, Setup};
 use longhaul_browser::parts::PartError;
 use longhaul_browser::trace;
 use longhaul_browser::web::{Web, records};
-use longhaul_core::{Download, JOB_FORMAT, JobId, State};
+use longhaul_core::{Download, JOB_FORMAT, State};
 use wasm_bindgen::prelude::*;
 use web_sys::{Headers, Request, Response, ResponseInit};
 
@@ -20,7 +20,6 @@ use crate::host::{WorkerHost, show_window};
 /// Longhaul in a service worker, over one name.
 #[wasm_bindgen]
 pub struct WorkerNode {
-    name: String,
     node: Rc<Node<Web<WorkerHost>>>,
 }
 
@@ -36,7 +35,6 @@ impl WorkerNode {
             ..Setup::default()
         };
         Self {
-            name: name.to_owned(),
             node: Node::new(setup, Web::new(name, WorkerHost::new(name))),
         }
     }
@@ -56,12 +54,16 @@ impl WorkerNode {
         accounted: Function,
     ) -> Result<(), JsValue> {
         let registration = event.registration();
+        let state = registration.state();
+        if self.node.own_job(&state.id).is_none() {
+            // Its records, its outcome and its display are another script's.
+            return Ok(());
+        }
         let records = records(&registration).await;
         let accounted = || {
             // It only forgets a name.
             let _ = accounted.call0(&JsValue::UNDEFINED);
         };
-        let state = registration.state();
         let Some((id, download)) = complete(&self.node, &state, records, accounted).await else {
             return Ok(());
         };
@@ -75,7 +77,7 @@ impl WorkerNode {
 
     /// A click on the browser's own display of a job.
     pub async fn clicked(&self, registration: String) {
-        if JobId::parse(&registration).is_some_and(|id| id.name == self.name) {
+        if self.node.own_job(&registration).is_some() {
             show_window().await;
         }
     }

@@ -136,8 +136,39 @@ impl IndexedDb {
         Ok((!value.is_undefined()).then_some(value))
     }
 
+    async fn count_entries(&self) -> Result<u64, StoreError> {
+        let (pending, _connection) = self.begin(&[ENTRIES], TransactionMode::ReadOnly).await?;
+        let request = pending
+            .store(ENTRIES)
+            .and_then(|store| store.count(None))
+            .map_err(failed)?;
+        pending.done().await?;
+        let count = request.result().map_err(failed)?;
+        Ok(count.as_f64().map_or(0, to_seq))
+    }
+
+    /// Adds the downloads that have entries and no head.
+    async fn add_headless(&self, heads: &mut Vec<Head>) -> Result<(), StoreError> {
+        let mut after = None;
+        loop {
+            let next = self.scan(ENTRIES, after, Some(1)).await?;
+            let Some(row) = to_rows(&next).pop() else {
+                return Ok(());
+            };
+            after = Some(KeyRange::lower_bound(&end(&row.download), None).map_err(failed)?);
+            if !heads.iter().any(|head| head.download == row.download) {
+                tracing::warn!(
+                    "the head of {} is gone: its history is read instead",
+                    row.download
+                );
+                heads.push(headless(row.download));
+            }
+        }
+    }
+
     /// One conditional write over all three stores. The head is read inside the transaction, so a forget in between
-    /// is a conflict too.
+    /// is a conflict too. A head that is gone, or behind, because somebody damaged it does not lock the log for ever: then
+    /// the last entry that the writer saw tells.
     async fn write(&self, download: &str, expected: u64, write: Write) -> Result<(), AppendError> {
         let (pending, _connection) = self
             .begin(&[ENTRIES, HEADS, LINKS], TransactionMode::ReadWrite)
@@ -150,7 +181,8 @@ impl IndexedDb {
                 links: pending.store(LINKS)?,
             };
             let mut request = stores.heads.get(JsValue::from_str(download))?;
-            verdict.attach(&mut request, stores, expected, write);
+            let last = key(download, expected);
+            verdict.attach(&mut request, stores, (expected, last), write);
             Ok(request)
         };
         let mut request = Held(Some(fire().map_err(failed)?));
@@ -183,12 +215,22 @@ impl EventStore for IndexedDb {
                 heads.push(to_head(download, &value));
             }
         }
+        // Looked for only where the sums do not agree: heads that are gone, which leave their histories.
+        let entries = heads
+            .iter()
+            .fold(0, |sum: u64, head| sum.saturating_add(head.seq));
+        if self.count_entries().await? != entries {
+            self.add_headless(&mut heads).await?;
+        }
         Ok(heads)
     }
 
     async fn head(&self, download: &str) -> Result<Option<Head>, StoreError> {
-        let value = self.get(HEADS, download).await?;
-        Ok(value.map(|value| to_head(download.into(), &value)))
+        if let Some(value) = self.get(HEADS, download).await? {
+            return Ok(Some(to_head(download.into(), &value)));
+        }
+        let rows = self.read(download, 0, Some(1)).await?;
+        Ok((!rows.is_empty()).then(|| headless(download.into())))
     }
 
     async fn read(
@@ -268,25 +310,55 @@ impl EventStore for IndexedDb {
 }
 
 impl Verdict {
-    /// Compares the head when it arrives and fires the write in the same callback, while the transaction is active.
-    fn attach(&self, request: &mut GetStoreRequest, stores: Stores, expected: u64, write: Write) {
-        let verdict = self.0.clone();
-        request.on_success(move |event| {
-            let outcome = match event.result() {
-                Ok(found) => match head_seq(found.as_ref()) {
-                    Some(found) if found != expected => Some(Found::Conflict(found)),
-                    // A head that is not understood cannot be compared; the entries' own keys still guard the log.
-                    _ => write(&stores)
-                        .err()
-                        .map(|error| Found::Threw(exception(&error))),
-                },
-                Err(error) => Some(Found::Threw(exception(&error))),
-            };
-            if matches!(outcome, Some(Found::Threw(_))) {
-                abort(&stores.heads);
-            }
-            verdict.replace(outcome);
+    /// Compares the head when it arrives and fires the write in the same callback, while the transaction is active. `last` is
+    /// the key of the last entry that the writer saw.
+    fn attach(
+        &self,
+        request: &mut GetStoreRequest,
+        stores: Stores,
+        (expected, last): (u64, JsValue),
+        write: Write,
+    ) {
+        let verdict = self.clone();
+        request.on_success(move |event| match event.result() {
+            Ok(found) => match head_seq(found.as_ref()) {
+                Some(found) if found > expected => verdict.found(Found::Conflict(found)),
+                Some(found) if found < expected => verdict.look_behind(stores, found, last, write),
+                // A head that is not understood cannot be compared; the entries' own keys still guard the log.
+                _ => verdict.fire(&stores, write),
+            },
+            Err(error) => verdict.threw(&stores, &error),
         });
+    }
+
+    /// The head says less than the writer saw: begun anew since, or damaged.
+    fn look_behind(self, stores: Stores, found: u64, last: JsValue, write: Write) {
+        match stores.entries.get(last) {
+            Ok(mut request) => {
+                request.on_success(move |event| match event.result() {
+                    Ok(Some(_)) => self.fire(&stores, write),
+                    _ => self.found(Found::Conflict(found)),
+                });
+                // Given to the browser: nobody holds it, and it is rare.
+                request.forget_callbacks();
+            }
+            Err(error) => self.threw(&stores, &error),
+        }
+    }
+
+    fn fire(&self, stores: &Stores, write: Write) {
+        if let Err(error) = write(stores) {
+            self.threw(stores, &error);
+        }
+    }
+
+    fn threw(&self, stores: &Stores, error: &idb::Error) {
+        abort(&stores.heads);
+        self.found(Found::Threw(exception(error)));
+    }
+
+    fn found(&self, found: Found) {
+        self.0.replace(Some(found));
     }
 }
 
@@ -359,6 +431,15 @@ fn to_head(download: String, value: &JsValue) -> Head {
         download,
         seq: head_seq(Some(value)).unwrap_or_default(),
         state: text(value, "state").unwrap_or_default(),
+    }
+}
+
+/// What stands for a head that is gone: as one that is not understood.
+fn headless(download: String) -> Head {
+    Head {
+        download,
+        seq: 0,
+        state: String::new(),
     }
 }
 

@@ -90,7 +90,11 @@ fn remove(download: &Download) -> Vec<Event> {
                 by: AbortedBy::Removal,
             }]
         }
-        State::Available | State::Failed { .. } => {
+        State::Available
+        | State::Failed { .. }
+        | State::Evicted {
+            by: EvictedBy::Eviction,
+        } => {
             vec![Event::Evicted {
                 by: EvictedBy::Removal,
             }]

@@ -12,6 +12,8 @@ use super::page::{Page, Thrown};
 /// What the page is shown of a download.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 pub(crate) struct Snapshot {
+    /// The download's id.
+    pub(crate) id: String,
     /// Where it stands.
     pub(crate) phase: String,
     /// The latest attempt.
@@ -28,6 +30,12 @@ pub(crate) struct Snapshot {
     pub(crate) waiting: Option<Value>,
     /// Why it failed.
     pub(crate) failure: Option<Value>,
+    /// Whether a part of its history cannot be read.
+    #[serde(default)]
+    pub(crate) degraded: bool,
+    /// Who aborted or evicted it.
+    #[serde(default)]
+    pub(crate) by: String,
     /// Number of the last entry.
     pub(crate) seq: u64,
 }
@@ -128,6 +136,12 @@ impl Page {
             json!(id),
         )
         .await
+    }
+
+    /// The snapshots of all downloads.
+    pub(crate) async fn list(&self) -> Result<Vec<Snapshot>> {
+        self.eval("return (await longhaul()).list()", json!(null))
+            .await
     }
 
     /// The history of a download.

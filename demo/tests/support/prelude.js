@@ -63,6 +63,57 @@ const shown = (css, accept = () => true) =>
     look();
   });
 
+/** The outcome of a request to IndexedDB. */
+const result = (request) =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+    request.onblocked = () => reject(new Error("somebody keeps the database open"));
+  });
+
+/** Does something with a database as it is, behind the back of whoever it belongs to. */
+const inDatabase = async (name, work) => {
+  const db = await result(indexedDB.open(name));
+  try {
+    return await work(db);
+  } finally {
+    db.close();
+  }
+};
+
+/** Changes stores of Longhaul's database in one transaction; `change` gets them by name. */
+const tamper = (change) =>
+  inDatabase("longhaul", (db) => {
+    const names = [...db.objectStoreNames];
+    const transaction = db.transaction(names, "readwrite");
+    change(Object.fromEntries(names.map((name) => [name, transaction.objectStore(name)])));
+    return once(transaction, "complete");
+  });
+
+/** Every record of every database, and the address of every entry of every cache, as text. */
+const everything = async () => {
+  const found = {};
+  for (const { name, version } of await indexedDB.databases()) {
+    found[`${name} ${version}`] = await inDatabase(name, async (db) => {
+      const stores = {};
+      for (const name of db.objectStoreNames) {
+        const store = db.transaction(name).objectStore(name);
+        stores[name] = await Promise.all([result(store.getAllKeys()), result(store.getAll())]);
+      }
+      return stores;
+    });
+  }
+  for (const name of await caches.keys()) {
+    found[name] = (await (await caches.open(name)).keys()).map(({ url }) => url).sort();
+  }
+  return JSON.stringify(found);
+};
+
+/** Waits for something that no event tells of. */
+const eventually = async (holds) => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+};
+
 /** Everything this origin keeps: entries of each cache, databases with the number of records in each store, background jobs. */
 const atRest = async () => {
   const found = { caches: {}, databases: {}, jobs: [] };
@@ -71,20 +122,11 @@ const atRest = async () => {
     found.caches[name] = keys.map((request) => request.url);
   }
   for (const { name } of await indexedDB.databases()) {
-    const db = await new Promise((resolve, reject) => {
-      const request = indexedDB.open(name);
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+    found.databases[name] = await inDatabase(name, async (db) => {
+      const counts = {};
+      for (const store of db.objectStoreNames) counts[store] = await result(db.transaction(store).objectStore(store).count());
+      return counts;
     });
-    found.databases[name] = {};
-    for (const store of db.objectStoreNames) {
-      found.databases[name][store] = await new Promise((resolve, reject) => {
-        const request = db.transaction(store).objectStore(store).count();
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-    }
-    db.close();
   }
   const registration = await navigator.serviceWorker.getRegistration();
   if (registration?.backgroundFetch) found.jobs = await registration.backgroundFetch.getIds();
@@ -99,17 +141,10 @@ const written = async (database, text) => {
   container.startMessages();
   while (true) {
     const told = new Promise((resolve) => (wake = resolve));
-    const db = await new Promise((resolve, reject) => {
-      const request = indexedDB.open(database);
-      request.onsuccess = () => resolve(request.result);
-      request.onerror = () => reject(request.error);
+    const found = await inDatabase(database, async (db) => {
+      const all = Array.from(db.objectStoreNames, (store) => result(db.transaction(store).objectStore(store).getAll()));
+      return (await Promise.all(all)).some((records) => JSON.stringify(records).includes(text));
     });
-    const all = Array.from(db.objectStoreNames, (store) => {
-      const request = db.transaction(store).objectStore(store).getAll();
-      return once(request, "success").then(() => JSON.stringify(request.result));
-    });
-    const found = (await Promise.all(all)).some((records) => records.includes(text));
-    db.close();
     if (found) return;
     await told;
   }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use longhaul_core::{Download, File, State};
+use longhaul_core::{Download, EvictedBy, File, State};
 
 use super::adversary::{Adversary, clear_up};
 use super::executor::ContextId;
@@ -197,7 +197,10 @@ impl Run {
             .filter(|download| {
                 !matches!(
                     download.state,
-                    State::Aborted { .. } | State::Evicted { .. }
+                    State::Aborted { .. }
+                        | State::Evicted {
+                            by: EvictedBy::Removal
+                        }
                 )
             })
             .flat_map(|download| download.files.iter().map(File::key))

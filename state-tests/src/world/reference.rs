@@ -18,8 +18,10 @@ pub enum Phase {
     Failed,
     /// The last attempt was aborted.
     Aborted,
-    /// What was stored is gone.
+    /// What was stored is gone, or some of it, and nobody asked for that.
     Evicted,
+    /// What was stored was removed by the app.
+    Removed,
 }
 
 impl From<&State> for Phase {
@@ -31,7 +33,12 @@ impl From<&State> for Phase {
             State::Available => Self::Available,
             State::Failed { .. } => Self::Failed,
             State::Aborted { .. } => Self::Aborted,
-            State::Evicted { .. } => Self::Evicted,
+            State::Evicted {
+                by: EvictedBy::Eviction,
+            } => Self::Evicted,
+            State::Evicted {
+                by: EvictedBy::Removal,
+            } => Self::Removed,
         }
     }
 }
@@ -105,9 +112,11 @@ impl Reference {
     }
 
     fn next_phase(&self, event: &Event) -> Option<Phase> {
-        use Phase::{Aborted, Available, Evicted, Failed, None, Requested, Transferring};
+        use Phase::{Aborted, Available, Evicted, Failed, None, Removed, Requested, Transferring};
         Some(match (self.phase, event) {
-            (None | Available | Failed | Aborted | Evicted, Event::Requested { .. }) => Requested,
+            (None | Available | Failed | Aborted | Evicted | Removed, Event::Requested { .. }) => {
+                Requested
+            }
             (Requested, Event::CachedHit { .. }) | (Transferring, Event::Success { .. }) => {
                 Available
             }
@@ -116,13 +125,18 @@ impl Reference {
             (Requested | Transferring, Event::Waiting { .. }) => self.phase,
             (Requested | Transferring, Event::Failure(_)) => Failed,
             (Requested | Transferring, Event::Aborted { .. }) => Aborted,
-            (Available, Event::Evicted { .. })
-            | (
-                Failed,
+            (
+                Available,
+                Event::Evicted {
+                    by: EvictedBy::Eviction,
+                },
+            ) => Evicted,
+            (
+                Available | Failed | Evicted,
                 Event::Evicted {
                     by: EvictedBy::Removal,
                 },
-            ) => Evicted,
+            ) => Removed,
             _ => return Option::None,
         })
     }

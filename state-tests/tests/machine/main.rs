@@ -270,6 +270,7 @@ fn the_machine_is_where_a_smaller_model_says_that_it_is() {
             "failed",
             "aborted",
             "evicted",
+            "removed",
             "the page brings parts",
             "a job brings parts",
             "between two jobs",
@@ -303,6 +304,7 @@ fn note(before: &Model, model: &Model, coverage: &Coverage) {
         Phase::Failed => "failed",
         Phase::Aborted => "aborted",
         Phase::Evicted => "evicted",
+        Phase::Removed => "removed",
     });
     if model.phase == Phase::Transferring {
         coverage.reached(match model.how {

@@ -118,7 +118,7 @@ impl Model {
     }
 
     pub(crate) fn is_swept(&self) -> bool {
-        matches!(self.phase, Phase::Aborted | Phase::Evicted) || self.wrong
+        matches!(self.phase, Phase::Aborted | Phase::Removed) || self.wrong
     }
 
     /// Whether it can happen. Shrinking keeps to this.
@@ -163,8 +163,8 @@ impl Model {
             Transition::Remove => match self.phase {
                 Phase::None => self.refused = true,
                 Phase::Requested | Phase::Transferring => self.phase = Phase::Aborted,
-                Phase::Available | Phase::Failed => {
-                    self.phase = Phase::Evicted;
+                Phase::Available | Phase::Failed | Phase::Evicted => {
+                    self.phase = Phase::Removed;
                     self.wrong = false;
                 }
                 _ => {}

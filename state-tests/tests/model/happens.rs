@@ -6,7 +6,7 @@ use crate::moment::{
     Bytes, Commit, Driver, Flight, Flying, Handling, Moment, Outcome, Stage, Timer, after_the_wait,
 };
 use crate::world::{Ask, Bug, TABS, WORKER, World};
-use longhaul_core::{Command, Effect, FailReason, Input, State, decide};
+use longhaul_core::{Command, Effect, EvictedBy, FailReason, Input, State, decide};
 use longhaul_state_tests::scenario::START;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -182,7 +182,10 @@ impl World {
         m.places[n].open = true;
         let left_behind = matches!(
             m.history.state,
-            State::Aborted { .. } | State::Evicted { .. }
+            State::Aborted { .. }
+                | State::Evicted {
+                    by: EvictedBy::Removal
+                }
         ) || matches!(&m.history.state, State::Failed { failure } if failure.reason == FailReason::Integrity);
         if m.history.is_running() || !m.jobs.is_empty() || (left_behind && !m.rest.is_empty()) {
             self.see_to(m, n);

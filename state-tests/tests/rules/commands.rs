@@ -127,6 +127,7 @@ fn what_failed_was_aborted_or_is_gone_can_be_asked_for_again() {
         Scenario::new().failed(),
         Scenario::new().aborted(),
         Scenario::new().evicted(),
+        Scenario::new().removed(),
     ] {
         given_scenario(&s)
             .when(s.request())
@@ -164,6 +165,7 @@ fn an_abort_ends_what_runs_and_nothing_else() {
         Scenario::new().failed(),
         Scenario::new().aborted(),
         Scenario::new().evicted(),
+        Scenario::new().removed(),
     ] {
         given_scenario(&s).when(Command::Abort).then_nothing();
     }
@@ -178,14 +180,19 @@ fn a_removal_aborts_what_runs_and_evicts_what_is_there() {
                 by: AbortedBy::Removal,
             }]);
     }
-    for s in [Scenario::new().available(), Scenario::new().failed()] {
+    // What an eviction left is there, too.
+    for s in [
+        Scenario::new().available(),
+        Scenario::new().failed(),
+        Scenario::new().evicted(),
+    ] {
         given_scenario(&s)
             .when(Command::Remove)
             .then([Event::Evicted {
                 by: EvictedBy::Removal,
             }]);
     }
-    for s in [Scenario::new().aborted(), Scenario::new().evicted()] {
+    for s in [Scenario::new().aborted(), Scenario::new().removed()] {
         given_scenario(&s).when(Command::Remove).then_nothing();
     }
 }

@@ -176,6 +176,8 @@ fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
         ("failed", "requested"),
         ("failed", "evicted"),
         ("aborted", "requested"),
+        // Of what an eviction left, the rest can be removed.
+        ("evicted", "evicted"),
         ("evicted", "requested"),
     ]
     .into();

@@ -1,7 +1,7 @@
 //! What is planned in every state.
 
 use longhaul_core::{Command, Effect, Entry, Input, Job, Range, WaitReason};
-use longhaul_state_tests::scenario::{PART, SIZE, Scenario, file, spec, worker};
+use longhaul_state_tests::scenario::{PART, SIZE, Scenario, file, ranged_answer, spec, worker};
 
 const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
 
@@ -247,7 +247,7 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
 fn what_was_aborted_or_removed_is_deleted_until_it_is_gone() {
     for (s, attempt) in [
         (Scenario::new().aborted(), 1),
-        (Scenario::new().evicted(), 1),
+        (Scenario::new().removed(), 1),
     ] {
         let delete = Effect::DeleteFiles {
             attempt,
@@ -258,6 +258,15 @@ fn what_was_aborted_or_removed_is_deleted_until_it_is_gone() {
         let gone = s.with(|s| s.witness.rest.clear());
         assert!(!deleted(&gone.plan()));
     }
+}
+
+#[test]
+fn what_an_eviction_left_is_kept_and_only_the_rest_is_asked_for_again() {
+    let mut again = Scenario::foreground().evicted();
+    assert_eq!(again.plan(), []);
+    again.takes(again.request());
+    again.takes(again.probed(&ranged_answer()));
+    assert_eq!(fetched(&again.plan()), [2]);
 }
 
 #[test]
