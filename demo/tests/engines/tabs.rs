@@ -65,35 +65,6 @@ async fn two_tabs(world: &World) -> Result<[Page; 2]> {
     Ok(tabs)
 }
 
-/// Has both tabs ask for the same download at the same moment; gives the milliseconds between the two calls.
-async fn request_together(tabs: &[Page; 2], model: &Model) -> Result<f64> {
-    for tab in tabs {
-        // Only arms: the request follows when the starting signal comes.
-        tab.eval::<()>(
-            "const lh = await longhaul();
-             const starter = new BroadcastChannel('together');
-             e2e.together = once(starter, 'message').then(() => {
-               const at = performance.timeOrigin + performance.now();
-               const requested = lh.request(args);
-               starter.close();
-               return requested.then((download) => {
-                 (e2e.downloads ??= {})[args.id] = download;
-                 return at;
-               });
-             });",
-            model.spec.clone(),
-        )
-        .await?;
-    }
-    let signal = "new BroadcastChannel('together').postMessage('go')";
-    tabs[0].eval::<()>(signal, json!(null)).await?;
-    let at: [f64; 2] = [
-        tabs[0].eval("return e2e.together", json!(null)).await?,
-        tabs[1].eval("return e2e.together", json!(null)).await?,
-    ];
-    Ok((at[0] - at[1]).abs())
-}
-
 async fn two_tabs_at_once(world: &mut World, cell: &Cell) -> Result<()> {
     let tabs = two_tabs(world).await?;
     let mut apart = f64::MAX;
@@ -103,7 +74,10 @@ async fn two_tabs_at_once(world: &mut World, cell: &Cell) -> Result<()> {
         round += 1;
         world.server.log().clear();
         let model = Model::throttled(world, &format!("together-{round}"), BYTES, 2 * RATE);
-        apart = request_together(&tabs, &model).await?;
+        for tab in &tabs {
+            tab.arm(&[&model.spec]).await?;
+        }
+        apart = Page::start_together(&tabs).await?;
         for tab in &tabs {
             let finished = format!(
                 "return (await e2e.downloads['{}'].finished).phase",

@@ -92,6 +92,35 @@ impl Page {
         .await
     }
 
+    /// Has the page ask for downloads as soon as a tab gives the starting signal; see [`Page::start_together`].
+    pub(crate) async fn arm(&self, specs: &[&Value]) -> Result<()> {
+        self.eval(
+            "const lh = await longhaul();
+             const starter = new BroadcastChannel('together');
+             e2e.together = once(starter, 'message').then(async () => {
+               const at = performance.timeOrigin + performance.now();
+               const requested = args.map((spec) => lh.request(spec));
+               starter.close();
+               for (const download of await Promise.all(requested)) (e2e.downloads ??= {})[download.id] = download;
+               return at;
+             });",
+            json!(specs),
+        )
+        .await
+    }
+
+    /// Gives the starting signal to these tabs; the milliseconds from the first one's requests to the last one's.
+    pub(crate) async fn start_together(tabs: &[Self]) -> Result<f64> {
+        let signal = "new BroadcastChannel('together').postMessage('go')";
+        tabs[0].eval::<()>(signal, json!(null)).await?;
+        let (mut first, mut last) = (f64::MAX, f64::MIN);
+        for tab in tabs {
+            let at: f64 = tab.eval("return e2e.together", json!(null)).await?;
+            (first, last) = (first.min(at), last.max(at));
+        }
+        Ok(last - first)
+    }
+
     /// Asks for a download that must be refused.
     pub(crate) async fn refused(&self, spec: &Value) -> Result<Thrown> {
         self.throws(

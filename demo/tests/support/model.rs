@@ -126,6 +126,13 @@ impl Asked {
         Self::among(&world.server.log().entries(), part)
     }
 
+    /// From the requests for one file.
+    pub(crate) fn for_file(world: &World, file: &Generated, part: u64) -> Self {
+        let mut log = world.server.log().entries();
+        log.retain(|request| request.path == file.path());
+        Self::among(&log, part)
+    }
+
     /// The same from some of the log's entries.
     pub(crate) fn among(log: &[Entry], part: u64) -> Self {
         let mut parts = BTreeMap::new();
