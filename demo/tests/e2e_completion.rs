@@ -6,10 +6,10 @@ mod support;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
-use fastrand::Rng;
 use longhaul_demo::{Entry as Request, Folders, Server};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use support::chance::chance;
 use support::engine::Engine;
 use support::model::{Asked, BLANK, MIB, Model, settled, until_sent};
 use support::world::{SOON, World, scenario_in, workspace};
@@ -178,14 +178,4 @@ async fn one_end(world: &World, round: usize, moments: &[u64], around: &mut Arou
         tab.close().await?;
     }
     opener.close().await
-}
-
-/// Where the moments come from: `LONGHAUL_CHAOS_SEED` repeats what a seed that was printed did.
-fn chance() -> Result<Rng> {
-    let seed = match std::env::var("LONGHAUL_CHAOS_SEED") {
-        Ok(seed) => seed.parse().context("LONGHAUL_CHAOS_SEED is no number")?,
-        Err(_) => fastrand::u64(..),
-    };
-    println!("LONGHAUL_CHAOS_SEED={seed}");
-    Ok(Rng::with_seed(seed))
 }

@@ -5,6 +5,7 @@
 )]
 
 pub(crate) mod browser;
+pub(crate) mod chance;
 pub(crate) mod client;
 pub(crate) mod engine;
 pub(crate) mod history;

@@ -1,0 +1,211 @@
+//! Others on the origin: messages of any shape, and a script with background jobs of its own.
+
+mod support;
+
+use std::fs;
+
+use anyhow::{Context, Result, ensure};
+use longhaul_demo::{Folders, Generated, Server};
+use serde_json::{Value, json};
+use support::chance::chance;
+use support::engine::Engine;
+use support::model::{BLANK, MIB, Model};
+use support::page::Page;
+use support::world::{SOON, World, scenario_in, workspace};
+
+const MESSAGES: usize = 200;
+
+/// The worker of an app that does more than Longhaul.
+const WORKER: &str = include_str!("strangers/sw.js");
+
+/// What defines `malformed`.
+const GENERATOR: &str = include_str!("strangers/messages.js");
+
+/// Keeps what is written to the page's console and what the worker tells.
+const LISTEN: &str = "
+    e2e.traces = [];
+    for (const level of ['debug', 'log', 'info', 'warn', 'error']) {
+      const write = console[level].bind(console);
+      console[level] = (...words) => {
+        e2e.traces.push(words.map(String).join(' '));
+        write(...words);
+      };
+    }
+    e2e.told = [];
+    e2e.channel = new BroadcastChannel('told');
+    e2e.channel.onmessage = ({ data }) => e2e.told.push(data);";
+
+/// Runs a test in a world whose worker is the app's.
+async fn app<F>(name: &str, test: F) -> Result<()>
+where
+    F: AsyncFnOnce(&mut World) -> Result<()>,
+{
+    let pages = tempfile::tempdir()?;
+    fs::write(pages.path().join("sw.js"), WORKER)?;
+    let folders = Folders {
+        page: pages.path().to_owned(),
+        ..Folders::of_checkout(&workspace())
+    };
+    let server = Server::builder().folders(folders).spawn()?;
+    scenario_in(Engine::Chromium, server, name, test).await
+}
+
+async fn everything(page: &Page) -> Result<String> {
+    page.eval("return everything()", json!(null)).await
+}
+
+#[tokio::test]
+async fn messages_of_any_shape_are_traced_and_nothing_else() -> Result<()> {
+    let seed = chance()?.u32(..);
+    app("messages_of_any_shape", async |world: &mut World| {
+        let page = world.browser.open(BLANK).await?;
+        page.eval::<()>(LISTEN, json!(null)).await?;
+        let known = Model::unthrottled(world, "known", 2 * MIB);
+        page.request(&known.spec).await?;
+        page.until_available("known", SOON).await?;
+        let before = everything(&page).await?;
+        let listed: Value = page.eval("return (await longhaul()).list()", json!(null)).await?;
+
+        // To the worker, and, sent back by it, from the worker to the page.
+        let by_worker = format!(
+            "{GENERATOR}
+             const {{ active }} = await navigator.serviceWorker.ready;
+             let back = 0;
+             navigator.serviceWorker.addEventListener('message', () => back += 1);
+             for (const message of malformed(args.seed, 'longhaul', args.count)) {{
+               // Some bring a port to answer to, as a question does.
+               if (message?.longhaul === 'longhaul') active.postMessage(message);
+               else active.postMessage(message, [new MessageChannel().port1]);
+             }}
+             await eventually(() => back >= args.count);
+             return back"
+        );
+        let args = json!({ "seed": seed, "count": MESSAGES });
+        let back: usize = page.eval(&by_worker, args).await?;
+        ensure!(back == MESSAGES, "{back} messages came back");
+
+        // On Longhaul's own channel, from a page that has nothing to do with it.
+        let stranger = world.browser.open(BLANK).await?;
+        page.eval::<()>(
+            "e2e.heard = 0;
+             new BroadcastChannel('longhaul/longhaul').onmessage = () => e2e.heard += 1",
+            json!(null),
+        )
+        .await?;
+        let by_channel = format!(
+            "{GENERATOR}
+             const channel = new BroadcastChannel('longhaul/longhaul');
+             for (const message of malformed(args.seed, 'longhaul', args.count)) channel.postMessage(message)"
+        );
+        let args = json!({ "seed": seed ^ 1, "count": MESSAGES });
+        stranger.eval::<()>(&by_channel, args).await?;
+        page.eval::<()>("await eventually(() => e2e.heard >= args)", json!(MESSAGES)).await?;
+
+        let traced: [usize; 2] = page
+            .eval(
+                "const ignored = (line) => line.includes('ignored a message');
+                 const by = [
+                   () => e2e.told.filter(({ trace }) => trace && ignored(trace)).length,
+                   () => e2e.traces.filter(ignored).length,
+                 ];
+                 await eventually(() => by[0]() >= args && by[1]() >= 2 * args);
+                 return by.map((count) => count())",
+                json!(MESSAGES),
+            )
+            .await?;
+        ensure!(traced == [MESSAGES, 2 * MESSAGES], "{traced:?} traces");
+        ensure!(everything(&page).await? == before, "something was written");
+        let now: Value = page.eval("return (await longhaul()).list()", json!(null)).await?;
+        ensure!(now == listed, "{now}");
+
+        // All goes on as before: the worker answers, and its jobs work.
+        let next = Model::unthrottled(world, "next", 2 * MIB);
+        page.request(&next.spec).await?;
+        page.until_available("next", SOON).await?;
+        let history = page.history("next").await?;
+        history.check()?;
+        let transport = &history.only("started")?.event["transport"];
+        ensure!(*transport == "background-fetch", "{transport}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn the_background_jobs_of_other_scripts_are_left_to_them() -> Result<()> {
+    app("the_jobs_of_others", async |world: &mut World| {
+        let page = world.browser.open(BLANK).await?;
+        page.eval::<()>(LISTEN, json!(null)).await?;
+        page.eval::<()>(
+            "await navigator.serviceWorker.register('/sw.js', { type: 'module' });
+             await navigator.serviceWorker.ready",
+            json!(null),
+        )
+        .await?;
+        // Another name's, one that is nearly ours, markup; and one of ours that belongs to no download.
+        let strangers = [
+            "stranger",
+            "longhaul/1/elsewhere/model/1/1",
+            "longhaul/1/longhaul/model/01/1",
+            "<img src=x onerror=alert(1)>",
+        ];
+        let orphan = "longhaul/1/longhaul/orphan/1/1";
+        let file = Generated::new(MIB, "strange");
+        for id in strangers.iter().chain([&orphan]) {
+            page.gesture().await?;
+            page.eval::<()>(
+                "const { backgroundFetch } = await navigator.serviceWorker.ready;
+                 await backgroundFetch.fetch(args.id, [args.url], { title: args.id })",
+                json!({ "id": id, "url": format!("{}?rate=400000&of={}", file.path(), id.len()) }),
+            )
+            .await?;
+        }
+
+        page.longhaul(json!({})).await?;
+        let model = Model::unthrottled(world, "ours", 3 * MIB);
+        page.request(&model.spec).await?;
+        page.until_available("ours", SOON).await?;
+        model.check_bytes(&page).await?;
+        page.history("ours").await?.check()?;
+        // Every stranger's job comes to its end, and its own script gets the event with all bytes.
+        let told: Vec<Value> = page
+            .eval(
+                "await eventually(() => args.every((id) => e2e.told.some((told) => told.id === id)));
+                 return e2e.told.filter(({ id }) => id !== undefined)",
+                json!(strangers),
+            )
+            .await?;
+        for id in strangers {
+            let all: Vec<&Value> = told.iter().filter(|told| told["id"] == id).collect();
+            let [one] = all[..] else {
+                anyhow::bail!("{} events for {id}: {told:?}", all.len());
+            };
+            ensure!(
+                one["type"] == "backgroundfetchsuccess" && one["sizes"] == json!([MIB]),
+                "{one}"
+            );
+        }
+        let mut told = told.iter();
+        let lost = told
+            .find(|told| told["id"] == orphan)
+            .context("the orphan goes on")?;
+        ensure!(lost["type"] == "backgroundfetchabort", "{lost}");
+        let traced: [usize; 2] = page
+            .eval(
+                "const count = (lines, words) => lines.filter((line) => line.includes(words)).length;
+                 return [
+                   count(e2e.told.map(({ trace }) => trace ?? ''), 'ignored a background job that is not ours'),
+                   count(e2e.traces, 'aborted a background job that belongs to no download'),
+                 ]",
+                json!(null),
+            )
+            .await?;
+        ensure!(traced == [strangers.len(), 1], "{traced:?} traces");
+
+        let rest = page.at_rest().await?;
+        ensure!(rest.parts().len() == 3, "{rest:?}");
+        ensure!(page.list().await?.len() == 1, "a stranger's job is listed");
+        Ok(())
+    })
+    .await
+}
