@@ -40,7 +40,9 @@ test("an event without its fields, or with foreign ones, is still described", ()
 test("unknown types show what they carry, and names of Object's own are unknown types too", () => {
   assert.equal(summarize({ type: "renamed", to: "n" }), 'Unknown to this page: renamed {"to":"n"}');
   assert.equal(summarize({ type: "constructor" }), "Unknown to this page: constructor");
-  assert.equal(summarize(undefined), "Unknown to this page: undefined");
+  for (const event of [undefined, null, 5, {}, { type: undefined }, { type: { toString: 5 } }]) {
+    assert.match(summarize(event), /^Unknown to this page: no type/);
+  }
   assert.ok(summarize({ type: "renamed", to: "n".repeat(10_000) }).length < 300);
 });
 
@@ -55,4 +57,5 @@ test("runs of part numbers are counted", () => {
 test("origins are one word", () => {
   assert.equal(originWords("service-worker"), "worker");
   assert.equal(originWords("page"), "page");
+  assert.equal(originWords({ toString: 5 }), "nobody");
 });

@@ -3,7 +3,7 @@
 import { stateAt } from "/longhaul/index.js";
 import { errorText, h, setText } from "./dom.js";
 import { moment } from "./format.js";
-import { originWords, summarize } from "./summary.js";
+import { originWords, summarize, typeOf } from "./summary.js";
 
 /** The dialog of `index.html`, opened on an entry, stepping through its download's history. */
 export class Details {
@@ -49,7 +49,7 @@ export class Details {
   async #show() {
     const { title, summary, facts, entry: json, state, older, newer } = this.#parts;
     const entry = this.#entries[this.#index];
-    setText(title, `${entry.download} · ${entry.seq} · ${entry.event?.type}`);
+    setText(title, `${entry.download} · ${entry.seq} · ${typeOf(entry.event)}`);
     setText(summary, summarize(entry.event));
     facts.replaceChildren(
       ...[

@@ -4,7 +4,7 @@
 import { announce, errorText, h, setText } from "./dom.js";
 import { clock, count, moment } from "./format.js";
 import { chronological, groupByDownload } from "./ledger.js";
-import { EVENT_TYPES, originWords, summarize } from "./summary.js";
+import { EVENT_TYPES, originWords, summarize, typeOf } from "./summary.js";
 
 /** How many rows are shown at first, and how many more on each request. */
 const PAGE = matchMedia("(max-width: 40rem)").matches ? 40 : 200;
@@ -181,7 +181,7 @@ export class LogView {
   }
 
   #row(entry) {
-    const type = String(entry.event?.type);
+    const type = typeOf(entry.event);
     const row = h(
       "tr",
       { role: "row", tabindex: -1, "data-testid": "log-row", "data-download": entry.download, "data-seq": entry.seq, "data-type": type },

@@ -58,21 +58,24 @@ const WORDS = {
   evicted: ({ by }) => `No longer stored: deleted${isText(by) ? ` ${BY[by] ?? by}` : ""}`,
 };
 
+/** The type of an entry's event; an imported one may have anything in its place, which no string can be made of. */
+export const typeOf = (event) => (typeof event?.type === "string" ? event.type : "no type");
+
 /** The summary of an entry's event; of an unknown type, its name and what it carries. */
 export function summarize(event) {
-  const words = Object.hasOwn(WORDS, event?.type) ? WORDS[event.type] : undefined;
+  const type = typeOf(event);
   try {
-    if (words) return words(event);
+    if (Object.hasOwn(WORDS, type)) return WORDS[type](event);
   } catch {
     // An imported event may have a known type and any shape.
   }
-  const { type, ...rest } = event ?? {};
+  const { type: _, ...rest } = event ?? {};
   const text = JSON.stringify(rest);
-  return `Unknown to this page: ${String(type)}${text === "{}" ? "" : ` ${text.slice(0, 200)}`}`;
+  return `Unknown to this page: ${type}${text === "{}" ? "" : ` ${text.slice(0, 200)}`}`;
 }
 
 /** Who wrote an entry, in one word. */
-export const originWords = (origin) => (origin === "service-worker" ? "worker" : String(origin));
+export const originWords = (origin) => (origin === "service-worker" ? "worker" : isText(origin) ? origin : "nobody");
 
 const isNumber = (value) => typeof value === "number" && Number.isFinite(value);
 const isText = (value) => typeof value === "string" && value !== "";
