@@ -13,7 +13,7 @@ const PARTS: usize = 6;
 const BYTES: u64 = PARTS as u64 * MIB;
 
 /// Bytes per second of what must not end before a test has looked at it.
-const SLOW: u64 = 2 * MIB;
+const SLOW: u64 = 4 * MIB;
 
 /// Deletes parts of a download's file: all, or those that a condition over their place chooses; how many.
 const DELETE_PARTS: &str = "

@@ -204,7 +204,7 @@ fn hostile_history() -> (String, usize, usize) {
     let entry = |id: &str, seq: u64, version: u32, event: &Value| {
         json!({
             "download": id, "seq": seq, "at": 1_790_000_000_000_u64 + seq,
-            "origin": if seq % 2 == 0 { json!({ "toString": id }) } else { json!(id) },
+            "origin": if seq.is_multiple_of(2) { json!({ "toString": id }) } else { json!(id) },
             "version": version, "event": event, "__proto__": { "pwned": 1 },
         })
         .to_string()
