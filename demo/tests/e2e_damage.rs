@@ -15,19 +15,6 @@ const BYTES: u64 = PARTS as u64 * MIB;
 /// Bytes per second of what must not end before a test has looked at it.
 const SLOW: u64 = 4 * MIB;
 
-/// Deletes parts of a download's file: all, or those that a condition over their place chooses; how many.
-const DELETE_PARTS: &str = "
-    let gone = 0;
-    for (const name of await caches.keys()) {
-      if (!name.startsWith('longhaul/')) continue;
-      const cache = await caches.open(name);
-      const keys = await cache.keys();
-      if (keys.length !== args.of) continue;
-      for (const key of keys.slice(0, args.count)) gone += await cache.delete(key);
-      if (args.count === args.of) await caches.delete(name);
-    }
-    return gone;";
-
 /// Two downloads that are available; what happens to the first must not touch the second.
 struct Stored {
     page: Page,
@@ -50,10 +37,7 @@ impl Stored {
     }
 
     async fn delete_parts(&self, count: usize) -> Result<()> {
-        let args = json!({ "of": PARTS, "count": count });
-        let gone: usize = self.page.eval(DELETE_PARTS, args).await?;
-        ensure!(gone == count, "{gone} parts deleted");
-        Ok(())
+        self.page.delete_parts(PARTS, count).await
     }
 
     /// Demands that the last look wrote down an eviction, and nothing else did anything.

@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_servers;
+mod damage;
 mod downloads;
 mod handover;
 mod interruptions;
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
     interruptions::announce(&mut suite);
     handover::announce(&mut suite);
     secrets::announce(&mut suite);
+    damage::announce(&mut suite);
     bad_servers::announce(&mut suite);
     suite.run()
 }

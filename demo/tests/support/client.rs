@@ -191,6 +191,27 @@ impl Page {
         .await
     }
 
+    /// Deletes parts behind Longhaul's back: so many of the file that has `of` parts.
+    pub(crate) async fn delete_parts(&self, of: usize, count: usize) -> Result<()> {
+        let gone: usize = self
+            .eval(
+                "let gone = 0;
+                 for (const name of await caches.keys()) {
+                   if (!name.startsWith('longhaul/')) continue;
+                   const cache = await caches.open(name);
+                   const keys = await cache.keys();
+                   if (keys.length !== args.of) continue;
+                   for (const key of keys.slice(0, args.count)) gone += await cache.delete(key);
+                   if (args.count === args.of) await caches.delete(name);
+                 }
+                 return gone;",
+                json!({ "of": of, "count": count }),
+            )
+            .await?;
+        ensure!(gone == count, "{gone} parts deleted");
+        Ok(())
+    }
+
     /// What the origin keeps.
     pub(crate) async fn at_rest(&self) -> Result<AtRest> {
         self.eval("return atRest()", json!(null)).await
