@@ -54,6 +54,10 @@ impl<P: Platform> Driver<P> {
         let own = flight.clone();
         let work: Work = match effect {
             Effect::AbortJob { registration } => {
+                // What the job of the attempt before has finished may fit this one, which is about to look what is missing.
+                if download.is_running() {
+                    self.harvest(&registration).await?;
+                }
                 self.node.platform.abort_job(&registration).await;
                 return Ok(false);
             }
