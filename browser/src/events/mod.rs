@@ -32,6 +32,7 @@ pub(crate) mod connection;
 mod indexed_db;
 mod memory;
 pub mod migrations;
+mod records;
 pub(crate) mod transaction;
 
 pub use indexed_db::IndexedDb;
