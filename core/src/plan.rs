@@ -94,7 +94,8 @@ fn transferring(
 ) -> Vec<Effect> {
     let missing = missing(download, witness);
     if missing.is_empty() {
-        return verify(download).into_iter().collect();
+        let overtaken = overtaken(download, transfer, witness);
+        return overtaken.into_iter().chain(verify(download)).collect();
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
@@ -108,6 +109,20 @@ fn transferring(
             None => fetch(download, transfer, missing.into_iter()),
         },
     }
+}
+
+/// A job whose parts others have brought would go on bringing them while the hashes are computed. One that has brought
+/// everything itself ends by itself, and shows so.
+fn overtaken(download: &Download, transfer: &Transfer, witness: &Witness) -> Option<Effect> {
+    let current = transfer.registration.as_ref()?;
+    let job = witness
+        .jobs
+        .iter()
+        .find(|job| job.registration == *current)?;
+    let brought = transfer.base.saturating_add(job.downloaded);
+    (brought < download.total?).then(|| Effect::AbortJob {
+        registration: current.clone(),
+    })
 }
 
 fn in_background(

@@ -54,13 +54,15 @@ pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Resul
         .state
         .transfer()
         .and_then(|transfer| transfer.registration.as_ref());
-    let jobs = witness.jobs.iter().map(|job| &job.registration);
-    let foreign: BTreeSet<_> = jobs.filter(|id| Some(*id) != current).collect();
+    let needless = witness.jobs.iter().filter(|job| {
+        Some(&job.registration) != current || is_overtaken(view, witness, job.downloaded)
+    });
+    let needless: BTreeSet<_> = needless.map(|job| &job.registration).collect();
     let aborted = effects.iter().filter_map(|effect| match effect {
         Effect::AbortJob { registration } => Some(registration),
         _ => None,
     });
-    if foreign != aborted.collect() {
+    if needless != aborted.collect() {
         return wrong("not exactly the jobs that nothing needs are aborted");
     }
     let others = effects
@@ -97,6 +99,23 @@ pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Resul
     }
 }
 
+/// Parts that are not at rest.
+fn missing(view: &Download, witness: &Witness) -> BTreeSet<Part> {
+    let of_file = |(n, file): (u32, &File)| {
+        let missing = witness.missing(&file.key(), file.layout());
+        missing.into_iter().map(move |index| (n, index))
+    };
+    (0..).zip(&view.files).flat_map(of_file).collect()
+}
+
+/// Whether all is at rest, and the job that runs, of which so much has come, has not brought all of it.
+fn is_overtaken(view: &Download, witness: &Witness, downloaded: u64) -> bool {
+    let all_by_itself = |base: u64| view.total.is_none_or(|total| base + downloaded >= total);
+    let transfer = view.state.transfer();
+    transfer
+        .is_some_and(|transfer| missing(view, witness).is_empty() && !all_by_itself(transfer.base))
+}
+
 fn is_wait(effects: &[&Effect]) -> bool {
     matches!(effects, [Effect::Wait { .. }])
 }
@@ -105,13 +124,7 @@ fn transfers_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) ->
     let Some(transfer) = view.state.transfer() else {
         return false;
     };
-    let missing: BTreeSet<Part> = (0..)
-        .zip(&view.files)
-        .flat_map(|(n, file)| {
-            let missing = witness.missing(&file.key(), file.layout());
-            missing.into_iter().map(move |index| (n, index))
-        })
-        .collect();
+    let missing = missing(view, witness);
     if missing.is_empty() {
         return matches!(effects, [Effect::Verify { .. }]);
     }

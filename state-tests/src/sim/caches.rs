@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_browser::parts::Range;
+use longhaul_core::File;
 
 use super::bytes::Bytes;
 
@@ -26,6 +27,13 @@ impl Caches {
     pub fn list(&self, key: &str) -> Vec<Range> {
         let parts = self.files.get(key);
         parts.map_or_else(Vec::new, |parts| parts.keys().copied().collect())
+    }
+
+    /// The parts of a file that are not there.
+    #[must_use]
+    pub fn missing(&self, file: &File) -> Vec<u32> {
+        let rest: Vec<_> = self.list(&file.key()).iter().map(Range::to_core).collect();
+        file.layout().missing(&rest)
     }
 
     /// Stores a part; whether one was there already.

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Range, Transport, Why, Witness, json, plan,
+    Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, json, plan,
 };
 
 use super::licence::Flights;
@@ -218,12 +218,7 @@ pub fn whole(world: &World, download: &Download) -> Result<(), String> {
         if caches.taken_since(&key, lately) {
             continue;
         }
-        let rest: Vec<Range> = caches
-            .list(&key)
-            .iter()
-            .map(longhaul_browser::parts::Range::to_core)
-            .collect();
-        let missing = file.layout().missing(&rest);
+        let missing = caches.missing(file);
         if !missing.is_empty() {
             return Err(format!("L5: available without parts {missing:?} of {key}"));
         }

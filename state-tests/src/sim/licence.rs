@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use longhaul_core::{JobId, PartRequest, State};
+use longhaul_core::{File, JobId, PartRequest, State};
 
 use super::executor::ContextId;
 use super::scenery::NAME;
-use super::world::World;
+use super::world::{SECOND, World};
 
 /// A part of a file of a download.
 type Part = (String, String, u32);
@@ -139,11 +139,16 @@ pub fn abort(world: &World, registration: &str) {
         return world.broke(format!("a foreign job is aborted: {registration}"));
     };
     let laws = world.laws.borrow();
-    let current = laws
-        .state(&id.download)
-        .and_then(|download| download.state.transfer())
-        .and_then(|transfer| transfer.registration.as_deref());
-    if current == Some(registration) {
+    let runs = laws.state(&id.download).filter(|download| {
+        let transfer = download.state.transfer();
+        transfer.is_some_and(|transfer| transfer.registration.as_deref() == Some(registration))
+    });
+    // What is taken away between the look and this is the next look's business.
+    let lately = world.now().saturating_sub(15 * SECOND);
+    let caches = world.caches.borrow();
+    let lacks =
+        |file: &File| !caches.missing(file).is_empty() && !caches.taken_since(&file.key(), lately);
+    if runs.is_some_and(|download| download.files.iter().any(lacks)) {
         world.broke(format!("{registration} is aborted and still needed"));
     }
 }

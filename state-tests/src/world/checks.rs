@@ -140,7 +140,7 @@ impl World<'_> {
                         .state
                         .transfer()
                         .and_then(|t| t.registration.as_ref());
-                    current != Some(registration)
+                    current != Some(registration) || missing.is_empty()
                 }
                 Effect::DeleteFiles { .. } => !download.is_running() && !download.is_available(),
                 Effect::Wait { until, .. } => until.is_none_or(|until| until > self.now),

@@ -231,7 +231,11 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
 
 #[test]
 fn what_is_all_there_is_verified_by_whoever_looks() {
-    let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+    let all_there = |s: Scenario| {
+        let s = s.halfway().at_rest(&[0, 1, 2, 3]);
+        s.with(|s| s.witness.jobs.clear())
+    };
+    let s = all_there(Scenario::new().hashed());
     let verify = Effect::Verify {
         attempt: 1,
         resources: vec![0],
@@ -239,8 +243,29 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
     assert_eq!(s.plan(), std::slice::from_ref(&verify));
     let by_worker = s.with(|s| s.witness.context = worker());
     assert_eq!(by_worker.plan(), [verify]);
-    let unhashed = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
-    assert_eq!(unhashed.plan(), []);
+    assert_eq!(all_there(Scenario::new()).plan(), []);
+}
+
+#[test]
+fn a_job_that_others_overtook_is_aborted_before_the_hash_and_one_that_brought_all_ends_by_itself() {
+    let brought = |downloaded: u64| {
+        let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+        s.with(|s| {
+            s.witness.jobs = vec![Job {
+                registration: REGISTRATION.into(),
+                downloaded,
+            }];
+        })
+    };
+    let verify = Effect::Verify {
+        attempt: 1,
+        resources: vec![0],
+    };
+    for downloaded in [0, SIZE - 1] {
+        let plan = brought(downloaded).plan();
+        assert_eq!(plan, [abort(REGISTRATION), verify.clone()]);
+    }
+    assert_eq!(brought(SIZE).plan(), [verify]);
 }
 
 #[test]
@@ -321,6 +346,7 @@ fn effects_are_told_apart_by_their_ids() {
                 .hashed()
                 .halfway()
                 .at_rest(&[0, 1, 2, 3])
+                .with(|s| s.witness.jobs.clear())
                 .plan(),
         )
         .chain(Scenario::new().aborted().plan())
