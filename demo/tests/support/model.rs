@@ -214,7 +214,7 @@ impl Moment {
 }
 
 /// The range that a request asks for, both ends included.
-fn range(request: &Entry) -> Option<(u64, u64)> {
+pub(crate) fn range(request: &Entry) -> Option<(u64, u64)> {
     let (first, last) = request
         .range
         .as_deref()?
