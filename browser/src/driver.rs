@@ -13,8 +13,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, Table, WaitReason,
-    Witness, plan,
+    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, State, Table,
+    WaitReason, Witness, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -66,6 +66,8 @@ pub struct Driver<P> {
     /// What came to rest lately, and when: a listing that was under way may have missed it.
     noted: RefCell<Vec<(u64, String, Range)>>,
     unstarted: RefCell<Option<String>>,
+    /// Whether a part found no room since the last witness.
+    found_full: Cell<bool>,
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
     parallel: Cell<usize>,
@@ -95,6 +97,7 @@ impl<P: Platform> Driver<P> {
             listing: RefCell::default(),
             noted: RefCell::default(),
             unstarted: RefCell::default(),
+            found_full: Cell::default(),
             watched: RefCell::default(),
             parallel: Cell::new(parallel),
             meters: RefCell::default(),
@@ -312,6 +315,10 @@ impl<P: Platform> Driver<P> {
         }
         witness.unstarted.clone_from(&self.unstarted.borrow());
         witness.idle_ms = self.idle_ms();
+        let begins = download.state == State::Requested || witness.unstarted.is_some();
+        if P::BEGINS_TRANSFERS && (self.found_full.take() || begins) {
+            witness.room = self.node.platform.room().await;
+        }
         Ok(witness)
     }
 

@@ -1,7 +1,6 @@
 //! The part store: downloaded parts at rest, in Cache Storage.
 //!
-//! One cache per file, so that deleting a file is one atomic `caches.delete`. Within it one response per part, under
-//! an address that says which bytes it holds:
+//! One cache per file. Within it one response per part, under an address that says which bytes it holds:
 //!
 //! ```text
 //! cache     longhaul/<name>/<file key>
@@ -213,7 +212,15 @@ impl PartStore {
     }
 
     /// Deletes a file with all its parts; whether there was one.
+    ///
+    /// Part by part first: Chromium keeps the bytes of a deleted cache, and counts them, as long as some page has not let go
+    /// of it, which it does when a garbage collector looks. The room is wanted now.
     pub async fn delete(&self, file: &str) -> Result<bool, PartError> {
+        if let Some(cache) = self.existing(file).await? {
+            for part in self.list(file).await? {
+                settle(cache.delete_with_str(&address(part))).await?;
+            }
+        }
         Ok(settle(caches()?.delete(&self.cache_name(file)))
             .await?
             .is_truthy())

@@ -131,6 +131,9 @@ pub trait Platform: 'static {
     /// The SHA-256 over what is at rest of a file, as long as it is `wanted`.
     async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError>;
 
+    /// How many bytes more may be stored, as far as the browser says. It may say too much: only storing tells.
+    async fn room(&self) -> Option<u64>;
+
     /// Asks a server. The body can be read later.
     async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Self::Body), NetError>;
     /// Whether a URL is of another origin than this context.

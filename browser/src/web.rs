@@ -4,8 +4,9 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
 use longhaul_core::{Background, File, Role};
+use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
-use web_sys::{AbortController, Blob, Headers, Response};
+use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
 
 use crate::answer::Answer;
 use crate::background_fetch::{
@@ -14,7 +15,7 @@ use crate::background_fetch::{
 };
 use crate::events::IndexedDb;
 use crate::job::JobState;
-use crate::js::{global, property};
+use crate::js::{global, number, property, settle};
 use crate::lease;
 use crate::locks::{self, LockError};
 use crate::net::{self, Ask, NetError};
@@ -238,6 +239,16 @@ impl<H: Host> Platform for Web<H> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn size(blob: &Blob) -> u64 {
         blob.size() as u64
+    }
+
+    // WebKit's may be missing, and nobody's is exact.
+    async fn room(&self) -> Option<u64> {
+        let storage: StorageManager = property(&global("navigator"), "storage").unchecked_into();
+        let estimate = settle(storage.estimate().ok()?).await.ok()?;
+        let room = number(&estimate, "quota")? - number(&estimate, "usage")?;
+        // Saturates where it is negative.
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        Some(room as u64)
     }
 
     async fn background(&self) -> Background {

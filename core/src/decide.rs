@@ -2,6 +2,7 @@
 
 mod command;
 mod probe;
+mod room;
 mod transfer;
 
 use crate::download::{Download, State};
@@ -233,5 +234,6 @@ fn exhausted(download: &Download) -> Failure {
             download.attempt
         ),
         resource: None,
+        missing_bytes: None,
     }
 }

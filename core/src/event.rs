@@ -225,6 +225,8 @@ pub struct Failure {
     pub message: String,
     /// Index of the resource that is to blame, where one is.
     pub resource: Option<u32>,
+    /// By how many bytes the browser has too little room, where it tells.
+    pub missing_bytes: Option<u64>,
 }
 
 impl Failure {
@@ -234,6 +236,7 @@ impl Failure {
             reason: fields.take("reason")?,
             message: fields.take("message")?,
             resource: fields.take("resource")?,
+            missing_bytes: fields.take("missingBytes")?,
         })
     }
 
@@ -241,7 +244,8 @@ impl Failure {
         object
             .field("reason", &self.reason)
             .field("message", &self.message)
-            .some("resource", self.resource.as_ref());
+            .some("resource", self.resource.as_ref())
+            .some("missingBytes", self.missing_bytes.as_ref());
     }
 }
 

@@ -143,6 +143,8 @@ pub struct Witness {
     /// For how long the running job has brought nothing, in milliseconds, as far as the owner
     /// has watched; absent where nobody watches.
     pub idle_ms: Option<u64>,
+    /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
+    pub room: Option<u64>,
     /// Who looks, and what it can do.
     pub context: Context,
 }

@@ -147,6 +147,7 @@ impl Fault {
             reason,
             message,
             resource,
+            missing_bytes: None,
         }
     }
 }

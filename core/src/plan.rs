@@ -154,7 +154,7 @@ fn in_background(
     if witness.unstarted.as_ref() != Some(&registration) {
         return Vec::new();
     }
-    let parts: Vec<(u32, PartRequest)> = missing.into_iter().take(MOST_RECORDS).collect();
+    let parts = job_parts(missing, witness.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
         Some(sum.saturating_add(announced(part)?))
     });
@@ -165,6 +165,23 @@ fn in_background(
         total: total.unwrap_or(0),
         parts,
     }]
+}
+
+/// The parts of one job, at least one. The browser keeps them a second time until the job ends, so that they may take half of
+/// the room; what does not fit is for the next job.
+fn job_parts(missing: Vec<(u32, PartRequest)>, room: Option<u64>) -> Vec<(u32, PartRequest)> {
+    let mut left = room.unwrap_or(u64::MAX) / 2;
+    let mut fits = |(n, (_, part)): &(usize, (u32, PartRequest))| {
+        let bytes = part.range().map_or(0, |range| range.len);
+        let fits = bytes <= left;
+        left = left.saturating_sub(bytes);
+        *n == 0 || fits
+    };
+    let parts = missing.into_iter().take(MOST_RECORDS).enumerate();
+    parts
+        .take_while(|part| fits(part))
+        .map(|(_, part)| part)
+        .collect()
 }
 
 /// Bytes to announce for a part. A body without a range may be compressed on the wire, and a

@@ -87,6 +87,8 @@ pub struct SnapshotFailure {
     pub reason: FailReason,
     /// One sentence, for people.
     pub message: String,
+    /// By how many bytes the browser has too little room, where it tells.
+    pub missing_bytes: Option<u64>,
 }
 
 impl ToJson for SnapshotFailure {
@@ -94,6 +96,7 @@ impl ToJson for SnapshotFailure {
         Object::new(text)
             .field("reason", &self.reason)
             .field("message", &self.message)
+            .some("missingBytes", self.missing_bytes.as_ref())
             .end();
     }
 }
@@ -107,6 +110,7 @@ impl Snapshot {
             State::Failed { failure } => Some(SnapshotFailure {
                 reason: failure.reason,
                 message: failure.message.clone(),
+                missing_bytes: failure.missing_bytes,
             }),
             _ => None,
         };

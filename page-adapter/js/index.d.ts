@@ -111,7 +111,8 @@ export interface Snapshot {
   /** The figures are newer than the history. */
   live?: true;
   waiting?: { reason: WaitReason; until?: number };
-  failure?: { reason: FailReason; message: string };
+  /** `missingBytes`: by how much the browser has too little room, where it tells (`quota`). */
+  failure?: { reason: FailReason; message: string; missingBytes?: number };
   /** Who aborted it (`removal`: `remove()` or `forget()` in mid-download), or why its bytes are gone. */
   by?: "app" | "browser" | "removal" | "eviction";
   /** Number of the last entry. */

@@ -228,6 +228,7 @@ export class Longhaul extends EventTarget {
     const headers = checkedHeaders(options.headers);
     if (signal?.aborted) throw new LonghaulError("aborted", "the signal was aborted before the request");
     const download = this.#download(await engineCall(() => engine.request(checked, headers)));
+    askToPersist();
     if (signal) {
       const abort = () => download.abort().catch(() => {});
       if (signal.aborted) await abort();
@@ -289,6 +290,23 @@ export class Longhaul extends EventTarget {
     this.#engine = undefined;
     for (const download of this.#downloads.values()) download[closed]();
     this.#downloads.clear();
+  }
+}
+
+let asked = false;
+
+/**
+ * Asks the browser once in a page not to evict what this origin stores: when something is wanted for the first time, as
+ * some browsers ask a person. Whatever the answer, the download goes on.
+ */
+async function askToPersist() {
+  const { storage } = navigator;
+  if (asked || !storage?.persist) return;
+  asked = true;
+  try {
+    if (!(await storage.persisted())) await storage.persist();
+  } catch {
+    // Nobody waits for it; `estimate()` tells how it is.
   }
 }
 

@@ -153,6 +153,7 @@ mod tests {
             reason: FailReason::NotFound,
             message: "gone".into(),
             resource: None,
+            missing_bytes: None,
         };
         let cases: [(PageError, &str, &str); 15] = [
             (PageError::Misfit, "bug", "same build"),

@@ -229,6 +229,7 @@ fn every_word() -> Vec<String> {
             reason: *reason,
             message: "for one reason or another".into(),
             resource: Some(0),
+            missing_bytes: None,
         }));
     }
     events.extend(AbortedBy::ALL.iter().map(|by| Event::Aborted { by: *by }));

@@ -332,6 +332,7 @@ impl<'a> World<'a> {
             handling: self.handling.keys().cloned().collect(),
             unstarted: writer.unstarted.clone(),
             idle_ms: writer.idle.then_some(60_000),
+            room: None,
             context: writer.context.clone(),
         }
     }

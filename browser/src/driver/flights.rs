@@ -335,6 +335,7 @@ impl<P: Platform> Driver<P> {
             // A server that says that it is too much is asked for less, until parts come again.
             self.parallel.set((self.parallel.get() / 2).max(1));
         }
+        self.found_full.set(*fault == Fault::Quota);
         let committed = self
             .commit(&[], &|witness| Signal::PartFailed {
                 attempt,

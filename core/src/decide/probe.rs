@@ -1,6 +1,6 @@
 //! From the servers' answers to the first try.
 
-use super::{is_between_rounds, wait_or_fail};
+use super::{is_between_rounds, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
 use crate::file::File;
@@ -145,6 +145,9 @@ pub(super) fn started(
         Ok(choice) => choice,
         Err(failure) => return vec![Event::Failure(failure)],
     };
+    if room::lacking(&files, witness).is_some() {
+        return vec![Event::Failure(room::failure(&files, None, witness))];
+    }
     let try_ = download
         .state
         .transfer()
@@ -213,5 +216,6 @@ pub(super) fn refused() -> Failure {
         message: "Background Fetch cannot be used here, and the app asked for nothing else"
             .to_owned(),
         resource: None,
+        missing_bytes: None,
     }
 }

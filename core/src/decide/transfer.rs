@@ -1,7 +1,7 @@
 //! While a transfer runs: progress, the ends of jobs, faults, verification.
 
 use super::probe::{refused, started, stored};
-use super::{exhausted, is_between_rounds, restart, wait_or_fail};
+use super::{exhausted, is_between_rounds, restart, room, wait_or_fail};
 use crate::download::{Download, Transfer, evolve};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
@@ -151,6 +151,7 @@ fn next_try(download: &Download, transfer: &Transfer, why: Why, witness: &Witnes
             reason: FailReason::Lost,
             message: "the browser lost the job again and again".to_owned(),
             resource: None,
+            missing_bytes: None,
         })];
     }
     // A job that brought something was merely interrupted (a browser closed in good order ends
@@ -176,12 +177,14 @@ pub(super) fn job_refused(
         // Whatever was refused, the bytes decide.
         return look(download, now, transfer, witness);
     }
-    if quota {
-        return vec![Event::Failure(Fault::Quota.failure(None))];
-    }
     if witness.context.preference == Preference::BackgroundFetch {
-        return vec![Event::Failure(refused())];
+        return vec![Event::Failure(if quota {
+            room::failure(&download.files, None, witness)
+        } else {
+            refused()
+        })];
     }
+    // Where there was no room for the job there may be for the parts: a job keeps what it brings a second time.
     started(
         download,
         download.files.clone(),
@@ -232,11 +235,18 @@ pub(super) fn job_ended(
         1
     };
     let brought_all = end == JobEnd::Success && faults.is_empty() && !fruitless;
-    if brought_all && may_detail(download.entries) {
+    // With the job goes what it kept a second time, and then there may be room for the rest.
+    let was_full = fault == Fault::Quota;
+    if (brought_all || was_full) && may_detail(download.entries) {
         // The rest did not fit into one job. No round failed: a page begins the next one at once.
+        let reason = if was_full {
+            WaitReason::Room
+        } else {
+            WaitReason::Backoff
+        };
         return after_progress(download, at_rest, |_| {
             vec![Event::Waiting {
-                reason: WaitReason::Backoff,
+                reason,
                 until: Some(now),
                 try_: 0,
             }]
@@ -286,7 +296,9 @@ pub(super) fn part_failed(
         return restart(download, fault.failure(Some(resource)));
     }
     let between = is_between_rounds(download, now) || (helping && download.help_waits(now));
-    if fault.is_transient() && between {
+    // A job makes room when it ends.
+    let passes = fault.is_transient() || (helping && *fault == Fault::Quota);
+    if passes && between {
         return Vec::new();
     }
     let at_rest = stored(&download.files, witness);
@@ -298,8 +310,15 @@ pub(super) fn part_failed(
     };
     let retry = &witness.context.policy.retry;
     after_progress(download, at_rest, |download| {
-        if helping && fault.is_transient() {
+        if helping && passes {
             help_failed(download, now, fault, resource, round, retry)
+        } else if *fault == Fault::Quota {
+            let files = &download.files;
+            vec![Event::Failure(room::failure(
+                files,
+                Some(resource),
+                witness,
+            ))]
         } else {
             wait_or_fail(download, now, fault, Some(resource), round, retry)
         }
@@ -404,6 +423,7 @@ fn integrity(resource: u32, identity: &str) -> Failure {
         reason: FailReason::Integrity,
         message: format!("the bytes of {identity} do not have the SHA-256 that was asked for"),
         resource: Some(resource),
+        missing_bytes: None,
     }
 }
 
@@ -412,5 +432,6 @@ fn evicted() -> Failure {
         reason: FailReason::Evicted,
         message: "parts that were stored are gone".to_owned(),
         resource: None,
+        missing_bytes: None,
     }
 }

@@ -266,6 +266,11 @@ impl Platform for Context {
         blob.len()
     }
 
+    async fn room(&self) -> Option<u64> {
+        let quota = self.world.weather.borrow().quota;
+        quota.map(|quota| quota.saturating_sub(self.world.usage()))
+    }
+
     async fn background(&self) -> Background {
         if !self.world.scenery.background {
             return Background::Missing;

@@ -127,13 +127,15 @@ fn any_failure() -> impl Strategy<Value = Failure> {
         FailReason::Refused,
         FailReason::RetriesExhausted,
     ]);
-    (reason, any_text(), prop::option::of(any_number())).prop_map(|(reason, message, resource)| {
-        Failure {
+    let number = || prop::option::of(any_number());
+    (reason, any_text(), number(), number()).prop_map(
+        |(reason, message, resource, missing_bytes)| Failure {
             reason,
             message,
             resource,
-        }
-    })
+            missing_bytes: missing_bytes.map(u64::from),
+        },
+    )
 }
 
 fn any_started() -> impl Strategy<Value = Event> {

@@ -86,6 +86,7 @@ impl World {
             handling: commit.handling.clone(),
             unstarted: commit.unstarted.clone(),
             idle_ms: commit.idle.then_some(60_000),
+            room: None,
             context: self.context(who),
         }
     }

@@ -6,7 +6,7 @@ use longhaul_core::{
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario};
 
-const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
+use crate::REGISTRATION;
 
 fn wait(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
     match events {

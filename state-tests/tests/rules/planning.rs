@@ -3,7 +3,7 @@
 use longhaul_core::{Command, Effect, Entry, Input, Job, Range, WaitReason};
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, file, ranged_answer, spec, worker};
 
-const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
+use crate::REGISTRATION;
 
 fn fetched(effects: &[Effect]) -> Vec<u32> {
     effects

@@ -7,7 +7,7 @@ use longhaul_core::{
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, file, ranged_answer, spec};
 
-const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
+use crate::REGISTRATION;
 
 fn started(transport: Transport, why: Why, parts: &str) -> Event {
     let registration = (transport == Transport::BackgroundFetch).then(|| REGISTRATION.to_owned());

@@ -7,7 +7,7 @@ use longhaul_core::{
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, digest, ranged_answer, worker};
 
-const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
+use crate::REGISTRATION;
 
 const NOT_FOUND: Fault = Fault::Status {
     status: 404,
@@ -317,12 +317,6 @@ fn jobs_fail_for_good_by_what_their_records_say() {
             vec![busy.clone(), NOT_FOUND],
             FailReason::NotFound,
         ),
-        (JobEnd::Success, vec![Fault::Quota], FailReason::Quota),
-        (
-            failure(JobFailure::QuotaExceeded),
-            vec![],
-            FailReason::Quota,
-        ),
         (
             JobEnd::Success,
             vec![Fault::UnexpectedType],
@@ -471,9 +465,6 @@ fn a_refused_job_is_followed_by_the_page_unless_the_app_insists() {
         ),
         "{events:?}"
     );
-    given_scenario(&s)
-        .when(s.job_refused(REGISTRATION, true))
-        .then_fails(FailReason::Quota);
     let insisting = Scenario::new()
         .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
         .started();
