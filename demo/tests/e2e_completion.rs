@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use longhaul_demo::{Entry as Request, Folders, Server};
 use serde::Deserialize;
 use serde_json::{Value, json};
-use support::chance::chance;
+use support::chance::chance_for;
 use support::engine::Engine;
 use support::model::{Asked, BLANK, MIB, Model, settled, until_sent};
 use support::world::{SOON, World, scenario_in, workspace};
@@ -88,7 +88,7 @@ async fn rounds(what: &str, before: &str, within_ms: u64) -> Result<Around> {
         ..Folders::of_checkout(&workspace())
     };
     let server = Server::builder().folders(folders).spawn()?;
-    let mut random = chance()?;
+    let mut random = chance_for(what)?;
     let mut around = Around::default();
     scenario_in(Engine::Chromium, server, what, async |world: &mut World| {
         settled(world).await?.close().await?;

@@ -85,12 +85,14 @@ async fn with_room(
     leave(world, page, room).await?;
     page.request(&model.spec).await?;
     let ended = page.until_ended(id, SOON).await?;
-    page.history(id).await?.check()?;
+    let history = page.history(id).await?;
+    history.check()?;
     let parts = parts_of(&page.at_rest().await?, &model).len();
     println!(
-        "{id}: {} {} with {parts} of {PARTS} parts",
+        "{id}: {} {} with {parts} of {PARTS} parts by {:?}",
         ended.phase,
-        ended.failure_reason()
+        ended.failure_reason(),
+        history.course()
     );
     ensure!(
         ended.phase == "available" || ended.failure_reason() == "quota",

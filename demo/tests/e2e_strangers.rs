@@ -7,7 +7,7 @@ use std::fs;
 use anyhow::{Context, Result, ensure};
 use longhaul_demo::{Folders, Generated, Server};
 use serde_json::{Value, json};
-use support::chance::chance;
+use support::chance::chance_for;
 use support::engine::Engine;
 use support::model::{BLANK, MIB, Model};
 use support::page::Page;
@@ -56,7 +56,7 @@ async fn everything(page: &Page) -> Result<String> {
 
 #[tokio::test]
 async fn messages_of_any_shape_are_traced_and_nothing_else() -> Result<()> {
-    let seed = chance()?.u32(..);
+    let seed = chance_for("messages")?.u32(..);
     app("messages_of_any_shape", async |world: &mut World| {
         let page = world.browser.open(BLANK).await?;
         page.eval::<()>(LISTEN, json!(null)).await?;

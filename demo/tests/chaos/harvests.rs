@@ -5,12 +5,14 @@ use longhaul_demo::{Entry, Server};
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::chance::Chance;
-use crate::is_deep;
+use crate::support::chance::chance_for;
 use crate::support::engine::Engine;
 use crate::support::model::{Asked, BLANK, Model, now, range, settled};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World, scenario_in};
+
+/// How often the worker is stopped.
+const STOPS: u64 = 20;
 
 /// How many stops of a hundred must have hit a running harvest.
 const MOST: u64 = 75;
@@ -47,32 +49,31 @@ async fn a_worker_stopped_in_its_harvest_costs_what_it_had_not_stored_and_nothin
         println!("left out: {name} ({why})");
         return Ok(());
     }
-    let mut chance = Chance::for_test(name)?;
+    let mut chance = chance_for(name)?;
     let server = Server::builder().spawn()?;
     scenario_in(Engine::Chromium, server, name, async |world: &mut World| {
         let began = now();
-        let stops = if is_deep() { 20 } else { 10 };
         settled(world).await?.close().await?;
         // A page of the origin that knows nothing of Longhaul looks on. It stays: a navigation would freeze the job.
         let watcher = world.browser.open("/api/models").await?;
         let mut all = Vec::new();
-        for stop in 0..stops {
+        for stop in 0..STOPS {
             let model = Model::with_query(world, &format!("stop-{stop}"), PARTS * PART, HELD);
             // The worker stores on while the stop is on its way to it.
-            let harvested = chance.among(1..PARTS * 2 / 3);
+            let harvested = chance.u64(1..PARTS * 2 / 3);
             let stopped = one_stop(world, &watcher, &model, harvested).await;
             all.push(stopped.with_context(|| format!("stop {stop} after {harvested} parts"))?);
         }
         let hit = all.iter().filter(|one| one.at_rest < PARTS).count() as u64;
         let sum = |figure: fn(&Stopped) -> u64| all.iter().map(figure).sum::<u64>();
         println!(
-            "{name} in all: {stops} stops, {hit} of them in a running harvest; {} parts of {} not stored by then, {} asked for again; {} s",
-            stops * PARTS - sum(|one| one.at_rest),
-            stops * PARTS,
+            "{name} in all: {STOPS} stops, {hit} of them in a running harvest; {} parts of {} not stored by then, {} asked for again; {} s",
+            STOPS * PARTS - sum(|one| one.at_rest),
+            STOPS * PARTS,
             sum(|one| one.again),
             (now() - began) / 1000
         );
-        ensure!(hit * 100 >= stops * MOST, "only {hit} of {stops} stops hit a harvest");
+        ensure!(hit * 100 >= STOPS * MOST, "only {hit} of {STOPS} stops hit a harvest");
         Ok(())
     })
     .await

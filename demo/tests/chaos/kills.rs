@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use fastrand::Rng;
 use longhaul_demo::Server;
 use tokio::time::sleep;
 
-use crate::chance::Chance;
 use crate::is_deep;
 use crate::ledger::{Cost, Ledger};
+use crate::support::chance::{chance_for, percent};
 use crate::support::engine::Engine;
 use crate::support::model::{BLANK, MIB, Model, settled, until_sent};
 use crate::support::world::{SOON, World, scenario_in};
@@ -22,7 +23,7 @@ const PART: u64 = 2 * MIB;
 const RATES: std::ops::Range<u64> = 5..11;
 
 /// Of a hundred kills, those at a moment that the clock says and not the bytes: also while nothing flows.
-const BY_CLOCK: u64 = 30;
+const BY_CLOCK: u8 = 30;
 
 /// The latest of those moments, in milliseconds after the app asked.
 const LATEST_MS: u64 = 9_000;
@@ -53,14 +54,14 @@ async fn killed(engine: Engine, name: &str, kills: usize) -> Result<()> {
         println!("left out: {name} ({why})");
         return Ok(());
     }
-    let mut chance = Chance::for_test(name)?;
+    let mut chance = chance_for(name)?;
     let server = Server::builder().spawn()?;
     scenario_in(engine, server, name, async |world: &mut World| {
         let mut total = Cost::default();
         while total.blows < kills {
             let of_this = EACH.min(kills - total.blows);
             let id = format!("{name}-{}", total.blows);
-            let rate = chance.among(RATES) * MIB;
+            let rate = chance.u64(RATES) * MIB;
             let model = Model::throttled(world, &id, BYTES, rate);
             total += one_download(world, &model, of_this, &mut chance).await?;
         }
@@ -74,18 +75,18 @@ async fn one_download(
     world: &mut World,
     model: &Model,
     kills: usize,
-    chance: &mut Chance,
+    chance: &mut Rng,
 ) -> Result<Cost> {
     let mut page = settled(world).await?;
     let mut ledger = Ledger::new(world, model, PART);
     page.request(&model.spec).await?;
     for kill in 0..kills {
-        if chance.percent(BY_CLOCK) {
-            sleep(Duration::from_millis(chance.among(0..LATEST_MS))).await;
+        if percent(chance, BY_CLOCK) {
+            sleep(Duration::from_millis(chance.u64(0..LATEST_MS))).await;
         } else {
             // So that in the mean as much is left for each kill that is to come.
             let share = 2 * ledger.left(world) / (kills - kill + 1) as u64;
-            let sent = Ledger::sent(world) + chance.among(0..share.max(1));
+            let sent = Ledger::sent(world) + chance.u64(0..share.max(1));
             until_sent(world, sent).await?;
         }
         ledger

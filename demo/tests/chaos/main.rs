@@ -6,7 +6,6 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod chance;
 mod harvests;
 mod kills;
 mod ledger;

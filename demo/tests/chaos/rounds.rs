@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use fastrand::Rng;
 use longhaul_demo::{Ending, Server};
 use tokio::time::sleep;
 
-use crate::chance::Chance;
 use crate::is_deep;
 use crate::ledger::{Cost, Ledger};
+use crate::support::chance::{chance_for, percent};
 use crate::support::engine::Engine;
 use crate::support::model::{BLANK, BYTES, MIB, Model, PART, PARTS, settled, until_sent};
 use crate::support::world::{SOON, World, scenario_in};
@@ -30,7 +31,7 @@ async fn crashed_tabs_and_killed_servers_lose_no_download() -> Result<()> {
         return Ok(());
     }
     let rounds = if is_deep() { 10 } else { 2 };
-    let mut chance = Chance::for_test(name)?;
+    let mut chance = chance_for(name)?;
     let server = Server::builder().spawn()?;
     scenario_in(Engine::Chromium, server, name, async |world: &mut World| {
         let mut total = Cost::default();
@@ -44,22 +45,22 @@ async fn crashed_tabs_and_killed_servers_lose_no_download() -> Result<()> {
     .await
 }
 
-async fn one_round(world: &mut World, model: &Model, chance: &mut Chance) -> Result<Cost> {
+async fn one_round(world: &mut World, model: &Model, chance: &mut Rng) -> Result<Cost> {
     let mut page = settled(world).await?;
     let mut ledger = Ledger::new(world, model, PART);
     page.request(&model.spec).await?;
     for blow in 0..EACH {
         let share = 2 * ledger.left(world) / (EACH - blow + 1) as u64;
-        let sent = Ledger::sent(world) + chance.among(0..share.max(1));
+        let sent = Ledger::sent(world) + chance.u64(0..share.max(1));
         until_sent(world, sent).await?;
-        if chance.percent(50) {
+        if percent(chance, 50) {
             ledger
                 .strike(world, "crash of the tab", async |_| page.crash().await)
                 .await?;
             page = world.browser.open(BLANK).await?;
             page.request(&model.spec).await?;
         } else {
-            let how = if chance.percent(50) {
+            let how = if percent(chance, 50) {
                 Ending::Rst
             } else {
                 Ending::Fin
@@ -70,7 +71,7 @@ async fn one_round(world: &mut World, model: &Model, chance: &mut Chance) -> Res
                     Ok(())
                 })
                 .await?;
-            sleep(Duration::from_millis(chance.among(0..AWAY_MS))).await;
+            sleep(Duration::from_millis(chance.u64(0..AWAY_MS))).await;
             world.server.open()?;
         }
     }
