@@ -126,7 +126,7 @@ impl<P: Platform> Keeper<P> {
             };
             // A job whose history was begun after the list was read is not an orphan.
             let known = downloads.iter().any(|download| download.id == of);
-            if known {
+            if known || self.node.load(&of).await?.seq > 0 {
                 continue;
             }
             let lock = self.node.lock_name(&of);
