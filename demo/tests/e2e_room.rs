@@ -146,6 +146,15 @@ async fn a_job_that_lacks_room_for_its_second_copy_is_finished_in_pieces() -> Re
             model.check_bytes(&page).await?;
         }
 
+        // What fits to the byte once may not fit the next time: the cache's bookkeeping is not the same.
+        for (id, room) in [("job-at-once", needed), ("job-at-twice", 2 * needed)] {
+            let (model, ended, _) = with_room(world, &page, id, room).await?;
+            if ended.phase == "failed" {
+                goes_on_with_room(world, &page, &model).await?;
+            }
+            model.check_bytes(&page).await?;
+        }
+
         let (model, ended, _) = with_room(world, &page, "job-twice", 2 * needed + 2 * PART).await?;
         ensure!(ended.phase == "available", "{ended:?}");
         let history = page.history(model.id()).await?;
