@@ -9,7 +9,7 @@ use longhaul_demo::{Entry as Request, Outcome};
 use serde_json::json;
 use support::client::Snapshot;
 use support::history::History;
-use support::model::{BLANK, MIB, Model, now};
+use support::model::{BLANK, MIB, Model, now, settled};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
 
@@ -56,7 +56,7 @@ async fn a_page_closed_in_mid_download_finds_the_model_available_when_it_opens_a
 {
     scenario(async |world: &mut World| {
         let model = Model::throttled(world, "closed", 8 * MIB, 2 * MIB);
-        let page = world.browser.open(BLANK).await?;
+        let page = settled(world).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "closed", 2).await?;
         page.close().await?;
@@ -112,7 +112,7 @@ async fn resting(page: &Page) -> Result<BTreeSet<u64>> {
 async fn a_page_reloaded_in_mid_download_attaches_to_the_running_job() -> Result<()> {
     scenario(async |world: &mut World| {
         let model = Model::throttled(world, "reloaded", 16 * MIB, 3 * MIB);
-        let page = world.browser.open(BLANK).await?;
+        let page = settled(world).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "reloaded", 4).await?;
         let at_rest = resting(&page).await?;
@@ -194,7 +194,7 @@ async fn check_nothing_left(page: &Page, id: &str) -> Result<()> {
 async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
     scenario(async |world: &mut World| {
         let model = Model::throttled(world, "cancelled", 8 * MIB, 2 * MIB);
-        let page = world.browser.open(BLANK).await?;
+        let page = settled(world).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "cancelled", 2).await?;
         // What the browser's own cancel button does, behind Longhaul's back.

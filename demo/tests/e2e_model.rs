@@ -248,6 +248,12 @@ async fn a_person_sees_progress_and_every_entry_and_can_abort_retry_and_remove()
             "element.dataset.phase === 'evicted'",
         )
         .await?;
+        // Removal is told before it is done; it is done under this lock.
+        page.eval::<()>(
+            "await navigator.locks.request(`longhaul/longhaul/${args}`, () => {})",
+            json!(id),
+        )
+        .await?;
         ensure!(
             page.at_rest().await?.parts().is_empty(),
             "removed bytes are still there"
