@@ -213,13 +213,14 @@ async fn a_last_entry_that_was_removed_is_missed_and_its_number_is_not_given_aga
     .await
 }
 
-/// Appends an entry as another version of this software would, head included.
-async fn append(kept: &Kept, version: u32, event: Value) -> Result<String> {
-    let next = 1 + kept
-        .exported
-        .iter()
-        .filter(|text| text.contains("\"download\":\"hurt\""))
-        .count();
+/// Appends an entry as another version of this software would, head included, and checks what becomes of the download; gives the
+/// types of its entries as they are handed out then.
+async fn of_another_version(world: &World, version: u32, event: Value) -> Result<Vec<String>> {
+    let kept = Kept::of(world).await?;
+    let mut stored = kept.exported.clone();
+    let own = |text: &&String| text.contains("\"download\":\"hurt\"");
+    let last = stored.iter().filter(own).count();
+    let next = last + 1;
     let entry = json!({
         "download": "hurt", "seq": next, "at": 1_900_000_000_000_u64, "origin": "page",
         "version": version, "event": event, "later": ["kept as it is"],
@@ -230,27 +231,17 @@ async fn append(kept: &Kept, version: u32, event: Value) -> Result<String> {
         "entries.put({{ text: {quoted} }}, [args, {next}]); heads.put({{ seq: {next}, state: '{{\"later\":1}}' }}, args)"
     ))
     .await?;
-    Ok(text)
+    stored.insert(last, text);
+    kept.check(world, &stored).await?;
+    kept.types().await
 }
 
 #[tokio::test]
 async fn an_entry_of_a_newer_version_is_kept_and_not_guessed_at() -> Result<()> {
     scenario(async |world: &mut World| {
-        let kept = Kept::of(world).await?;
-        let text = append(
-            &kept,
-            2,
-            json!({ "type": "success", "sizes": [1], "verified": [] }),
-        )
-        .await?;
-        let mut stored = kept.exported.clone();
-        let own = stored
-            .iter()
-            .filter(|text| text.contains("\"download\":\"hurt\""))
-            .count();
-        stored.insert(own, text);
-        kept.check(world, &stored).await?;
-        ensure!(!kept.types().await?.contains(&"unreadable".to_owned()));
+        let event = json!({ "type": "success", "sizes": [1], "verified": [] });
+        let types = of_another_version(world, 2, event).await?;
+        ensure!(!types.contains(&"unreadable".to_owned()), "{types:?}");
         Ok(())
     })
     .await
@@ -259,16 +250,9 @@ async fn an_entry_of_a_newer_version_is_kept_and_not_guessed_at() -> Result<()> 
 #[tokio::test]
 async fn an_event_of_an_unknown_type_is_kept_and_handed_out_as_it_is() -> Result<()> {
     scenario(async |world: &mut World| {
-        let kept = Kept::of(world).await?;
-        let text = append(&kept, 1, json!({ "type": "teleported", "to": "elsewhere" })).await?;
-        let mut stored = kept.exported.clone();
-        let own = stored
-            .iter()
-            .filter(|text| text.contains("\"download\":\"hurt\""))
-            .count();
-        stored.insert(own, text);
-        kept.check(world, &stored).await?;
-        ensure!(kept.types().await?.contains(&"teleported".to_owned()));
+        let event = json!({ "type": "teleported", "to": "elsewhere" });
+        let types = of_another_version(world, 1, event).await?;
+        ensure!(types.contains(&"teleported".to_owned()), "{types:?}");
         Ok(())
     })
     .await

@@ -26,18 +26,22 @@ async fn needed(world: &World, page: &Page) -> Result<u64> {
     page.request(&model.spec).await?;
     page.until_available(model.id(), SOON).await?;
     let after = usage(page).await?;
-    command(page, model.id(), "forget").await?;
+    page.forget(model.id()).await?;
     ensure!(after >= before + BYTES, "{before} and then {after} bytes");
     Ok(after - before)
 }
 
-async fn command(page: &Page, id: &str, command: &str) -> Result<()> {
+/// Has a download that failed tried again, and demands that it succeeds and has the right bytes. The server's log is that of this
+/// attempt alone.
+async fn retry(world: &World, page: &Page, model: &Model) -> Result<()> {
+    world.server.log().clear();
     page.gesture().await?;
-    page.eval(
-        "await e2e.downloads[args[0]][args[1]]()",
-        json!([id, command]),
-    )
-    .await
+    page.eval::<()>("await e2e.downloads[args].retry()", json!(model.id()))
+        .await?;
+    let again = "snapshot.attempt > 1 && ended(snapshot)";
+    let done = page.until(model.id(), SOON, again).await?;
+    ensure!(done.phase == "available", "{done:?}");
+    model.check_bytes(page).await
 }
 
 /// Lets the origin store so many bytes more than it does.
@@ -64,13 +68,7 @@ async fn goes_on_with_room(world: &World, page: &Page, model: &Model) -> Result<
         kept.len()
     );
     world.browser.limit_quota(None).await?;
-    world.server.log().clear();
-    command(page, model.id(), "retry").await?;
-    let done = page
-        .until(model.id(), SOON, "snapshot.attempt > 1 && ended(snapshot)")
-        .await?;
-    ensure!(done.phase == "available", "{done:?}");
-    model.check_bytes(page).await?;
+    retry(world, page, model).await?;
     Asked::of(world, PART).check(PARTS - kept.len(), IN_FLIGHT)
 }
 
@@ -185,13 +183,9 @@ async fn room_that_is_lost_in_the_middle_costs_nothing_that_is_stored() -> Resul
         ensure!(kept.len() >= PARTS / 4, "kept {kept:?}");
 
         // The limit stays: what is removed makes the room.
-        command(&page, other.id(), "remove").await?;
-        world.server.log().clear();
-        command(&page, model.id(), "retry").await?;
-        let again = "snapshot.attempt > 1 && ended(snapshot)";
-        let done = page.until(model.id(), SOON, again).await?;
-        ensure!(done.phase == "available", "{done:?}");
-        model.check_bytes(&page).await?;
+        page.eval::<()>("await e2e.downloads.other.remove()", json!(null))
+            .await?;
+        retry(world, &page, &model).await?;
         Asked::of(world, PART).check(PARTS - kept.len(), 0)
     })
     .await
@@ -234,12 +228,7 @@ async fn a_browser_that_tells_its_room_is_believed_before_a_byte_is_asked_for() 
 
         // Enough for the file, but not for all of it twice: the first job brings less, and what follows the rest.
         told_room(&page, BYTES + BYTES / 4).await?;
-        world.server.log().clear();
-        command(&page, model.id(), "retry").await?;
-        let again = "snapshot.attempt > 1 && ended(snapshot)";
-        let done = page.until(model.id(), SOON, again).await?;
-        ensure!(done.phase == "available", "{done:?}");
-        model.check_bytes(&page).await?;
+        retry(world, &page, &model).await?;
         let history = page.history(model.id()).await?;
         history.check()?;
         ensure!(history.count("started") >= 2, "{:?}", history.kinds());

@@ -103,11 +103,7 @@ async fn one_download(
         cost.found().max(helped)
     };
     let cost = ledger.settle(world, &page, most).await?;
-    page.eval::<()>(
-        "await (await (await longhaul()).get(args)).forget()",
-        model.id().into(),
-    )
-    .await?;
+    page.forget(model.id()).await?;
     page.close().await?;
     Ok(cost)
 }

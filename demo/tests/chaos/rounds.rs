@@ -79,11 +79,7 @@ async fn one_round(world: &mut World, model: &Model, chance: &mut Rng) -> Result
     // A job that was frozen with two of its records unfinished brings once more all that the page brought meanwhile.
     let most = |cost: &Cost| cost.found() + PARTS;
     let cost = ledger.settle(world, &page, most).await?;
-    page.eval::<()>(
-        "await (await (await longhaul()).get(args)).forget()",
-        model.id().into(),
-    )
-    .await?;
+    page.forget(model.id()).await?;
     page.close().await?;
     Ok(cost)
 }

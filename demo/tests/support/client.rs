@@ -173,6 +173,12 @@ impl Page {
             .await
     }
 
+    /// Forgets a download, bytes and history.
+    pub(crate) async fn forget(&self, id: &str) -> Result<()> {
+        let forget = "await (await (await longhaul()).get(args)).forget()";
+        self.eval(forget, json!(id)).await
+    }
+
     /// The history of a download.
     pub(crate) async fn history(&self, id: &str) -> Result<History> {
         let entries: Vec<Entry> = self

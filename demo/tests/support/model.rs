@@ -76,8 +76,7 @@ pub(crate) async fn settled(world: &World) -> Result<Page> {
         let first = Model::unthrottled(world, "first", MIB);
         page.request(&first.spec).await?;
         page.until_available(first.id(), SOON).await?;
-        let forget = "await e2e.downloads.first.forget()";
-        page.eval::<()>(forget, json!(null)).await?;
+        page.forget(first.id()).await?;
         world.server.log().clear();
     }
     Ok(page)
