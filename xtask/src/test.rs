@@ -2,6 +2,7 @@
 
 mod core_imports;
 mod counts;
+mod reasons;
 mod report;
 pub(crate) mod targets;
 mod types;
@@ -19,6 +20,7 @@ use crate::setup::{self, Part};
 use crate::shell;
 use crate::workspace;
 use counts::{Counter, Kind};
+use reasons::Reasons;
 use report::Report;
 use targets::Targets;
 
@@ -268,7 +270,7 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> R
 /// Runs `cargo test`, shows its output as it comes and counts the results in it.
 fn tests(report: &mut Report, title: &str, command: &mut Command, targets: &Targets) -> Result<()> {
     report.heading(title);
-    let mut counter = Counter::new(targets);
+    let (mut counter, mut reasons) = (Counter::new(targets), Reasons::default());
     let (reader, writer) = io::pipe()?;
     command
         .env("CARGO_TERM_COLOR", "never")
@@ -282,10 +284,13 @@ fn tests(report: &mut Report, title: &str, command: &mut Command, targets: &Targ
     while reader.read_until(b'\n', &mut line)? > 0 {
         io::stdout().write_all(&line)?;
         io::stdout().flush()?;
-        counter.line(&String::from_utf8_lossy(&line));
+        let text = String::from_utf8_lossy(&line);
+        counter.line(&text);
+        reasons.line(&text);
         line.clear();
     }
     let status = child.wait()?;
     report.add(title, counter.results(), status.success());
+    report.said(reasons.kept());
     Ok(())
 }

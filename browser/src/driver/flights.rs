@@ -15,8 +15,8 @@ use crate::node::{CommitError, Committed};
 use crate::platform::{NewJob, Platform};
 use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
 
-/// A part that comes within so many milliseconds comes quickly.
-const QUICK_MS: u64 = 250;
+/// A part that comes within so many milliseconds comes so quickly that to wait for its storing costs much of its connection.
+const QUICK_MS: u64 = 100;
 
 /// What runs beside the loop. Boxed, so that what runs it is there once.
 type Work = LocalBoxFuture<'static, Result<(), CommitError>>;

@@ -13,6 +13,7 @@ pub(crate) struct Report {
     checks: Tally,
     tests: BTreeMap<Kind, Tally>,
     failures: Vec<String>,
+    said: Vec<String>,
     not_run: Vec<String>,
 }
 
@@ -24,6 +25,7 @@ impl Report {
             checks: Tally::default(),
             tests: BTreeMap::new(),
             failures: Vec::new(),
+            said: Vec::new(),
             not_run: Vec::new(),
         }
     }
@@ -73,11 +75,15 @@ impl Report {
         }
     }
 
+    /// Notes what failed tests said, to be said again at the end.
+    pub(crate) fn said(&mut self, lines: &[String]) {
+        self.said.extend_from_slice(lines);
+    }
+
     fn fail(&mut self, what: String) {
         self.checks.failed += 1;
         self.failures.push(what);
     }
-
     /// Prints the summary; true if all went well and every expected kind of test was there at all.
     pub(crate) fn finish(mut self, expected: &[Kind]) -> bool {
         for kind in expected {
@@ -94,6 +100,9 @@ impl Report {
         }
         for what in &self.failures {
             println!("FAILED: {what}");
+        }
+        for line in &self.said {
+            println!("| {line}");
         }
         println!("{}", self.ran());
         let mut all = self.checks;
