@@ -15,8 +15,8 @@ use crate::node::{CommitError, Committed};
 use crate::platform::{NewJob, Platform};
 use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
 
-/// A part that comes within so many milliseconds comes so quickly that to wait for its storing costs much of its connection.
-const QUICK_MS: u64 = 100;
+/// Bytes per millisecond at which a part comes so quickly that waiting until it is stored would cost much of its connection.
+const QUICK_BYTES_PER_MS: u64 = 10_000;
 
 /// What runs beside the loop. Boxed, so that what runs it is there once.
 type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
@@ -121,8 +121,9 @@ impl<P: Platform> Driver<P> {
 
     /// The bytes of a part have all come: where they came quickly, its connection does not wait until they are stored.
     /// Elsewhere storing takes no time beside coming, and what is in flight, and lost with this page, stays less.
-    fn came(self: &Rc<Self>, id: &EffectId, age_ms: u64) {
-        if age_ms < QUICK_MS && self.flights.borrow().contains_key(id) {
+    fn came(self: &Rc<Self>, id: &EffectId, bytes: u64, age_ms: u64) {
+        let quickly = bytes > QUICK_BYTES_PER_MS * age_ms;
+        if quickly && self.flights.borrow().contains_key(id) {
             self.storing.borrow_mut().push(id.clone());
             self.fetch_next();
         }
@@ -290,7 +291,7 @@ impl<P: Platform> Driver<P> {
             if let Some(driver) = driver.upgrade() {
                 driver.live_moved();
                 if whole == Some(coming.bytes()) {
-                    driver.came(&id, coming.age_ms(driver.now_ms()));
+                    driver.came(&id, coming.bytes(), coming.age_ms(driver.now_ms()));
                 }
             }
         };
