@@ -7,8 +7,8 @@ mod transfer;
 
 use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
+use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
-use crate::measure::Fault;
 use crate::policy::{Retry, may_detail, may_try};
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts

@@ -2,7 +2,8 @@
 //! witness of what can be observed now.
 
 use crate::event::Failure;
-use crate::measure::{Answer, Fault};
+use crate::fault::Fault;
+use crate::measure::Answer;
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
 use crate::spec::Spec;

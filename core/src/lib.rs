@@ -185,6 +185,8 @@ mod download;
 mod effect;
 mod entry;
 mod event;
+mod evolve;
+mod fault;
 mod file;
 mod identity;
 mod input;
@@ -199,12 +201,14 @@ mod spec;
 mod table;
 
 pub use decide::decide;
-pub use download::{Download, State, Transfer, Waiting, evolve};
+pub use download::{Download, State, Transfer, Waiting};
 pub use effect::{Effect, EffectId};
 pub use entry::{DecodeError, ENTRY_VERSION, Entry, Envelope, Origin};
 pub use event::{
     AbortedBy, Event, EvictedBy, FailReason, Failure, Missing, Transport, WaitReason, Why,
 };
+pub use evolve::evolve;
+pub use fault::Fault;
 pub use file::{File, PartRequest, Validator, is_transfer};
 pub use identity::{escape, identity, unescape};
 pub use input::{
@@ -212,7 +216,7 @@ pub use input::{
     Role, Signal, Witness,
 };
 pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
-pub use measure::{Answer, ContentRange, Fault, file_of, measure, validator};
+pub use measure::{Answer, ContentRange, file_of, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
 pub use plan::plan;
 pub use policy::{MOST_ENTRIES, Overtake, Policy, Retry};

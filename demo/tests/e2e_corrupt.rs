@@ -5,7 +5,7 @@ mod support;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use support::client::Snapshot;
-use support::model::{Asked, BLANK, MIB, Model, PART, until_sent};
+use support::model::{Asked, BLANK, MIB, Model, PART, settled, until_sent};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
 
@@ -261,8 +261,7 @@ async fn an_event_of_an_unknown_type_is_kept_and_handed_out_as_it_is() -> Result
 #[tokio::test]
 async fn what_arrives_for_a_download_whose_history_is_damaged_is_stored_and_counts() -> Result<()> {
     scenario(async |world: &mut World| {
-        let page = world.browser.open(BLANK).await?;
-        page.longhaul(json!({ "transport": "background-fetch" })).await?;
+        let page = settled(world).await?;
         let model = Model::throttled(world, "running", 2 * BYTES, SLOW);
         page.request(&model.spec).await?;
         until_sent(world, 2 * MIB).await?;

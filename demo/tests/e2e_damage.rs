@@ -5,6 +5,7 @@ mod support;
 use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use support::client::Snapshot;
+use support::history::History;
 use support::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, PART, until_sent};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
@@ -173,6 +174,21 @@ async fn of_a_download_with_one_part_deleted_only_that_part_is_asked_for_again()
     .await
 }
 
+/// Demands that one attempt ended because bytes vanished, and that the next one began with it.
+fn check_began_anew(history: &History) -> Result<()> {
+    let failure = history.only("failure")?;
+    ensure!(failure.event["reason"] == "evicted", "{failure:?}");
+    let next = history
+        .0
+        .get(usize::try_from(failure.seq)?)
+        .context("nothing after it")?;
+    ensure!(
+        next.kind() == "requested" && next.event["attempt"] == 2 && next.at == failure.at,
+        "{next:?}"
+    );
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_part_deleted_in_mid_attempt_ends_it_and_begins_the_next_in_one_breath() -> Result<()> {
     scenario(async |world: &mut World| {
@@ -199,13 +215,13 @@ async fn a_part_deleted_in_mid_attempt_ends_it_and_begins_the_next_in_one_breath
 
             let history = page.history(model.id()).await?;
             history.check()?;
-            let failure = history.only("failure")?;
-            ensure!(failure.event["reason"] == "evicted", "{failure:?}");
-            let next = history.0.get(usize::try_from(failure.seq)?).context("nothing after it")?;
-            ensure!(
-                next.kind() == "requested" && next.event["attempt"] == 2 && next.at == failure.at,
-                "{next:?}"
-            );
+            if history.count("failure") == 0 {
+                // Another look at its job's records had put the part back before anybody missed it.
+                ensure!(transport != "foreground", "nobody noticed: {:?}", history.kinds());
+                Asked::of(world, PART).check(2 * PARTS, 0)?;
+            } else {
+                check_began_anew(&history)?;
+            }
             let asked = Asked::of(world, PART);
             // The deleted one, and what the page had in flight; the browser has two more for a job that a page helps.
             let of_job = if transport == "foreground" { 0 } else { 2 };

@@ -7,6 +7,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use longhaul_demo::{DEFAULT_MODEL, Ending, Server};
 use serde_json::{Value, json};
+use support::model::settled;
 use support::page::Page;
 use support::world::{SOON, World, scenario, scenario_on, target};
 
@@ -68,6 +69,7 @@ async fn one_click_brings_the_real_model_by_background_fetch_and_it_knows_the_ca
         file.display()
     );
     scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
         let page = open_demo(world).await?;
         download(&page, MODEL).await?;
 

@@ -18,6 +18,10 @@ const MESSAGES: usize = 200;
 /// The worker of an app that does more than Longhaul.
 const WORKER: &str = include_str!("strangers/sw.js");
 
+/// The worker of an app that has nothing to do with Longhaul.
+const NOT_OURS: &str =
+    "addEventListener('message', (event) => event.source.postMessage(event.data));";
+
 /// What defines `malformed`.
 const GENERATOR: &str = include_str!("strangers/messages.js");
 
@@ -36,12 +40,12 @@ const LISTEN: &str = "
     e2e.channel.onmessage = ({ data }) => e2e.told.push(data);";
 
 /// Runs a test in a world whose worker is the app's.
-async fn app<F>(name: &str, test: F) -> Result<()>
+async fn app<F>(name: &str, worker: &str, test: F) -> Result<()>
 where
     F: AsyncFnOnce(&mut World) -> Result<()>,
 {
     let pages = tempfile::tempdir()?;
-    fs::write(pages.path().join("sw.js"), WORKER)?;
+    fs::write(pages.path().join("sw.js"), worker)?;
     let folders = Folders {
         page: pages.path().to_owned(),
         ..Folders::of_checkout(&workspace())
@@ -57,7 +61,7 @@ async fn everything(page: &Page) -> Result<String> {
 #[tokio::test]
 async fn messages_of_any_shape_are_traced_and_nothing_else() -> Result<()> {
     let seed = chance_for("messages")?.u32(..);
-    app("messages_of_any_shape", async |world: &mut World| {
+    app("messages_of_any_shape", WORKER, async |world: &mut World| {
         let page = world.browser.open(BLANK).await?;
         page.eval::<()>(LISTEN, json!(null)).await?;
         let known = Model::unthrottled(world, "known", 2 * MIB);
@@ -133,7 +137,7 @@ async fn messages_of_any_shape_are_traced_and_nothing_else() -> Result<()> {
 
 #[tokio::test]
 async fn the_background_jobs_of_other_scripts_are_left_to_them() -> Result<()> {
-    app("the_jobs_of_others", async |world: &mut World| {
+    app("the_jobs_of_others", WORKER, async |world: &mut World| {
         let page = world.browser.open(BLANK).await?;
         page.eval::<()>(LISTEN, json!(null)).await?;
         page.eval::<()>(
@@ -205,6 +209,62 @@ async fn the_background_jobs_of_other_scripts_are_left_to_them() -> Result<()> {
         let rest = page.at_rest().await?;
         ensure!(rest.parts().len() == 3, "{rest:?}");
         ensure!(page.list().await?.len() == 1, "a stranger's job is listed");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_worker_of_another_make_is_not_asked_again_and_pages_bring_everything() -> Result<()> {
+    tokio::try_join!(
+        not_asked_again("a_worker_that_is_not_ours", NOT_OURS, "longhaul"),
+        not_asked_again("a_worker_of_another_name", WORKER, "elsewhere"),
+    )?;
+    Ok(())
+}
+
+/// What the page asks the worker comes back to it, and is counted.
+async fn not_asked_again(scenario: &str, worker: &str, name: &str) -> Result<()> {
+    app(scenario, worker, async |world: &mut World| {
+        let page = world.browser.open(BLANK).await?;
+        page.eval::<()>(LISTEN, json!(null)).await?;
+        page.eval::<()>(
+            "e2e.asked = 0;
+             navigator.serviceWorker.addEventListener('message', ({ data }) => {
+               if (data.ask === 'state') e2e.asked += 1;
+             });
+             navigator.serviceWorker.startMessages()",
+            json!(null),
+        )
+        .await?;
+        page.longhaul(json!({ "name": name })).await?;
+        let mut asked = Vec::new();
+        for id in ["first", "second"] {
+            let model = Model::unthrottled(world, id, 2 * MIB);
+            page.request(&model.spec).await?;
+            page.until_available(id, SOON).await?;
+            model.check_bytes(&page).await?;
+            let history = page.history(id).await?;
+            history.check()?;
+            let started = &history.only("started")?.event;
+            ensure!(
+                started["transport"] == "foreground" && started["why"] == "no-worker",
+                "{started}"
+            );
+            let times: usize = page.eval("return e2e.asked", json!(null)).await?;
+            asked.push(times);
+        }
+        ensure!(
+            asked[0] > 0 && asked[1] == asked[0],
+            "asked {asked:?} times by the end of each download"
+        );
+        let warned: bool = page
+            .eval(
+                "return e2e.traces.some((line) => line.includes('of another version or name'))",
+                json!(null),
+            )
+            .await?;
+        ensure!(warned, "no warning");
         Ok(())
     })
     .await

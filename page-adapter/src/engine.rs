@@ -1,84 +1,26 @@
 //! The engine: what `js/index.js` calls.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use js_sys::{Array, Function, Promise};
-use longhaul_browser::channel::{Channel, Notice as Heard, parse};
-use longhaul_browser::deliver::{Stored, resource_of};
-use longhaul_browser::events::{AppendError, EventStore, Row};
-use longhaul_browser::js::{Listener, global, listen, property};
-use longhaul_browser::keeper::Keeper;
-use longhaul_browser::links::FullUrls;
-use longhaul_browser::node::Node;
+use longhaul_browser::events::{AppendError, EventStore};
 use longhaul_browser::trace;
-use longhaul_browser::web::{Host, Web};
-use longhaul_core::json::{self, FromJson, ToJson};
-use longhaul_core::{Command, Download, Snapshot, Spec, Table};
+use longhaul_browser::web::Host;
+use longhaul_core::Command;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{future_to_promise, spawn_local};
-use web_sys::Headers;
+use wasm_bindgen_futures::future_to_promise;
 
 use crate::error::PageError;
-use crate::host::{Notice, PageHost};
 use crate::options::Options;
+use crate::session::Session;
+use crate::text::from_js;
 use crate::view::shown_entry;
-use crate::worker::{WorkerLink, registration_of};
 
 /// Longhaul in this page, over one name.
 #[wasm_bindgen]
-pub struct Engine(Rc<Inner>);
-
-struct Inner {
-    node: Rc<Node<Web<PageHost>>>,
-    /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
-    emit: Function,
-    keeper: Rc<Keeper<Web<PageHost>>>,
-    shown: RefCell<Table<String, Shown>>,
-    refreshing: RefCell<Table<String, bool>>,
-    listeners: RefCell<Vec<Listener>>,
-    closed: Cell<bool>,
-}
-
-/// What the app was told of a download.
-#[derive(Default)]
-struct Shown {
-    seq: u64,
-    snapshot: Option<Snapshot>,
-    /// Attempt, downloaded, stored: the most that was seen of each in this attempt.
-    live: (u32, u64, u64),
-}
-
-impl Shown {
-    fn now(&self) -> Option<Snapshot> {
-        let snapshot = self.snapshot.clone()?;
-        let (attempt, downloaded, stored) = self.live;
-        Some(
-            if attempt == snapshot.attempt && snapshot.phase == "transferring" {
-                snapshot.with_live(downloaded, stored)
-            } else {
-                snapshot
-            },
-        )
-    }
-}
-
-/// By way of text, as it is stored and exported: one form for everything that has one.
-fn to_js(value: &dyn ToJson) -> JsValue {
-    parse_text(&json::write(value))
-}
-
-/// A value whose types `js/index.js` has checked.
-fn from_js<T: FromJson>(value: &JsValue) -> Result<T, PageError> {
-    let text = js_sys::JSON::stringify(value).map_err(|_| PageError::Misfit)?;
-    json::read(&String::from(text)).map_err(|_| PageError::Misfit)
-}
-
-fn parse_text(text: &str) -> JsValue {
-    js_sys::JSON::parse(text).unwrap_or(JsValue::NULL)
-}
+pub struct Engine(Rc<Session>);
 
 /// Sets work going. The work is boxed and its errors become JavaScript's here, in one place: an exported `async`
 /// method of each would be compiled with a promise's whole machinery around it.
@@ -95,51 +37,33 @@ impl Engine {
         trace::install();
         promise(async move {
             let options: Options = from_js(&options)?;
-            let setup = options.setup();
-            let worker = WorkerLink::new(&setup.name, registration_of(registration));
-            let web = Web::new(&setup.name, PageHost::new(worker));
-            let node = Node::new(setup, web);
-            node.platform.store.open().await?;
-            let inner = Rc::new(Inner {
-                keeper: Keeper::new(Rc::clone(&node)),
-                node,
-                emit,
-                shown: RefCell::default(),
-                refreshing: RefCell::default(),
-                listeners: RefCell::default(),
-                closed: Cell::default(),
-            });
-            inner.listen();
-            for download in inner.node.list().await? {
-                inner.show(&download);
-            }
-            spawn_local(Rc::clone(&inner.keeper).reconcile());
-            Ok(Self(inner).into())
+            let session = Session::open(&options, registration, emit).await?;
+            Ok(Self(session).into())
         })
     }
 
     /// Asks for a download; its snapshot. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
     pub fn request(&self, spec: JsValue, headers: JsValue) -> Promise {
-        let inner = Rc::clone(&self.0);
-        promise(async move { inner.request(&spec, headers.dyn_into().ok()).await })
+        let session = Rc::clone(&self.0);
+        promise(async move { session.request(&spec, headers.dyn_into().ok()).await })
     }
 
     /// The snapshot of a download, undefined where nothing was requested.
     pub fn snapshot(&self, id: String) -> Promise {
-        let inner = Rc::clone(&self.0);
-        promise(async move { Ok(inner.snapshot_of(&inner.node.look(&id).await?)) })
+        let session = Rc::clone(&self.0);
+        promise(async move { Ok(session.snapshot_of(&session.node.look(&id).await?)) })
     }
 
     /// The snapshots of all downloads, a list.
     pub fn list(&self) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
             let list = Array::new();
-            for download in inner.node.list().await? {
+            for download in session.node.list().await? {
                 // What was deleted or damaged behind our back is noticed here. One that cannot be looked at is shown as
                 // it was written down last.
-                let looked = inner.node.look(&download.id).await;
-                let snapshot = inner.snapshot_of(looked.as_ref().unwrap_or(&download));
+                let looked = session.node.look(&download.id).await;
+                let snapshot = session.snapshot_of(looked.as_ref().unwrap_or(&download));
                 if !snapshot.is_undefined() {
                     list.push(&snapshot);
                 }
@@ -160,60 +84,60 @@ impl Engine {
 
     /// Tries again.
     pub fn retry(&self, id: String) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
-            inner.node.look(&id).await?;
-            inner.node.command(&id, Command::Retry, None).await?;
-            inner.keeper.drive(&id);
+            session.node.look(&id).await?;
+            session.node.command(&id, Command::Retry, None).await?;
+            session.keeper.drive(&id);
             Ok(JsValue::UNDEFINED)
         })
     }
 
     /// Removes bytes and history.
     pub fn forget(&self, id: String) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
             loop {
-                inner.keeper.end(&id, Command::Remove).await?;
-                let download = inner.node.load(&id).await?;
-                match inner.node.platform.store.forget(&id, download.seq).await {
+                session.keeper.end(&id, Command::Remove).await?;
+                let download = session.node.load(&id).await?;
+                match session.node.platform.store.forget(&id, download.seq).await {
                     Ok(()) => break,
                     // Somebody appended meanwhile: what that was is removed, too.
                     Err(AppendError::Conflict { .. }) => {}
                     Err(AppendError::Store(error)) => return Err(error.into()),
                 }
             }
-            inner.node.platform.host.headers.borrow_mut().remove(&id);
-            inner.node.platform.host.changed(&id);
+            session.node.platform.host.headers.borrow_mut().remove(&id);
+            session.node.platform.host.changed(&id);
             Ok(JsValue::UNDEFINED)
         })
     }
 
     /// The bytes of a resource as a Blob.
     pub fn blob(&self, id: String, url: Option<String>) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
-            let stored = inner.stored(&id, url).await?;
-            Ok(inner.node.blob(&stored).await?.into())
+            let stored = session.stored(&id, url).await?;
+            Ok(session.node.blob(&stored).await?.into())
         })
     }
 
     /// The bytes of a resource as a streaming Response.
     pub fn response(&self, id: String, url: Option<String>) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
-            let stored = inner.stored(&id, url).await?;
-            Ok(inner.node.response(&stored, None).await?.into())
+            let stored = session.stored(&id, url).await?;
+            Ok(session.node.response(&stored, None).await?.into())
         })
     }
 
     /// What is stored for a URL, a Response or undefined.
     #[wasm_bindgen(js_name = match)]
     pub fn find(&self, url: String) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
-            match inner.node.find(&url).await? {
-                Some(stored) => Ok(inner.node.response(&stored, None).await?.into()),
+            match session.node.find(&url).await? {
+                Some(stored) => Ok(session.node.response(&stored, None).await?.into()),
                 None => Ok(JsValue::UNDEFINED),
             }
         })
@@ -221,10 +145,10 @@ impl Engine {
 
     /// Entries as a list of objects: of one download after a number, or of all.
     pub fn history(&self, id: Option<String>, after: f64, limit: Option<u32>) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
             let list = Array::new();
-            for row in inner.rows(id.as_deref(), after, limit).await? {
+            for row in session.rows(id.as_deref(), after, limit).await? {
                 list.push(&shown_entry(&row));
             }
             Ok(list.into())
@@ -233,10 +157,10 @@ impl Engine {
 
     /// All entries as they are stored, one a line.
     pub fn export(&self) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
             let mut ndjson = String::new();
-            for row in inner.rows(None, 0.0, None).await? {
+            for row in session.rows(None, 0.0, None).await? {
                 ndjson.push_str(&row.text);
                 ndjson.push('\n');
             }
@@ -246,237 +170,16 @@ impl Engine {
 
     /// Lets go of everything: other tabs take over what this one ran.
     pub fn close(&self) {
-        self.0.closed.set(true);
-        self.0.listeners.take();
-        self.0.keeper.close();
+        self.0.close();
     }
 }
 
 impl Engine {
     fn end(&self, id: String, command: Command) -> Promise {
-        let inner = Rc::clone(&self.0);
+        let session = Rc::clone(&self.0);
         promise(async move {
-            inner.keeper.end(&id, command).await?;
+            session.keeper.end(&id, command).await?;
             Ok(JsValue::UNDEFINED)
-        })
-    }
-}
-
-impl Inner {
-    async fn request(
-        self: &Rc<Self>,
-        spec: &JsValue,
-        headers: Option<Headers>,
-    ) -> Result<JsValue, PageError> {
-        let mut spec: Spec = from_js(spec)?;
-        spec.headers = headers.is_some();
-        let spec = spec.validated()?;
-        let urls = spec.resources.iter();
-        let full = FullUrls {
-            urls: urls.map(|resource| resource.url.clone()).collect(),
-            icons: spec.icons.clone(),
-        };
-        let links = json::write(&full);
-        let id = spec.id.clone();
-        self.node.look(&id).await?;
-        let request = Command::Request(Box::new(spec));
-        let download = self.node.command(&id, request, Some(links)).await?;
-        if let Some(headers) = headers {
-            let mut all = self.node.platform.host.headers.borrow_mut();
-            all.insert(id.clone(), headers);
-        }
-        self.keeper.drive(&id);
-        Ok(self.snapshot_of(&download))
-    }
-
-    fn listen(self: &Rc<Self>) {
-        let heard = Rc::downgrade(self);
-        let hear = move |download: Option<String>| {
-            if let Some(inner) = heard.upgrade() {
-                inner.heard(download.as_deref());
-            }
-        };
-        let name = self.node.setup.name.clone();
-        if let Some(channel) = Channel::open(&name, hear.clone()) {
-            // Set once, here.
-            let _ = self.node.platform.host.channel.set(channel);
-        }
-        // The worker tells its clients one by one.
-        let container = property(&global("navigator"), "serviceWorker");
-        if let Ok(container) = container.dyn_into::<web_sys::EventTarget>() {
-            let listener = listen(&container, "message", move |event| {
-                if let Heard::ReadAgain(download) = parse(&name, &property(&event, "data")) {
-                    hear(download);
-                }
-            });
-            self.listeners.borrow_mut().push(listener);
-        }
-        let own = Rc::downgrade(self);
-        let listener: Box<dyn Fn(Notice)> = Box::new(move |notice| {
-            if let Some(inner) = own.upgrade() {
-                match notice {
-                    Notice::Changed(id) => inner.refresh(&id),
-                    Notice::Live(id, downloaded, stored) => inner.live(&id, downloaded, stored),
-                }
-            }
-        });
-        // Set once, here.
-        let _ = self.node.platform.host.listener.set(listener);
-    }
-
-    /// Another context says "read again".
-    fn heard(self: &Rc<Self>, download: Option<&str>) {
-        let ids: Vec<String> = match download {
-            Some(id) => vec![id.to_owned()],
-            None => self.shown.borrow().keys().cloned().collect(),
-        };
-        for id in ids {
-            self.refresh(&id);
-            self.keeper.poke(&id);
-        }
-    }
-
-    /// Shows what is new of a download. Runs once at a time for each; what comes meanwhile makes it run again.
-    fn refresh(self: &Rc<Self>, id: &str) {
-        if let Some(again) = self.refreshing.borrow_mut().get_mut(id) {
-            *again = true;
-            return;
-        }
-        self.refreshing.borrow_mut().insert(id.to_owned(), false);
-        let (inner, id) = (Rc::clone(self), id.to_owned());
-        spawn_local(async move {
-            loop {
-                if let Err(error) = inner.read_again(&id).await {
-                    tracing::warn!("{} could not be read again: {}", id, error);
-                }
-                let again = inner
-                    .refreshing
-                    .borrow_mut()
-                    .get_mut(&id)
-                    .is_some_and(std::mem::take);
-                if !again {
-                    break;
-                }
-            }
-            inner.refreshing.borrow_mut().remove(&id);
-        });
-    }
-
-    async fn read_again(self: &Rc<Self>, id: &str) -> Result<(), PageError> {
-        let download = self.node.load(id).await?;
-        let after = self.shown.borrow().get(id).map_or(0, |shown| shown.seq);
-        if download.seq < after || (download.seq == 0 && self.shown.borrow().contains_key(id)) {
-            self.shown.borrow_mut().remove(id);
-            self.emit("gone", &id.into());
-        }
-        let after = after.min(download.seq);
-        for row in self.node.platform.store.read(id, after, None).await? {
-            // Entries that came after the state was read are shown with the next one.
-            if row.seq <= download.seq {
-                self.emit("entry", &shown_entry(&row));
-            }
-        }
-        if download.seq > 0 && self.show(&download) {
-            self.emit("change", &self.snapshot_of(&download));
-        }
-        if download.is_running() {
-            self.keeper.drive(id);
-        }
-        Ok(())
-    }
-
-    /// Notes what is shown of a download; whether that is new.
-    fn show(&self, download: &Download) -> bool {
-        let mut all = self.shown.borrow_mut();
-        let shown = all.or_default(download.id.clone());
-        let snapshot = Snapshot::of(download);
-        // A history can turn out to be damaged without a new entry.
-        let new = shown.seq != download.seq || shown.snapshot != snapshot;
-        shown.seq = download.seq;
-        shown.snapshot = snapshot;
-        new
-    }
-
-    fn live(&self, id: &str, downloaded: u64, stored: u64) {
-        let snapshot = {
-            let mut all = self.shown.borrow_mut();
-            let Some(shown) = all.get_mut(id) else {
-                return;
-            };
-            let attempt = shown
-                .snapshot
-                .as_ref()
-                .map_or(0, |snapshot| snapshot.attempt);
-            shown.live = match shown.live {
-                (of, most, at_rest) if of == attempt => {
-                    (attempt, most.max(downloaded), at_rest.max(stored))
-                }
-                _ => (attempt, downloaded, stored),
-            };
-            shown.now()
-        };
-        if let Some(snapshot) = snapshot.filter(|snapshot| snapshot.live) {
-            self.emit("change", &to_js(&snapshot));
-        }
-    }
-
-    fn snapshot_of(&self, download: &Download) -> JsValue {
-        let Some(snapshot) = Snapshot::of(download) else {
-            return JsValue::UNDEFINED;
-        };
-        let live = self
-            .shown
-            .borrow()
-            .get(&download.id)
-            .map(|shown| shown.live);
-        let shown = Shown {
-            seq: 0,
-            snapshot: Some(snapshot),
-            live: live.unwrap_or_default(),
-        };
-        shown
-            .now()
-            .map_or(JsValue::UNDEFINED, |snapshot| to_js(&snapshot))
-    }
-
-    fn emit(&self, kind: &str, payload: &JsValue) {
-        if !self.closed.get() {
-            // `js/index.js` catches what the app's listeners throw.
-            let _ = self.emit.call2(&JsValue::UNDEFINED, &kind.into(), payload);
-        }
-    }
-
-    async fn stored(&self, id: &str, url: Option<String>) -> Result<Stored, PageError> {
-        let download = self.node.look(id).await?;
-        if !download.is_available() {
-            return Err(PageError::withheld(&download));
-        }
-        let resource = match url {
-            Some(url) => resource_of(&download, &url),
-            None if download.files.len() == 1 => Some(0),
-            None => return Err(PageError::Ambiguous(download.files.len())),
-        };
-        let stored = match resource {
-            Some(resource) => self.node.stored(&download, resource).await?,
-            None => None,
-        };
-        stored.ok_or_else(|| {
-            PageError::Withheld("this download has no resource with that URL".to_owned())
-        })
-    }
-
-    async fn rows(
-        &self,
-        id: Option<&str>,
-        after: f64,
-        limit: Option<u32>,
-    ) -> Result<Vec<Row>, PageError> {
-        // Whole and not negative, as `js/index.js` checked.
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let after = after as u64;
-        Ok(match id {
-            Some(id) => self.node.platform.store.read(id, after, limit).await?,
-            None => self.node.platform.store.read_all(limit).await?,
         })
     }
 }

@@ -7,6 +7,8 @@ mod engine;
 mod error;
 mod host;
 mod options;
+mod session;
+mod text;
 mod view;
 mod worker;
 

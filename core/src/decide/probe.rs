@@ -3,9 +3,10 @@
 use super::{is_between_rounds, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
+use crate::fault::Fault;
 use crate::file::File;
 use crate::input::{Background, Context, Preference, Witness};
-use crate::measure::{Answer, Fault, file_of};
+use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
 
 pub(super) fn probed(

@@ -1,9 +1,9 @@
 //! Room: whether the browser can keep what is missing.
 
 use crate::event::Failure;
+use crate::fault::Fault;
 use crate::file::File;
 use crate::input::Witness;
-use crate::measure::Fault;
 
 /// The failure for want of room, with how much is wanting where the browser tells.
 pub(super) fn failure(files: &[File], resource: Option<u32>, witness: &Witness) -> Failure {

@@ -2,10 +2,11 @@
 
 use super::probe::{refused, started, stored};
 use super::{exhausted, is_between_rounds, restart, room, wait_or_fail};
-use crate::download::{Download, Transfer, evolve};
+use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
+use crate::evolve::evolve;
+use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
-use crate::measure::Fault;
 use crate::policy::{Retry, may_detail, may_try, progress_due};
 
 /// Reconciles a running transfer with what can be seen.

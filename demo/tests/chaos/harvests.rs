@@ -1,15 +1,15 @@
 //! The worker is stopped in the middle of its one chance: while it stores what a job brought and no page is there.
 
 use anyhow::{Context, Result, ensure};
-use longhaul_demo::{Entry, Server};
+use longhaul_demo::Entry;
 use serde_json::json;
 use tokio::time::timeout;
 
-use crate::support::chance::chance_for;
+use crate::chaos;
 use crate::support::engine::Engine;
 use crate::support::model::{Asked, BLANK, Model, now, range, settled};
 use crate::support::page::Page;
-use crate::support::world::{SOON, World, scenario_in};
+use crate::support::world::{SOON, World};
 
 /// How often the worker is stopped.
 const STOPS: u64 = 20;
@@ -45,13 +45,7 @@ struct Stopped {
 async fn a_worker_stopped_in_its_harvest_costs_what_it_had_not_stored_and_nothing_else()
 -> Result<()> {
     let name = "stops-in-harvest";
-    if let Some(why) = Engine::Chromium.left_out()? {
-        println!("left out: {name} ({why})");
-        return Ok(());
-    }
-    let mut chance = chance_for(name)?;
-    let server = Server::builder().spawn()?;
-    scenario_in(Engine::Chromium, server, name, async |world: &mut World| {
+    chaos(Engine::Chromium, name, async |world, chance| {
         let began = now();
         settled(world).await?.close().await?;
         // A page of the origin that knows nothing of Longhaul looks on. It stays: a navigation would freeze the job.

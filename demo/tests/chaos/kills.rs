@@ -4,15 +4,14 @@ use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
-use longhaul_demo::Server;
 use tokio::time::sleep;
 
-use crate::is_deep;
 use crate::ledger::{Cost, Ledger};
-use crate::support::chance::{chance_for, percent};
+use crate::support::chance::percent;
 use crate::support::engine::Engine;
 use crate::support::model::{BLANK, MIB, Model, settled, until_sent};
-use crate::support::world::{SOON, World, scenario_in};
+use crate::support::world::{SOON, World};
+use crate::{chaos, is_deep};
 
 const BYTES: u64 = 200_000_000;
 
@@ -50,20 +49,14 @@ async fn sigkills_of_firefox_cost_what_was_in_flight_and_nothing_else() -> Resul
 }
 
 async fn killed(engine: Engine, name: &str, kills: usize) -> Result<()> {
-    if let Some(why) = engine.left_out()? {
-        println!("left out: {name} ({why})");
-        return Ok(());
-    }
-    let mut chance = chance_for(name)?;
-    let server = Server::builder().spawn()?;
-    scenario_in(engine, server, name, async |world: &mut World| {
+    chaos(engine, name, async |world, chance| {
         let mut total = Cost::default();
         while total.blows < kills {
             let of_this = EACH.min(kills - total.blows);
             let id = format!("{name}-{}", total.blows);
             let rate = chance.u64(RATES) * MIB;
             let model = Model::throttled(world, &id, BYTES, rate);
-            total += one_download(world, &model, of_this, &mut chance).await?;
+            total += one_download(world, &model, of_this, chance).await?;
         }
         println!("{name} in all: {total}");
         Ok(())

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use anyhow::Result;
 use fastrand::Rng;
-use longhaul_demo::{Ending, Server};
+use longhaul_demo::Ending;
 use tokio::time::sleep;
 
-use crate::is_deep;
 use crate::ledger::{Cost, Ledger};
-use crate::support::chance::{chance_for, percent};
+use crate::support::chance::percent;
 use crate::support::engine::Engine;
 use crate::support::model::{BLANK, BYTES, MIB, Model, PART, PARTS, settled, until_sent};
-use crate::support::world::{SOON, World, scenario_in};
+use crate::support::world::{SOON, World};
+use crate::{chaos, is_deep};
 
 /// Bytes per second of the whole download.
 const RATE: u64 = 6 * MIB;
@@ -26,18 +26,12 @@ const AWAY_MS: u64 = 4_000;
 #[tokio::test]
 async fn crashed_tabs_and_killed_servers_lose_no_download() -> Result<()> {
     let name = "rounds";
-    if let Some(why) = Engine::Chromium.left_out()? {
-        println!("left out: {name} ({why})");
-        return Ok(());
-    }
     let rounds = if is_deep() { 10 } else { 2 };
-    let mut chance = chance_for(name)?;
-    let server = Server::builder().spawn()?;
-    scenario_in(Engine::Chromium, server, name, async |world: &mut World| {
+    chaos(Engine::Chromium, name, async |world, chance| {
         let mut total = Cost::default();
         for round in 0..rounds {
             let model = Model::throttled(world, &format!("{name}-{round}"), BYTES, RATE);
-            total += one_round(world, &model, &mut chance).await?;
+            total += one_round(world, &model, chance).await?;
         }
         println!("{name} in all: {total}");
         Ok(())

@@ -134,7 +134,7 @@ async fn check_nothing_left(page: &Page, id: &str) -> Result<()> {
 
 async fn asking_again(world: &mut World, _: &Cell) -> Result<()> {
     let model = Model::unthrottled(world, "again", BYTES);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     page.until_available(model.id(), SOON).await?;
     world.server.log().clear();
@@ -164,7 +164,7 @@ async fn asking_again(world: &mut World, _: &Cell) -> Result<()> {
 
 async fn reading(world: &mut World, _: &Cell) -> Result<()> {
     let model = Model::unthrottled(world, "read", BYTES);
-    let page = world.browser.open(BLANK).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     page.until_available(model.id(), SOON).await?;
     world.server.log().clear();

@@ -1,7 +1,9 @@
 //! Every rule of the machine, as a sentence: what is decided in which state, and what is then planned.
 
 mod commands;
+mod faults;
 mod handover;
+mod jobs;
 mod phases;
 mod planning;
 mod probing;
@@ -9,5 +11,32 @@ mod room;
 mod transferring;
 mod waiting;
 
+use longhaul_core::{Event, Fault, WaitReason};
+use longhaul_state_tests::scenario::SIZE;
+
 /// The registration of the first try of a scenario's first attempt.
 pub(crate) const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
+
+pub(crate) const NOT_FOUND: Fault = Fault::Status {
+    status: 404,
+    retry_after_ms: None,
+};
+
+pub(crate) fn progress(downloaded: u64, stored: u64) -> Event {
+    Event::Progress {
+        downloaded,
+        stored,
+        total: Some(SIZE),
+    }
+}
+
+pub(crate) fn backoff_from(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
+    match events.last() {
+        Some(Event::Waiting {
+            reason,
+            try_,
+            until,
+        }) => (*reason, *try_, *until),
+        other => panic!("no wait: {other:?}"),
+    }
+}

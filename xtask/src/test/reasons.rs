@@ -12,6 +12,8 @@ pub(crate) struct Reasons {
     current: Vec<String>,
     /// Whether test programs list their failures now.
     listing: bool,
+    /// Whether a backtrace is being printed, which says little to whoever has not the machine.
+    tracing: bool,
     kept: Vec<String>,
 }
 
@@ -27,11 +29,16 @@ impl Reasons {
         } else if self.listing {
             self.keep(line);
         } else {
-            if line.starts_with("test ") && line.contains(" ... ") {
+            let begins = line.starts_with("test ") && line.contains(" ... ");
+            let ends = line.ends_with("FAILED");
+            if begins {
                 self.current.clear();
             }
-            self.current.push(line.to_owned());
-            if line.ends_with("FAILED") {
+            self.tracing = !begins && !ends && (self.tracing || is_backtrace(line));
+            if !self.tracing {
+                self.current.push(line.to_owned());
+            }
+            if ends {
                 let last = self.current.len().saturating_sub(LINES);
                 for said in self.current.split_off(last) {
                     self.keep(&said);
@@ -51,6 +58,11 @@ impl Reasons {
             self.kept.push(line.chars().take(WIDTH).collect());
         }
     }
+}
+
+/// The first line of a backtrace, as the standard library and anyhow write it.
+fn is_backtrace(line: &str) -> bool {
+    line.eq_ignore_ascii_case("stack backtrace:")
 }
 
 #[cfg(test)]
@@ -86,6 +98,15 @@ mod tests {
         assert_eq!(kept.len(), LINES);
         assert_eq!(kept[LINES - 1], "FAILED");
         assert_eq!(kept[LINES - 2].len(), WIDTH);
+    }
+
+    #[test]
+    fn backtraces_are_left_out() {
+        let output = "test a ... \nError: no\n\nStack backtrace:\n   0: main\n             at x.rs:1\nFAILED\ntest b ... FAILED";
+        assert_eq!(
+            kept(output),
+            ["test a ... ", "Error: no", "FAILED", "test b ... FAILED"].map(str::trim_end)
+        );
     }
 
     #[test]

@@ -1,0 +1,136 @@
+//! The fold: what each event makes of a download.
+
+use crate::download::{Download, State, Transfer, Waiting};
+use crate::event::{Event, WaitReason};
+use crate::spec::Spec;
+
+/// Applies one event. Holds no rule and cannot fail: any sequence of events folds.
+///
+/// `seq` and `at` belong to the envelope; [`Download::apply`] sets them.
+pub fn evolve(download: &mut Download, event: &Event) {
+    download.entries = download.entries.saturating_add(1);
+    match event {
+        Event::Requested {
+            attempt,
+            spec,
+            restarts,
+        } => requested(download, *attempt, spec, *restarts),
+        Event::CachedHit { stored, files } => {
+            if !files.is_empty() {
+                download.files.clone_from(files);
+            }
+            available(download, *stored);
+        }
+        Event::Started {
+            try_,
+            transport,
+            registration,
+            files,
+            stored,
+            total,
+            ..
+        } => {
+            download.files.clone_from(files);
+            download.stored = *stored;
+            download.downloaded = download.downloaded.max(*stored);
+            download.total = *total;
+            download.waiting = None;
+            download.state = State::Transferring {
+                transfer: Transfer {
+                    try_: *try_,
+                    transport: *transport,
+                    registration: registration.clone(),
+                    base: *stored,
+                },
+            };
+        }
+        Event::Progress {
+            downloaded,
+            stored,
+            total,
+        } => {
+            download.downloaded = *downloaded;
+            download.stored = *stored;
+            download.total = total.or(download.total);
+            download.waiting = None;
+            download.failed_rounds = 0;
+        }
+        Event::Waiting {
+            reason,
+            until,
+            try_,
+        } => waiting(download, *reason, *until, *try_),
+        Event::Success { sizes, .. } => {
+            for (file, size) in download.files.iter_mut().zip(sizes) {
+                // The key of a file of unknown size does not have one; it stays as it is.
+                if file.size.is_some() {
+                    file.size = Some(*size);
+                }
+            }
+            let stored = sizes
+                .iter()
+                .fold(0, |sum: u64, size| sum.saturating_add(*size));
+            available(download, stored);
+        }
+        Event::Failure(failure) => {
+            ended(
+                download,
+                State::Failed {
+                    failure: failure.clone(),
+                },
+            );
+        }
+        Event::Aborted { by } => {
+            download.stored = 0;
+            ended(download, State::Aborted { by: *by });
+        }
+        Event::Evicted { by } => {
+            download.stored = 0;
+            ended(download, State::Evicted { by: *by });
+        }
+    }
+}
+
+fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) {
+    download.attempt = attempt;
+    download.restarts = restarts;
+    download.entries = 1;
+    download.spec = Some(spec.clone());
+    download.downloaded = 0;
+    download.stored = 0;
+    download.total = None;
+    download.failed_rounds = 0;
+    download.degraded = false;
+    ended(download, State::Requested);
+}
+
+fn available(download: &mut Download, stored: u64) {
+    download.stored = stored;
+    download.downloaded = stored;
+    download.total = Some(stored);
+    download.restarts = 0;
+    ended(download, State::Available);
+}
+
+fn ended(download: &mut Download, state: State) {
+    download.waiting = None;
+    download.state = state;
+}
+
+fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, try_: u32) {
+    let since = match &download.waiting {
+        Some(before) if before.reason == reason => before.since,
+        _ => download.at,
+    };
+    download.waiting = Some(Waiting {
+        reason,
+        until,
+        since,
+    });
+    download.failed_rounds = try_;
+    if let State::Transferring { transfer } = &mut download.state
+        && reason.ends_try()
+    {
+        transfer.registration = None;
+    }
+}

@@ -1,0 +1,182 @@
+//! Parts that break while the page fetches: rounds, waits, and what no later try can mend.
+
+use longhaul_core::{Answer, FailReason, Fault, MOST_ENTRIES, State, WaitReason};
+use longhaul_state_tests::given::given_scenario;
+use longhaul_state_tests::scenario::{PART, Scenario, ranged_answer};
+
+use crate::{NOT_FOUND, backoff_from, progress};
+
+#[test]
+fn parts_that_break_together_are_one_round() {
+    let mut s = Scenario::foreground().transferring();
+    let events = s.takes(s.part_failed(Fault::Network));
+    assert_eq!(backoff_from(&events).1, 1);
+    given_scenario(&s)
+        .when(s.part_failed(Fault::Network))
+        .then_nothing();
+    // What cannot heal ends the attempt even then.
+    given_scenario(&s)
+        .when(s.part_failed(NOT_FOUND))
+        .then_fails(FailReason::NotFound);
+    s.now += 60_000;
+    let events = given_scenario(&s)
+        .when(s.part_failed(Fault::Network))
+        .then_names(&["waiting"]);
+    assert_eq!(backoff_from(&events).1, 2);
+}
+
+#[test]
+fn a_fault_after_bytes_is_the_first_of_its_row() {
+    let mut s = Scenario::foreground().transferring();
+    s.takes(s.part_failed(Fault::Network));
+    s.now += 60_000;
+    let s = s.at_rest(&[0]);
+    let events = given_scenario(&s)
+        .when(s.part_failed(Fault::Truncated))
+        .then_names(&["progress", "waiting"]);
+    assert_eq!(events[0], progress(PART, PART));
+    assert_eq!(backoff_from(&events).1, 1);
+}
+
+#[test]
+fn parts_that_break_for_good_fail_with_their_reason() {
+    for (fault, reason) in [
+        (Fault::Cors, FailReason::Cors),
+        (Fault::Quota, FailReason::Quota),
+        (Fault::UnexpectedType, FailReason::UnexpectedType),
+        (Fault::HeadersNeeded, FailReason::Unauthorized),
+        (NOT_FOUND, FailReason::NotFound),
+    ] {
+        let s = Scenario::foreground().transferring();
+        given_scenario(&s)
+            .when(s.part_failed(fault))
+            .then_fails(reason);
+    }
+    for (fault, reason) in [
+        (Fault::Network, FailReason::Network),
+        (Fault::Truncated, FailReason::Truncated),
+        (Fault::WrongRange, FailReason::BadStatus),
+        (
+            Fault::Status {
+                status: 503,
+                retry_after_ms: None,
+            },
+            FailReason::BadStatus,
+        ),
+    ] {
+        let s = Scenario::foreground()
+            .with(|s| s.witness.context.policy.retry.limit = 0)
+            .transferring();
+        given_scenario(&s)
+            .when(s.part_failed(fault))
+            .then_fails(reason);
+    }
+}
+
+#[test]
+fn a_page_that_only_helps_may_fail_for_a_while_and_ends_no_try() {
+    let mut s = Scenario::new().halfway();
+    s.witness.idle_ms = Some(60_000);
+    let limit = s.witness.context.policy.retry.limit;
+    let registration = s.registration();
+    let (mut waited, mut last) = (0, 0);
+    for round in 1..=limit {
+        s.takes(s.part_failed(Fault::Truncated));
+        let waiting = s.download.waiting.clone().expect("it waits");
+        assert_eq!(waiting.reason, WaitReason::Browser);
+        assert_eq!(s.download.failed_rounds, round);
+        assert_eq!(s.registration(), registration, "the job goes on");
+        // Until then it asks for nothing, and whatever else breaks belongs to the same round.
+        let until = waiting.until.expect("for a time");
+        assert!(
+            s.plan()
+                .iter()
+                .all(|effect| !matches!(effect, longhaul_core::Effect::Fetch { .. }))
+        );
+        given_scenario(&s)
+            .when(s.part_failed(Fault::Truncated))
+            .then_nothing();
+        waited = (until - s.now).max(waited);
+        assert!(until - s.now >= last / 2, "it waits longer and longer");
+        last = until - s.now;
+        s.now = until;
+        assert!(
+            s.plan()
+                .iter()
+                .any(|effect| matches!(effect, longhaul_core::Effect::Fetch { .. }))
+        );
+    }
+    assert!(waited > 10 * s.witness.context.policy.retry.base_ms);
+    // A job that brings nothing in all that time hangs.
+    given_scenario(&s)
+        .when(s.part_failed(Fault::Truncated))
+        .then_fails(FailReason::Truncated);
+}
+
+#[test]
+fn an_outage_ends_no_help_however_long_it_is() {
+    for fault in [Fault::Offline, Fault::Unreachable] {
+        let mut s = Scenario::new().halfway();
+        for _ in 0..1_000 {
+            s.takes(s.part_failed(fault.clone()));
+            s.now += 120_000;
+        }
+        assert!(s.download.state.is_running() && s.download.failed_rounds == 0);
+        assert!(s.registration().is_some() && s.download.entries < 200);
+    }
+}
+
+#[test]
+fn what_no_later_try_can_mend_is_final_from_a_page_that_helps_too() {
+    let s = Scenario::new().halfway();
+    given_scenario(&s)
+        .when(s.part_failed(NOT_FOUND))
+        .then_fails(FailReason::NotFound);
+    let stale = Scenario::foreground().halfway();
+    let input = stale
+        .clone()
+        .with(|s| s.download.attempt = 7)
+        .part_failed(NOT_FOUND);
+    given_scenario(&stale).when(input).then_nothing();
+}
+
+#[test]
+fn what_a_long_download_says_last_is_that_its_history_is_full() {
+    let mut s = Scenario::foreground()
+        .with(|s| s.witness.context.policy.retry.limit = u32::MAX)
+        .transferring();
+    for _ in 0..MOST_ENTRIES {
+        if !s.download.state.is_running() {
+            break;
+        }
+        s.now += 120_000;
+        s.takes(s.part_failed(Fault::Network));
+    }
+    assert!(s.download.entries < MOST_ENTRIES);
+    assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
+}
+
+#[test]
+fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
+    let parts = 300_u32;
+    let size = u64::from(parts) * PART;
+    let answer = Answer {
+        content_range: Some(format!("bytes 0-0/{size}")),
+        ..ranged_answer()
+    };
+    let mut s = Scenario::foreground()
+        .with(|s| s.witness.context.policy.retry.limit = 1)
+        .requested();
+    s.takes(s.probed(&answer));
+    for part in 0..parts - 1 {
+        s = s.at_rest(&(0..=part).collect::<Vec<u32>>());
+        s.now += 120_000;
+        s.takes(s.part_failed(Fault::Network));
+        assert_eq!(s.fail_reason(), None, "after part {part}");
+    }
+    assert!(s.download.is_terse());
+    s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
+    s.takes(s.observed());
+    assert_eq!(s.download.state, State::Available);
+    assert!(s.download.entries <= MOST_ENTRIES);
+}
