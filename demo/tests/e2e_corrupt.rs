@@ -261,11 +261,13 @@ async fn an_event_of_an_unknown_type_is_kept_and_handed_out_as_it_is() -> Result
 #[tokio::test]
 async fn what_arrives_for_a_download_whose_history_is_damaged_is_stored_and_counts() -> Result<()> {
     scenario(async |world: &mut World| {
-        let page = settled(world).await?;
+        let first = settled(world).await?;
+        // Open already: a navigation would freeze the job for half a minute.
+        let page = world.browser.open(BLANK).await?;
         let model = Model::throttled(world, "running", 2 * BYTES, SLOW);
-        page.request(&model.spec).await?;
+        first.request(&model.spec).await?;
         until_sent(world, 2 * MIB).await?;
-        page.goto(BLANK).await?;
+        first.close().await?;
         page.eval::<()>("await tamper(({ entries }) => entries.put({ text: '{' }, [args, 1]))", json!(model.id()))
             .await?;
         page.longhaul(json!({ "transport": "foreground" })).await?;
