@@ -261,8 +261,14 @@ impl<P: Platform> Driver<P> {
 
     async fn harvest(&self, registration: &str) -> Result<(), CommitError> {
         let platform = &self.node.platform;
+        let brought = self.brought_by_job(registration);
         let records = platform.records(registration).await.unwrap_or_default();
-        for (key, range) in harvest(platform, records, false).await.stored {
+        let readable = !records.is_empty();
+        let stored = harvest(platform, records, false).await.stored;
+        if let Some(brought) = brought.filter(|_| readable) {
+            self.note_harvested(brought, !stored.is_empty());
+        }
+        for (key, range) in stored {
             self.note_stored(&key, range.to_core());
             self.live_stored();
         }

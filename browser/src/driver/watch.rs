@@ -13,6 +13,10 @@ const LISTING_LASTS_MS: u64 = 30_000;
 /// How far apart live figures are, in milliseconds.
 const LIVE_MS: u64 = 250;
 
+/// A job that has brought so many parts, none of which was missing, works in vain: it repeats what others have brought. Two of
+/// these may be on their way still.
+const IN_VAIN: u64 = 4;
+
 /// A background job that the driver watches.
 pub(super) struct Watched {
     registration: String,
@@ -20,6 +24,9 @@ pub(super) struct Watched {
     moved_at: u64,
     /// What had been downloaded when its records were last looked through.
     harvested: Option<u64>,
+    /// What had been downloaded when its records last held something that was missing, or when the watching began.
+    useful: u64,
+    in_vain: bool,
     _watching: Watching,
 }
 
@@ -55,6 +62,8 @@ impl<P: Platform> Driver<P> {
             downloaded: state.downloaded,
             moved_at: self.now_ms(),
             harvested: None,
+            useful: state.downloaded,
+            in_vain: false,
             _watching: watching,
         });
     }
@@ -71,11 +80,34 @@ impl<P: Platform> Driver<P> {
         self.wake.wake();
     }
 
-    /// For how long the job that is watched has brought nothing.
+    /// For how long the job that is watched has brought nothing; one that works in vain has not for ever.
     pub(super) fn idle_ms(&self) -> Option<u64> {
         let watched = self.watched.borrow();
-        let moved_at = watched.as_ref()?.moved_at;
-        Some(self.now_ms().saturating_sub(moved_at))
+        let job = watched.as_ref()?;
+        if job.in_vain {
+            return Some(u64::MAX);
+        }
+        Some(self.now_ms().saturating_sub(job.moved_at))
+    }
+
+    /// What the job that is watched has downloaded by now.
+    pub(super) fn brought_by_job(&self, registration: &str) -> Option<u64> {
+        let watched = self.watched.borrow();
+        let job = watched.as_ref()?;
+        (job.registration == registration).then_some(job.downloaded)
+    }
+
+    /// The records of what a job had `downloaded` were looked through: whether any held something that was missing.
+    pub(super) fn note_harvested(&self, downloaded: u64, any: bool) {
+        let planned = self.planned.borrow();
+        let files = planned.as_ref().map(|download| &download.files);
+        let part = files.and_then(|files| files.iter().filter_map(|file| file.part_bytes).max());
+        if let (Some(job), Some(part)) = (self.watched.borrow_mut().as_mut(), part) {
+            if any {
+                job.useful = downloaded;
+            }
+            job.in_vain = downloaded.saturating_sub(job.useful) >= IN_VAIN * part;
+        }
     }
 
     /// When to look at a job again without being woken: when it has brought nothing for long enough to be helped, and
