@@ -142,7 +142,7 @@ pub struct Witness {
     /// so that its absence means nothing.
     pub unstarted: Option<String>,
     /// For how long the running job has brought nothing, in milliseconds, as far as the owner
-    /// has watched; absent where nobody watches.
+    /// has watched; without end where it only repeats what is at rest; absent where nobody watches.
     pub idle_ms: Option<u64>,
     /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
     pub room: Option<u64>,

@@ -227,8 +227,7 @@ async fn a_part_deleted_in_mid_attempt_ends_it_and_begins_the_next_in_one_breath
             let of_job = if transport == "foreground" { 0 } else { 2 };
             asked.check(2 * PARTS, 1 + IN_FLIGHT + of_job)?;
             println!("{transport}: {} parts asked for again", asked.again());
-            page.eval::<()>("await (await (await longhaul()).get(args)).forget()", json!(model.id()))
-                .await?;
+            page.forget(model.id()).await?;
             page.close().await?;
             world.server.log().clear();
         }
