@@ -275,12 +275,15 @@ pub struct Harvest {
     pub stored: Vec<(String, Range)>,
     /// What was wrong with those that could not be.
     pub faults: Vec<Fault>,
+    /// How many records were complete, and their parts at rest already.
+    pub repeated: usize,
 }
 
 /// Stores every completed record of a job that is not at rest yet, one after the other, from the records' URLs alone.
 /// Doing it twice, or in two contexts at once, stores the same bytes under the same keys.
 ///
-/// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain.
+/// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain. What it repeated
+/// matters to nobody then, and is not counted.
 pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: bool) -> Harvest {
     let mut harvest = Harvest::default();
     let mut listed = Rest::new();
@@ -297,6 +300,8 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         let layout = part.file.layout();
         let mut ranges = listed.get(&key).into_iter().flatten().copied();
         if ranges.any(|range| layout.index_of(range) == Some(part.index)) {
+            let complete = !wait && platform.record_answer(&record, false).await.is_some();
+            harvest.repeated += usize::from(complete);
             continue;
         }
         match harvest_one(platform, &part, &record, wait).await {

@@ -261,14 +261,10 @@ impl<P: Platform> Driver<P> {
 
     async fn harvest(&self, registration: &str) -> Result<(), CommitError> {
         let platform = &self.node.platform;
-        let brought = self.brought_by_job(registration);
         let records = platform.records(registration).await.unwrap_or_default();
-        let readable = !records.is_empty();
-        let stored = harvest(platform, records, false).await.stored;
-        if let Some(brought) = brought.filter(|_| readable) {
-            self.note_harvested(brought, !stored.is_empty());
-        }
-        for (key, range) in stored {
+        let harvest = harvest(platform, records, false).await;
+        self.note_harvested(registration, &harvest);
+        for (key, range) in harvest.stored {
             self.note_stored(&key, range.to_core());
             self.live_stored();
         }

@@ -6,6 +6,7 @@ use longhaul_core::{Download, Range, Rest, Witness};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
+use crate::work::Harvest;
 
 /// No listing of what is at rest takes longer, in milliseconds.
 const LISTING_LASTS_MS: u64 = 30_000;
@@ -13,9 +14,8 @@ const LISTING_LASTS_MS: u64 = 30_000;
 /// How far apart live figures are, in milliseconds.
 const LIVE_MS: u64 = 250;
 
-/// A job that has brought so many parts, none of which was missing, works in vain: it repeats what others have brought. Two of
-/// these may be on their way still.
-const IN_VAIN: u64 = 4;
+/// A job that has brought so many parts since one that was missing works in vain: it repeats what others have brought.
+const IN_VAIN: usize = 4;
 
 /// A background job that the driver watches.
 pub(super) struct Watched {
@@ -24,8 +24,9 @@ pub(super) struct Watched {
     moved_at: u64,
     /// What had been downloaded when its records were last looked through.
     harvested: Option<u64>,
-    /// What had been downloaded when its records last held something that was missing, or when the watching began.
-    useful: u64,
+    /// How many of its records were complete when they last held something that was missing, or were first looked through.
+    /// What it has downloaded does not tell: records are complete only a while after that.
+    useful: Option<usize>,
     in_vain: bool,
     _watching: Watching,
 }
@@ -62,7 +63,7 @@ impl<P: Platform> Driver<P> {
             downloaded: state.downloaded,
             moved_at: self.now_ms(),
             harvested: None,
-            useful: state.downloaded,
+            useful: None,
             in_vain: false,
             _watching: watching,
         });
@@ -90,24 +91,19 @@ impl<P: Platform> Driver<P> {
         Some(self.now_ms().saturating_sub(job.moved_at))
     }
 
-    /// What the job that is watched has downloaded by now.
-    pub(super) fn brought_by_job(&self, registration: &str) -> Option<u64> {
-        let watched = self.watched.borrow();
-        let job = watched.as_ref()?;
-        (job.registration == registration).then_some(job.downloaded)
-    }
-
-    /// The records of what a job had `downloaded` were looked through: whether any held something that was missing.
-    pub(super) fn note_harvested(&self, downloaded: u64, any: bool) {
-        let planned = self.planned.borrow();
-        let files = planned.as_ref().map(|download| &download.files);
-        let part = files.and_then(|files| files.iter().filter_map(|file| file.part_bytes).max());
-        if let (Some(job), Some(part)) = (self.watched.borrow_mut().as_mut(), part) {
-            if any {
-                job.useful = downloaded;
-            }
-            job.in_vain = downloaded.saturating_sub(job.useful) >= IN_VAIN * part;
+    /// The records of a job were looked through.
+    pub(super) fn note_harvested(&self, registration: &str, harvest: &Harvest) {
+        let mut watched = self.watched.borrow_mut();
+        let job = watched.as_mut();
+        let Some(job) = job.filter(|job| job.registration == registration) else {
+            return;
+        };
+        let complete = harvest.repeated + harvest.stored.len();
+        if !harvest.stored.is_empty() {
+            job.useful = None;
         }
+        let useful = *job.useful.get_or_insert(complete);
+        job.in_vain = complete.saturating_sub(useful) >= IN_VAIN;
     }
 
     /// When to look at a job again without being woken: when it has brought nothing for long enough to be helped, and
