@@ -300,8 +300,9 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         let layout = part.file.layout();
         let mut ranges = listed.get(&key).into_iter().flatten().copied();
         if ranges.any(|range| layout.index_of(range) == Some(part.index)) {
-            let complete = !wait && platform.record_answer(&record, false).await.is_some();
-            harvest.repeated += usize::from(complete);
+            if !wait && let Some(Ok(_)) = platform.record_answer(&record, false).await {
+                harvest.repeated += 1;
+            }
             continue;
         }
         match harvest_one(platform, &part, &record, wait).await {

@@ -47,14 +47,19 @@ async fn run(world: &Rc<World>, id: &str) {
             return;
         };
         job.phase = Phase::Running;
+        // The first progress comes at any of its moments.
+        let ago = world.between(0, 500 * MS);
+        job.shown_at = world.now().saturating_sub(ago);
         (job.aborted.clone(), job.records.len())
     };
     // The first byte is asked for soon, but for the first seconds of a browser's life.
     world.while_between(10 * MS, 20 * MS).await;
     let lanes = async {
-        try_join(lane(world, id, records), lane(world, id, records))
-            .await
-            .map(drop)
+        try_join(lane(world, id, records), lane(world, id, records)).await?;
+        while is_late(world, id) {
+            world.jobs_moved.wait().await;
+        }
+        Ok(())
     };
     let Some(ended) = aborted.race(lanes).await else {
         return deliver(world, id, JobResult::Failure, JobFailure::Aborted);
@@ -88,6 +93,13 @@ async fn lane(world: &Rc<World>, id: &str, records: usize) -> Result<(), JobFail
         }
     }
     Ok(())
+}
+
+/// Whether a record has its bytes, and does not show its answer yet.
+fn is_late(world: &World, id: &str) -> bool {
+    let jobs = world.jobs.borrow();
+    let job = jobs.known.get(id);
+    job.is_some_and(|job| job.records.iter().any(|record| record.done.is_none()))
 }
 
 fn judge(world: &World, id: &str) -> (JobResult, JobFailure) {

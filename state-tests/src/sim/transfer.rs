@@ -18,6 +18,8 @@ const ROUND: u64 = 20 * SECOND;
 const ROUNDS: u32 = 5;
 /// Resumptions after which a record is called a success, without a body.
 const RESUMPTIONS: u32 = 15;
+/// How long after its last byte a record shows its answer.
+const LATE: (u64, u64) = (200 * MS, 300 * MS);
 /// For how long a silent connection is borne.
 const SILENCE: u64 = 280 * SECOND;
 
@@ -87,7 +89,7 @@ pub async fn record(world: &Rc<World>, job: &str, index: usize) -> Result<(), Jo
                         bytes.pieces()
                     )
                 });
-                finish(world, job, index, (*answer, bytes));
+                came(world, job, index, (*answer, bytes));
                 return Ok(());
             }
             Then::Again(us) => world.sleep(us).await,
@@ -99,6 +101,23 @@ pub async fn record(world: &Rc<World>, job: &str, index: usize) -> Result<(), Jo
             }
         }
     }
+}
+
+/// All bytes of a record came. Its job shows them at once, and the record itself only a while later; the next one is
+/// asked for meanwhile.
+fn came(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {
+    if let Some(job) = world.jobs.borrow_mut().known.get_mut(job)
+        && let Some(record) = job.records.get_mut(index)
+    {
+        record.downloaded = done.1.len();
+    }
+    jobs::show(world, job);
+    let (own, job) = (Rc::clone(world), job.to_owned());
+    world.spawn(world.browser(), async move {
+        own.while_between(LATE.0, LATE.1).await;
+        finish(&own, &job, index, done);
+        own.jobs_moved.wake();
+    });
 }
 
 fn finish(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {

@@ -6,7 +6,7 @@ use longhaul_state_tests::sim::pages;
 use longhaul_state_tests::sim::rng::Rng;
 use longhaul_state_tests::sim::run::launch;
 use longhaul_state_tests::sim::scenery::{PART, Scenery, Wanted};
-use longhaul_state_tests::sim::servers::{Server, Tag};
+use longhaul_state_tests::sim::servers::{Server, Tag, Trouble};
 use longhaul_state_tests::sim::stage::Stage;
 use longhaul_state_tests::sim::world::{SECOND, World};
 use std::rc::Rc;
@@ -147,6 +147,55 @@ fn a_part_that_comes_to_rest_while_the_parts_are_listed_is_not_fetched_again() {
         let page = pages::open(&world);
         pages::request(&world, page, &world.scenery.wanted[0].spec);
         assert!(stage.until(60 * SECOND, is_available), "order {order}");
+        assert_eq!(world.broken(), None, "order {order}");
+    }
+}
+
+fn in_background(parts: u64, rate: u64) -> Scenery {
+    let mut scenery = scenery();
+    scenery.background = true;
+    scenery.servers[0].size = parts * PART;
+    scenery.servers[0].rate = rate;
+    scenery
+}
+
+#[test]
+fn a_job_whose_records_show_their_answers_late_is_not_helped() {
+    for order in 0..30 {
+        let mut scenery = in_background(60, 100 * PART);
+        scenery.overtake_ms = 300_000;
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let page = pages::open(&world);
+        // Its opening does not hold the job up.
+        world.jobs.borrow_mut().frozen_until = 0;
+        pages::request(&world, page, &world.scenery.wanted[0].spec);
+        assert!(stage.until(60 * SECOND, is_available), "order {order}");
+        let helped = world.coverage.count("a page overtakes a job");
+        assert_eq!(helped, 0, "order {order}");
+        assert_eq!(world.broken(), None, "order {order}");
+    }
+}
+
+#[test]
+fn a_job_that_breaks_off_a_record_and_repeats_what_the_page_brought_is_helped() {
+    for order in 0..30 {
+        let scenery = in_background(98, 2 * PART);
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let page = pages::open(&world);
+        // The page's opening holds the job up, so that the page brings nearly everything.
+        let thaw = world.jobs.borrow().frozen_until;
+        pages::request(&world, page, &world.scenery.wanted[0].spec);
+        assert!(
+            !stage.until(thaw - world.now(), is_available),
+            "order {order}"
+        );
+        for server in &mut world.network.borrow_mut().servers {
+            server.trouble = Some((Trouble::Cut, 1));
+        }
+        // The job would take its record up again after 20 s, and repeat others meanwhile.
+        assert!(stage.until(14 * SECOND, is_available), "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
 }
