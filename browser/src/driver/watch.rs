@@ -1,5 +1,6 @@
 //! What is seen of a background job between two looks, and the live figures that are made of it.
 
+use std::cell::RefMut;
 use std::rc::Rc;
 
 use longhaul_core::{Download, Range, Rest, Witness};
@@ -69,6 +70,13 @@ impl<P: Platform> Driver<P> {
         });
     }
 
+    /// The job that is watched, where it is this one.
+    fn watched_job(&self, registration: &str) -> Option<RefMut<'_, Watched>> {
+        let watched = self.watched.borrow_mut();
+        let job = RefMut::filter_map(watched, Option::as_mut).ok()?;
+        (job.registration == registration).then_some(job)
+    }
+
     fn job_moved(&self, base: u64, downloaded: u64) {
         if let Some(job) = self.watched.borrow_mut().as_mut()
             && job.downloaded != downloaded
@@ -93,9 +101,7 @@ impl<P: Platform> Driver<P> {
 
     /// The records of a job were looked through.
     pub(super) fn note_harvested(&self, registration: &str, harvest: &Harvest) {
-        let mut watched = self.watched.borrow_mut();
-        let job = watched.as_mut();
-        let Some(job) = job.filter(|job| job.registration == registration) else {
+        let Some(mut job) = self.watched_job(registration) else {
             return;
         };
         let complete = harvest.repeated + harvest.stored.len();
@@ -124,14 +130,11 @@ impl<P: Platform> Driver<P> {
 
     /// Whether a job moved since its records were last looked through; from now on it has not.
     pub(super) fn moved(&self, registration: &str) -> bool {
-        let mut watched = self.watched.borrow_mut();
-        let Some(job) = watched
-            .as_mut()
-            .filter(|job| job.registration == registration)
-        else {
+        let Some(mut job) = self.watched_job(registration) else {
             return false;
         };
-        job.harvested.replace(job.downloaded) != Some(job.downloaded)
+        let now = Some(job.downloaded);
+        std::mem::replace(&mut job.harvested, now) != now
     }
 
     pub(super) fn note_stored(&self, key: &str, range: Range) {

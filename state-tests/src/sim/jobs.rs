@@ -12,10 +12,13 @@ use longhaul_core::{Job as Known, JobId};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;
-use super::world::World;
+use super::world::{MS, World};
 
 /// Most registrations of an origin.
 const MOST_JOBS: usize = 5;
+
+/// How far apart a job's progress is shown, in microseconds.
+pub const SHOWN_EVERY: u64 = 500 * MS;
 
 /// What a page gave to be called when a job moves.
 pub type Moved = Rc<RefCell<Box<dyn FnMut(JobState)>>>;
@@ -226,14 +229,14 @@ pub fn register(
     Ok(())
 }
 
-/// Shows a job's progress to the pages that watch it, at most every half second.
+/// Shows a job's progress to the pages that watch it, at most so often.
 pub fn show(world: &Rc<World>, id: &str) {
     let mut jobs = world.jobs.borrow_mut();
     let now = world.now();
     let Some(job) = jobs.known.get_mut(id) else {
         return;
     };
-    if job.revived || now < job.shown_at + 500_000 {
+    if job.revived || now < job.shown_at + SHOWN_EVERY {
         return;
     }
     job.shown_at = now;

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use futures_util::future::{Either, select, try_join};
 use longhaul_browser::job::{JobFailure, JobResult};
 
-use super::jobs::Phase;
+use super::jobs::{Phase, SHOWN_EVERY};
 use super::transfer;
 use super::worker;
 use super::world::{MS, SECOND, World};
@@ -48,7 +48,7 @@ async fn run(world: &Rc<World>, id: &str) {
         };
         job.phase = Phase::Running;
         // The first progress comes at any of its moments.
-        let ago = world.between(0, 500 * MS);
+        let ago = world.between(0, SHOWN_EVERY);
         job.shown_at = world.now().saturating_sub(ago);
         (job.aborted.clone(), job.records.len())
     };

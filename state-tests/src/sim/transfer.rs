@@ -106,11 +106,6 @@ pub async fn record(world: &Rc<World>, job: &str, index: usize) -> Result<(), Jo
 /// All bytes of a record came. Its job shows them at once, and the record itself only a while later; the next one is
 /// asked for meanwhile.
 fn came(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {
-    if let Some(job) = world.jobs.borrow_mut().known.get_mut(job)
-        && let Some(record) = job.records.get_mut(index)
-    {
-        record.downloaded = done.1.len();
-    }
     jobs::show(world, job);
     let (own, job) = (Rc::clone(world), job.to_owned());
     world.spawn(world.browser(), async move {
