@@ -138,7 +138,13 @@ impl<P: Platform> Driver<P> {
             if clears_up && self.runs_again().await {
                 break;
             }
-            match self.step().await {
+            let next = match self.step().await {
+                Ok(Next::Done) if clears_up => {
+                    self.node.delete_ended(&self.id).await.map(|()| Next::Done)
+                }
+                next => next,
+            };
+            match next {
                 Ok(Next::Done) => break,
                 Ok(Next::Again) => {}
                 Ok(Next::Wait(until)) => self.rest(until).await,

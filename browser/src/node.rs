@@ -341,15 +341,28 @@ impl<P: Platform> Node<P> {
             .filter(|download| download.id != of)
             .collect();
         for key in keys {
-            if !others.iter().any(|download| refers_to(download, key)) {
+            if !others.iter().any(|other| holds(other) && names(other, key)) {
                 self.platform.delete(key).await?;
             }
         }
         Ok(())
     }
 
-    /// Deletes every file that no download refers to. The files are listed before the downloads are read: one that is
-    /// begun meanwhile is not among them. Where a history cannot be read, the files may be those that it named, and stay.
+    /// Deletes what there is of the files of a download that was ended: empty ones too, of which no part tells. For its
+    /// owner, who alone knows that nothing is being stored of it any more.
+    pub async fn delete_ended(&self, id: &str) -> Result<(), CommitError> {
+        let download = self.load(id).await?;
+        if holds(&download) {
+            return Ok(());
+        }
+        let mut keys = self.platform.files().await?;
+        keys.retain(|key| names(&download, key));
+        self.delete_files(id, &keys).await
+    }
+
+    /// Deletes every file that no download names. The files are listed before the downloads are read: one that is begun
+    /// meanwhile is not among them. The files of a download that was ended are its owner's to delete, when nothing is
+    /// being stored of them any more. Where a history cannot be read, the files may be those that it named, and stay.
     pub async fn sweep(&self) -> Result<(), CommitError> {
         let files = self.platform.files().await?;
         if files.is_empty() {
@@ -360,7 +373,7 @@ impl<P: Platform> Node<P> {
             return Ok(());
         }
         for key in files {
-            if !downloads.iter().any(|download| refers_to(download, &key)) {
+            if !downloads.iter().any(|download| names(download, &key)) {
                 tracing::warn!("removed bytes that belong to no download");
                 self.platform.delete(&key).await?;
             }
@@ -369,17 +382,21 @@ impl<P: Platform> Node<P> {
     }
 }
 
-/// Whether a download's bytes are among those under a key, or are to be.
-fn refers_to(download: &Download, key: &str) -> bool {
-    let holds = !matches!(
+/// Whether a download is one whose bytes are there, or are to be.
+fn holds(download: &Download) -> bool {
+    !matches!(
         download.state,
         State::Aborted { .. }
             | State::Evicted {
                 by: EvictedBy::Removal
             }
             | State::None
-    );
-    holds && download.files.iter().any(|file| file.key() == key)
+    )
+}
+
+/// Whether the file under a key is one of a download's latest attempt.
+fn names(download: &Download, key: &str) -> bool {
+    download.files.iter().any(|file| file.key() == key)
 }
 
 /// Whether nobody can say any more which bytes are a download's.

@@ -140,13 +140,12 @@ impl Browser {
 
     /// Closes the browser in good order, as a user does, and waits until it is gone.
     pub(crate) async fn quit(&mut self) -> Result<()> {
-        let owner = self.process();
+        // Some engines write to the profile in processes that outlive the main one by a moment.
+        let tree = self.process().map(process::tree);
         let session = self.session.take().context("the browser is not running")?;
-        // What counts is that the process ends.
+        // What counts is that the processes end.
         self.engine.close(&session).await;
-        if let Some(pid) = owner {
-            wait_for_end(pid).await?;
-        }
+        wait_for_end(tree.unwrap_or_default()).await?;
         let _ = session.leak();
         Ok(())
     }
@@ -157,8 +156,7 @@ impl Browser {
         let pid = self
             .process()
             .context("the browser's process is not to be found")?;
-        process::kill_tree(pid);
-        wait_for_end(pid).await?;
+        wait_for_end(process::kill_tree(pid)).await?;
         let _ = session.leak();
         Ok(())
     }
@@ -167,9 +165,8 @@ impl Browser {
 impl Drop for Browser {
     fn drop(&mut self) {
         if let Some(pid) = self.process() {
-            process::kill_tree(pid);
             // The profile can only be removed when nobody writes to it any more.
-            let _ = process::wait_for_end(pid, EXIT);
+            let _ = process::wait_for_end(&process::kill_tree(pid), EXIT);
         }
         if let Some(session) = self.session.take() {
             // Its browser is dead: there is nothing left to say goodbye to.
@@ -183,6 +180,6 @@ async fn start_driver(engine: Engine) -> Result<Driver> {
     tokio::task::spawn_blocking(move || engine.start_driver()).await?
 }
 
-async fn wait_for_end(pid: u32) -> Result<()> {
-    tokio::task::spawn_blocking(move || process::wait_for_end(pid, EXIT)).await?
+async fn wait_for_end(tree: Vec<u32>) -> Result<()> {
+    tokio::task::spawn_blocking(move || process::wait_for_end(&tree, EXIT)).await?
 }

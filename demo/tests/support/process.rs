@@ -163,13 +163,14 @@ impl Drop for Tree {
 }
 
 /// SIGKILLs `root` and everything that descends from it, parents first, so that nobody is left to start a replacement.
-pub(crate) fn kill_tree(root: u32) {
-    for pid in tree(root) {
-        if let Some(pid) = to_pid(pid) {
-            // The process may have ended meanwhile, which is what is wanted.
-            let _ = kill_process(pid, Signal::KILL);
-        }
+/// All of them.
+pub(crate) fn kill_tree(root: u32) -> Vec<u32> {
+    let tree = tree(root);
+    for pid in tree.iter().filter_map(|pid| to_pid(*pid)) {
+        // The process may have ended meanwhile, which is what is wanted.
+        let _ = kill_process(pid, Signal::KILL);
     }
+    tree
 }
 
 /// `root` and everything that descends from it, parents first.
@@ -189,19 +190,19 @@ pub(crate) fn tree(root: u32) -> Vec<u32> {
     tree
 }
 
-/// Waits until process `pid` has ended. Blocks, and so wants a thread of its own in async code.
-pub(crate) fn wait_for_end(pid: u32, limit: Duration) -> Result<()> {
-    let Some(target) = to_pid(pid) else {
-        bail!("{pid} is not a process id");
-    };
-    // An error here means that there is no such process any more.
-    let Ok(handle) = pidfd_open(target, PidfdFlags::empty()) else {
-        return Ok(());
-    };
-    let timeout = Timespec::try_from(limit)?;
-    // A process handle becomes readable when its process ends.
-    let ready = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&timeout))?;
-    ensure!(ready == 1, "process {pid} is still there after {limit:?}");
+/// Waits until these processes have ended. Blocks, and so wants a thread of its own in async code.
+pub(crate) fn wait_for_end(tree: &[u32], limit: Duration) -> Result<()> {
+    let since = Instant::now();
+    for pid in tree {
+        // An error here means that there is no such process any more.
+        let Some(Ok(handle)) = to_pid(*pid).map(|pid| pidfd_open(pid, PidfdFlags::empty())) else {
+            continue;
+        };
+        let left = Timespec::try_from(limit.saturating_sub(since.elapsed()))?;
+        // A process handle becomes readable when its process ends.
+        let ready = poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&left))?;
+        ensure!(ready == 1, "process {pid} is still there after {limit:?}");
+    }
     Ok(())
 }
 

@@ -8,7 +8,7 @@ use longhaul_state_tests::sim::run::launch;
 use longhaul_state_tests::sim::scenery::{PART, Scenery, Wanted};
 use longhaul_state_tests::sim::servers::{Server, Tag, Trouble};
 use longhaul_state_tests::sim::stage::Stage;
-use longhaul_state_tests::sim::world::{SECOND, World};
+use longhaul_state_tests::sim::world::{MS, SECOND, World};
 use std::rc::Rc;
 
 const ID: &str = "model";
@@ -147,6 +147,28 @@ fn a_part_that_comes_to_rest_while_the_parts_are_listed_is_not_fetched_again() {
         let page = pages::open(&world);
         pages::request(&world, page, &world.scenery.wanted[0].spec);
         assert!(stage.until(60 * SECOND, is_available), "order {order}");
+        assert_eq!(world.broken(), None, "order {order}");
+    }
+}
+
+#[test]
+fn a_page_that_opens_leaves_what_was_just_removed_to_its_owner() {
+    for order in 0..60 {
+        let mut scenery = scenery();
+        scenery.servers[0].size = 24 * PART;
+        scenery.servers[0].rate = 20 * PART;
+        scenery.parallel = 4;
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let owner = pages::open(&world);
+        pages::request(&world, owner, &world.scenery.wanted[0].spec);
+        let rests = |world: &World| world.caches.borrow().usage() > 8 * PART;
+        assert!(stage.until(60 * SECOND, rests), "order {order}");
+        pages::open(&world);
+        assert!(!stage.until(order * MS, |_| false));
+        pages::command(&world, owner, ID, Command::Remove);
+        let gone = |world: &World| world.caches.borrow().keys().is_empty();
+        assert!(stage.until(10 * SECOND, gone), "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
 }
