@@ -23,6 +23,10 @@ pub(super) fn look(
     if is_complete(download, witness) {
         return complete(download, at_rest, witness);
     }
+    if is_verifying(download) {
+        // Everything was there. Of an empty part no figure tells.
+        return restart(download, evicted());
+    }
     let lacking = super::headers_missing(download, witness);
     if !lacking.is_empty() {
         return lacking;
@@ -67,6 +71,12 @@ fn is_complete(download: &Download, witness: &Witness) -> bool {
         .all(|file| witness.missing(&file.key(), file.layout()).is_empty())
 }
 
+/// Whether it is written down that everything is at rest and being hashed.
+fn is_verifying(download: &Download) -> bool {
+    let waiting = download.waiting.as_ref();
+    waiting.is_some_and(|waiting| waiting.reason == WaitReason::Verifying)
+}
+
 /// Everything is at rest: success, or first the hashes.
 fn complete(download: &Download, at_rest: u64, witness: &Witness) -> Vec<Event> {
     let hashes = download.spec.as_ref().is_some_and(|spec| {
@@ -77,11 +87,7 @@ fn complete(download: &Download, at_rest: u64, witness: &Witness) -> Vec<Event> 
     if !hashes {
         return vec![success(download, Vec::new(), witness)];
     }
-    let said = download
-        .waiting
-        .as_ref()
-        .is_some_and(|waiting| waiting.reason == WaitReason::Verifying);
-    if said || !may_detail(download.entries) {
+    if is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
     let progress = Event::Progress {

@@ -1,6 +1,8 @@
 //! While a transfer runs: progress, verification, and what vanishes.
 
-use longhaul_core::{Event, EvictedBy, FailReason, Fault, Input, Job, JobEnd, Signal, WaitReason};
+use longhaul_core::{
+    Answer, Event, EvictedBy, FailReason, Fault, Input, Job, JobEnd, Range, Signal, WaitReason,
+};
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, digest, ranged_answer};
 
@@ -133,6 +135,41 @@ fn parts_that_vanish_end_the_attempt_and_begin_the_next() {
             "{events:?}"
         );
     }
+}
+
+#[test]
+fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure_falls() {
+    let sizeless = Answer {
+        status: 200,
+        ..Answer::default()
+    };
+    let mut s = Scenario::new().hashed().requested();
+    let probed = s.probed(&sizeless);
+    s.takes(probed);
+    let key = s.download.files[0].key();
+    let empty = Range { start: 0, len: 0 };
+    s.witness.rest.insert(key.clone(), vec![empty]);
+    let registration = s.registration().expect("in the background");
+    let ended = s.job_ended(&registration, JobEnd::Success, &[]);
+    let events = s.takes(ended);
+    assert!(
+        matches!(
+            events[..],
+            [Event::Waiting {
+                reason: WaitReason::Verifying,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    s.witness.rest.clear();
+    let events = given_scenario(&s)
+        .when(s.observed())
+        .then_names(&["failure", "requested"]);
+    assert!(
+        matches!(&events[0], Event::Failure(failure) if failure.reason == FailReason::Evicted),
+        "{events:?}"
+    );
 }
 
 #[test]
