@@ -1,4 +1,4 @@
-//! What the browser itself does with ranged records of one Background Fetch job. No Longhaul in here: these tests pin the ground
+//! What the browser itself does with the records of one Background Fetch job. No Longhaul in here: these tests pin the ground
 //! that its parts stand on, and the trap beside it.
 
 mod support;
@@ -6,13 +6,15 @@ mod support;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 use axum::Router;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use serde_json::json;
+use futures_util::{StreamExt, stream};
+use serde_json::{Value, json};
 use support::browser::Browser;
 use support::engine::Engine;
 use support::page::Page;
@@ -79,24 +81,11 @@ impl Raw {
             asked: Arc::default(),
             gate: watch::Sender::new(Gate::Shut),
         };
-        let router = Router::new()
-            .route(
-                "/",
-                get(|| async { Html("<!doctype html><title>raw</title>") }),
-            )
-            .route(
-                "/worker.js",
-                get(|| async {
-                    (
-                        [(header::CONTENT_TYPE, "text/javascript")],
-                        "// listens to nothing",
-                    )
-                }),
-            )
+        let files = Router::new()
             .route("/file", get(part))
             .route("/answer", get(answer))
             .with_state(file.clone());
-        let server = Server::start(router)?;
+        let server = Server::start(router().merge(files))?;
         let browser = Browser::launch(Engine::Chromium, &server.origin()).await?;
         let page = browser.open("/").await?;
         Ok(Self {
@@ -126,6 +115,24 @@ impl Raw {
             .eval_within(Duration::from_secs(30), "return outcome", json!(null))
             .await
     }
+}
+
+/// A page, and a service worker that does nothing.
+fn router() -> Router {
+    Router::new()
+        .route(
+            "/",
+            get(|| async { Html("<!doctype html><title>raw</title>") }),
+        )
+        .route(
+            "/worker.js",
+            get(|| async {
+                (
+                    [(header::CONTENT_TYPE, "text/javascript")],
+                    "// listens to nothing",
+                )
+            }),
+        )
 }
 
 /// Answers `Range: bytes=a-b` for whole parts.
@@ -215,6 +222,109 @@ async fn requests_run_in_the_text_order_of_their_places_in_the_list_whatever_the
         "the order has changed: {asked:?}"
     );
     ensure!(raw.finish().await? == "success");
+    Ok(())
+}
+
+/// Starts a raw job of one plain request and reads its record: status, `ETag`, and each run of equal bytes with its length.
+const READ_PLAIN: &str = "
+    const registration = await navigator.serviceWorker.register('/worker.js');
+    await navigator.serviceWorker.ready;
+    const job = await registration.backgroundFetch.fetch('plain', [args]);
+    const ended = once(job, 'progress', () => job.result !== '');
+    const [record] = await job.matchAll();
+    await ended;
+    const answer = await record.responseReady;
+    const bytes = new Uint8Array(await answer.arrayBuffer());
+    const runs = [];
+    for (let at = 0, from = 0; at < bytes.length; from = at) {
+        while (at < bytes.length && bytes[at] === bytes[from]) at += 1;
+        runs.push([bytes[from], at - from]);
+    }
+    return { result: job.result, status: answer.status, etag: answer.headers.get('etag'), runs };";
+
+/// What a server does that is asked for the rest of a plain body.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Resumed {
+    /// It sends everything again.
+    Whole,
+    /// It has another file by now, and so sends all of that.
+    Another,
+}
+
+/// The first version's `ETag`.
+const ONE: &str = "\"one\"";
+
+/// The byte that the first third of a version consists of.
+const fn first_byte(another: bool) -> u8 {
+    if another { 101 } else { 1 }
+}
+
+#[derive(Debug, Clone)]
+struct Plain {
+    resumed: Resumed,
+    asked: Arc<Mutex<Vec<HeaderMap>>>,
+}
+
+/// The first answer breaks off in the middle.
+async fn plain(State(file): State<Plain>, headers: HeaderMap) -> Response {
+    let resumption = {
+        let mut asked = file.asked.lock().expect("no handler panics");
+        asked.push(headers);
+        asked.len() > 1
+    };
+    let another = resumption && file.resumed == Resumed::Another;
+    let etag = if another { "\"two\"" } else { ONE };
+    let first = first_byte(another);
+    let piece = |n: u8| Ok(Bytes::from(vec![first + n; PART]));
+    let pieces = if resumption {
+        vec![piece(0), piece(1), piece(2)]
+    } else {
+        vec![piece(0), piece(1), Err(std::io::Error::other("broken off"))]
+    };
+    let headers = [
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::ETAG, etag.to_owned()),
+        (header::CONTENT_LENGTH, (3 * PART).to_string()),
+    ];
+    // What has been sent is to have arrived before the connection breaks.
+    let slowly = stream::iter(pieces).then(|piece| async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        piece
+    });
+    (headers, Body::from_stream(slowly)).into_response()
+}
+
+#[tokio::test]
+async fn a_plain_record_whose_rest_is_answered_with_everything_begins_anew() -> Result<()> {
+    for resumed in [Resumed::Whole, Resumed::Another] {
+        let file = Plain {
+            resumed,
+            asked: Arc::default(),
+        };
+        let raw = router().merge(
+            Router::new()
+                .route("/plain", get(plain))
+                .with_state(file.clone()),
+        );
+        let server = Server::start(raw)?;
+        let browser = Browser::launch(Engine::Chromium, &server.origin()).await?;
+        let page = browser.open("/").await?;
+        let read: Value = page
+            .eval_within(Duration::from_mins(3), READ_PLAIN, json!("/plain"))
+            .await?;
+        let [_, resumption] = &file.asked.lock().expect("no handler panics")[..] else {
+            bail!("{resumed:?}: not one resumption: {file:?}");
+        };
+        ensure!(
+            resumption.contains_key("range") && resumption["if-range"] == ONE,
+            "{resumed:?}: {resumption:?}"
+        );
+        // Nothing is spliced, but the headers are still those of the first answer.
+        let first = first_byte(resumed == Resumed::Another);
+        let runs: Vec<Value> = (0..3).map(|n| json!([first + n, PART])).collect();
+        let whole = json!({ "result": "success", "status": 200, "etag": ONE, "runs": runs });
+        ensure!(read == whole, "{resumed:?}: {read}");
+    }
     Ok(())
 }
 

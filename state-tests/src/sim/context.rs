@@ -212,10 +212,10 @@ impl Platform for Context {
         let asked = Asked {
             head: question.head,
             range: question.range.and_then(positions),
-            if_match: None,
             headers: question
                 .headers_of
                 .is_some_and(|download| self.has_headers(download)),
+            ..Asked::default()
         };
         let (answer, body) =
             network::ask(&self.world, question.url, asked, question.opaque, flight).await?;

@@ -163,7 +163,7 @@ fn server(file: usize, (wants_headers, hashed): (bool, bool), rng: &mut Rng) -> 
         exposes: !rng.per_mille(200),
         wants_headers,
         // Two versions in one record are told by a hash alone.
-        heeds_if_match: !hashed || !rng.per_mille(500),
+        heeds_conditions: !hashed || !rng.per_mille(500),
         rate: [300, 1_000, 5_000, 20_000][rng.index(4)],
         trouble: None,
         down_until: 0,

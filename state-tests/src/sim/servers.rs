@@ -118,6 +118,8 @@ pub struct Asked {
     pub range: Option<(u64, u64)>,
     /// The version in `If-Match`.
     pub if_match: Option<u32>,
+    /// The version in `If-Range`.
+    pub if_range: Option<u32>,
     /// Whether the headers are sent that a server may demand.
     pub headers: bool,
 }
@@ -149,8 +151,8 @@ pub struct Server {
     pub exposes: bool,
     /// Whether it wants headers.
     pub wants_headers: bool,
-    /// Whether it heeds `If-Match`.
-    pub heeds_if_match: bool,
+    /// Whether it heeds `If-Match` and `If-Range`.
+    pub heeds_conditions: bool,
     /// Bytes a second of one connection.
     pub rate: u64,
     /// What is wrong, for so many requests.
@@ -188,13 +190,14 @@ impl Server {
         if self.wants_headers && !asked.headers {
             return self.error(401, None);
         }
-        if asked
-            .if_match
-            .is_some_and(|version| self.heeds_if_match && version != self.claimed)
-        {
+        let is_stale = |version| self.heeds_conditions && version != self.claimed;
+        if asked.if_match.is_some_and(is_stale) {
             return self.error(412, None);
         }
-        let honoured = self.ranges && !asked.head && trouble != Some(Trouble::IgnoresRange);
+        let honoured = self.ranges
+            && !asked.head
+            && !asked.if_range.is_some_and(is_stale)
+            && trouble != Some(Trouble::IgnoresRange);
         match asked.range.filter(|_| honoured) {
             Some((first, _)) if first >= self.size => self.unsatisfiable(),
             Some((first, last)) => self.part(first, last.min(self.size - 1), trouble),

@@ -153,14 +153,18 @@ async fn connect(
         return round(world, coming, JobFailure::FetchError);
     }
     let begun = coming.len();
-    let asked = Asked {
-        range: match range {
-            Some((first, last)) => Some((first + begun, last)),
-            None if begun > 0 => Some((begun, u64::MAX)),
-            None => None,
+    let version = coming.version.filter(|_| begun > 0);
+    let asked = match range {
+        Some((first, last)) => Asked {
+            range: Some((first + begun, last)),
+            if_match: version,
+            ..Asked::default()
         },
-        if_match: coming.version.filter(|_| begun > 0),
-        ..Asked::default()
+        None => Asked {
+            range: (begun > 0).then_some((begun, u64::MAX)),
+            if_range: version,
+            ..Asked::default()
+        },
     };
     let (reply, claimed) = {
         let mut network = world.network.borrow_mut();
@@ -210,6 +214,12 @@ async fn connect(
         200 if range.is_some() => {
             world.coverage.reached("an empty success");
             return Then::Done(Box::new(answer), Bytes::default());
+        }
+        200 if begun > 0 => {
+            world
+                .coverage
+                .reached("a resumption was answered with everything");
+            coming.pieces.clear();
         }
         _ => {}
     }

@@ -27,7 +27,7 @@ fn scenery() -> Scenery {
         cross_origin: false,
         exposes: true,
         wants_headers: false,
-        heeds_if_match: true,
+        heeds_conditions: true,
         rate: PART,
         trouble: None,
         down_until: 0,
@@ -218,6 +218,38 @@ fn a_job_that_breaks_off_a_record_and_repeats_what_the_page_brought_is_helped() 
         }
         // The job would take its record up again after 20 s, and repeat others meanwhile.
         assert!(stage.until(14 * SECOND, is_available), "order {order}");
+        assert_eq!(world.broken(), None, "order {order}");
+    }
+}
+
+#[test]
+fn a_plain_record_whose_rest_is_answered_with_everything_has_every_byte_once() {
+    for order in 0..30 {
+        let mut scenery = in_background(1, PART);
+        // Of one part, and so asked for without a range.
+        scenery.servers[0].size = PART / 2;
+        scenery.overtake_ms = 300_000;
+        let mut stage = stage(scenery, order);
+        let world = Rc::clone(&stage.world);
+        let page = pages::open(&world);
+        world.jobs.borrow_mut().frozen_until = 0;
+        pages::request(&world, page, &world.scenery.wanted[0].spec);
+        let trouble = |world: &World, trouble| {
+            for server in &mut world.network.borrow_mut().servers {
+                server.trouble = Some((trouble, 1));
+            }
+        };
+        let asked = |world: &World| !world.jobs.borrow().known.is_empty();
+        assert!(stage.until(SECOND, asked), "order {order}");
+        trouble(&world, Trouble::Cut);
+        let broken = |world: &World| world.coverage.count("a job resumed inside a part") > 0;
+        assert!(stage.until(60 * SECOND, broken), "order {order}");
+        trouble(&world, Trouble::IgnoresRange);
+        assert!(stage.until(60 * SECOND, is_available), "order {order}");
+        let everything = world
+            .coverage
+            .count("a resumption was answered with everything");
+        assert_eq!(everything, 1, "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
 }

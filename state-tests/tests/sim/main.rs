@@ -1,7 +1,7 @@
 //! The simulated browser, over many seeds. See `longhaul_state_tests::sim`.
 //!
 //! `LONGHAUL_SIM_SEED=<n> cargo test -p longhaul-state-tests --test sim` runs one seed and prints its trace.
-//! `LONGHAUL_DEEP=1` goes on with further seeds until ten million steps are done.
+//! `LONGHAUL_DEEP=1` goes on with further seeds until a hundred million steps are done.
 
 mod found;
 
@@ -13,11 +13,11 @@ use std::time::Instant;
 /// The most that the adversary may do in a run.
 const WORST: u64 = 40;
 /// Seeds of an ordinary run.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 2_000;
 /// Steps of an ordinary run, at least.
 const STEPS: u64 = 100_000;
 /// Steps of a deep run, at least.
-const DEEP_STEPS: u64 = 10_000_000;
+const DEEP_STEPS: u64 = 100_000_000;
 
 /// What the ordinary seeds must come across: every quirk that is played, and every word of the machine that they can
 /// lead to.
