@@ -3,6 +3,7 @@
 
 mod support;
 
+use std::io;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -13,13 +14,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::get;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use serde_json::{Value, json};
 use support::browser::Browser;
 use support::engine::Engine;
 use support::page::Page;
 use support::server::Server;
 use tokio::sync::watch;
+use tokio::time::timeout;
 
 /// Bytes of one part; part `n` consists of the byte `n` alone, so that nobody can be mistaken about where bytes came from.
 const PART: usize = 65_536;
@@ -217,8 +219,11 @@ async fn requests_run_in_the_text_order_of_their_places_in_the_list_whatever_the
     let asked = raw.asked();
     // Two run side by side, so neighbours may change places.
     let place = |part| asked.iter().position(|&asked| asked == part);
+    let [Some(third), Some(eleventh), Some(twelfth)] = [2, 10, 11].map(place) else {
+        bail!("not every part was asked for: {asked:?}");
+    };
     ensure!(
-        place(10) < place(2) && place(11) < place(2),
+        eleventh < third && twelfth < third,
         "the order has changed: {asked:?}"
     );
     ensure!(raw.finish().await? == "success");
@@ -253,6 +258,8 @@ enum Resumed {
 
 /// The first version's `ETag`.
 const ONE: &str = "\"one\"";
+/// The other version's.
+const TWO: &str = "\"two\"";
 
 /// The byte that the first third of a version consists of.
 const fn first_byte(another: bool) -> u8 {
@@ -273,25 +280,28 @@ async fn plain(State(file): State<Plain>, headers: HeaderMap) -> Response {
         asked.len() > 1
     };
     let another = resumption && file.resumed == Resumed::Another;
-    let etag = if another { "\"two\"" } else { ONE };
+    let etag = if another { TWO } else { ONE };
     let first = first_byte(another);
     let piece = |n: u8| Ok(Bytes::from(vec![first + n; PART]));
     let pieces = if resumption {
         vec![piece(0), piece(1), piece(2)]
     } else {
-        vec![piece(0), piece(1), Err(std::io::Error::other("broken off"))]
+        vec![piece(0), piece(1), Err(io::Error::other("broken off"))]
     };
     let headers = [
         (header::ACCEPT_RANGES, "bytes".to_owned()),
         (header::ETAG, etag.to_owned()),
         (header::CONTENT_LENGTH, (3 * PART).to_string()),
     ];
-    // What has been sent is to have arrived before the connection breaks.
-    let slowly = stream::iter(pieces).then(|piece| async {
+    (headers, Body::from_stream(slowly(pieces))).into_response()
+}
+
+/// A body in pieces so far apart that what has been sent has arrived before the connection breaks.
+fn slowly(pieces: Vec<io::Result<Bytes>>) -> impl Stream<Item = io::Result<Bytes>> {
+    stream::iter(pieces).then(|piece| async {
         tokio::time::sleep(Duration::from_millis(500)).await;
         piece
-    });
-    (headers, Body::from_stream(slowly)).into_response()
+    })
 }
 
 #[tokio::test]
@@ -325,6 +335,61 @@ async fn a_plain_record_whose_rest_is_answered_with_everything_begins_anew() -> 
         let whole = json!({ "result": "success", "status": 200, "etag": ONE, "runs": runs });
         ensure!(read == whole, "{resumed:?}: {read}");
     }
+    Ok(())
+}
+
+/// The first answer breaks off before its first byte, and afterwards the file is another one.
+async fn broken(
+    State(asked): State<watch::Sender<Vec<Option<String>>>>,
+    headers: HeaderMap,
+) -> Response {
+    let condition = headers.get(header::IF_MATCH);
+    let condition = condition.and_then(|etag| Some(etag.to_str().ok()?.to_owned()));
+    let stale = condition.as_deref() == Some(ONE);
+    asked.send_modify(|asked| asked.push(condition));
+    if stale {
+        return StatusCode::PRECONDITION_FAILED.into_response();
+    }
+    let (etag, body) = if asked.borrow().len() == 1 {
+        let nothing = slowly(vec![Err(io::Error::other("broken off"))]);
+        (ONE, Body::from_stream(nothing))
+    } else {
+        (TWO, Body::from(vec![first_byte(true); PART]))
+    };
+    let headers = [
+        (header::ACCEPT_RANGES, "bytes".to_owned()),
+        (header::ETAG, etag.to_owned()),
+        (
+            header::CONTENT_RANGE,
+            format!("bytes 0-{}/{}", PART - 1, 3 * PART),
+        ),
+        (header::CONTENT_LENGTH, PART.to_string()),
+    ];
+    (StatusCode::PARTIAL_CONTENT, headers, body).into_response()
+}
+
+#[tokio::test]
+async fn a_ranged_record_that_broke_before_its_first_byte_asks_for_its_version_again_and_again()
+-> Result<()> {
+    let (asked, mut log) = watch::channel(Vec::new());
+    let files = Router::new()
+        .route("/broken", get(broken))
+        .with_state(asked);
+    let server = Server::start(router().merge(files))?;
+    let browser = Browser::launch(Engine::Chromium, &server.origin()).await?;
+    let page = browser.open("/").await?;
+    let range = format!("bytes=0-{}", PART - 1);
+    let start = "
+        const registration = await navigator.serviceWorker.register('/worker.js');
+        await navigator.serviceWorker.ready;
+        const request = new Request('/broken', { headers: { range: args } });
+        await registration.backgroundFetch.fetch('one', [request]);";
+    page.eval::<()>(start, json!(range)).await?;
+    // 20 s apart.
+    let three = log.wait_for(|asked| asked.len() >= 3);
+    let asked = timeout(Duration::from_mins(2), three).await??.clone();
+    let same = Some(ONE.to_owned());
+    ensure!(asked == [None, same.clone(), same], "{asked:?}");
     Ok(())
 }
 

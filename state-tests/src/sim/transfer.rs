@@ -153,16 +153,16 @@ async fn connect(
         return round(world, coming, JobFailure::FetchError);
     }
     let begun = coming.len();
-    let version = coming.version.filter(|_| begun > 0);
     let asked = match range {
+        // Once an answer's headers have come, whether any byte of its body has or not.
         Some((first, last)) => Asked {
             range: Some((first + begun, last)),
-            if_match: version,
+            if_match: coming.version,
             ..Asked::default()
         },
         None => Asked {
             range: (begun > 0).then_some((begun, u64::MAX)),
-            if_range: version,
+            if_range: coming.version.filter(|_| begun > 0),
             ..Asked::default()
         },
     };
@@ -197,15 +197,11 @@ async fn connect(
             coming.first = Some(answer);
             return Then::Failed(JobFailure::BadStatus);
         }
-        412 if begun > 0 => {
+        412 if asked.if_match.is_some() => {
             world
                 .coverage
-                .reached("a resumption found another version, and began anew");
-            *coming = Coming {
-                rounds: coming.rounds,
-                ..Coming::default()
-            };
-            return Then::Again(MS);
+                .reached("a resumption found another version, and asks again");
+            return resumption(world, coming, ROUND);
         }
         304.. => {
             coming.first.get_or_insert(answer);
@@ -307,11 +303,13 @@ async fn interrupted(
     resumable: bool,
     coming: &mut Coming,
 ) -> Then {
-    coming.resumptions += 1;
-    if coming.resumptions > RESUMPTIONS {
-        world.coverage.reached("an empty success after many resets");
-        let answer = coming.first.take().unwrap_or_default();
-        return Then::Done(Box::new(answer), Bytes::default());
+    let pause = match how {
+        Break::Closed => MS,
+        Break::Reset | Break::Silence => ROUND,
+    };
+    let then = resumption(world, coming, pause);
+    if matches!(then, Then::Done(..)) {
+        return then;
     }
     if how == Break::Silence {
         world.sleep(SILENCE).await;
@@ -333,8 +331,16 @@ async fn interrupted(
             record.downloaded = 0;
         }
     }
-    match how {
-        Break::Closed => Then::Again(MS),
-        Break::Reset | Break::Silence => Then::Again(ROUND),
+    then
+}
+
+/// A connection that ended before its end is followed by another one, but not for ever.
+fn resumption(world: &World, coming: &mut Coming, pause: u64) -> Then {
+    coming.resumptions += 1;
+    if coming.resumptions > RESUMPTIONS {
+        world.coverage.reached("an empty success after many resets");
+        let answer = coming.first.take().unwrap_or_default();
+        return Then::Done(Box::new(answer), Bytes::default());
     }
+    Then::Again(pause)
 }

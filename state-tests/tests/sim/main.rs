@@ -65,7 +65,7 @@ const SOMETIMES: &[&str] = &[
     "an empty success",
     "a job resumed inside a part",
     "a job began a record anew",
-    "a resumption found another version, and began anew",
+    "a resumption found another version, and asks again",
     "a record was spliced of two versions",
     "a record shows the status of a round that failed",
     "a record was refused for good",
