@@ -5,6 +5,7 @@
 //! longer names is cancelled.
 
 mod flights;
+mod pace;
 mod watch;
 
 use std::cell::{Cell, RefCell};
@@ -23,6 +24,7 @@ use crate::meter::Meter;
 use crate::node::{CommitError, Committed, Node};
 use crate::parts::PartError;
 use crate::platform::{Ownership, Platform};
+use pace::Pace;
 use watch::Watched;
 
 /// How long whoever loops over the stores rests after they failed, in milliseconds.
@@ -70,7 +72,7 @@ pub struct Driver<P> {
     found_full: Cell<bool>,
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
-    parallel: Cell<usize>,
+    pace: Pace,
     /// What has come of the parts in flight.
     meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
@@ -82,7 +84,7 @@ impl<P: Platform> Driver<P> {
     /// A driver that is not at work yet.
     #[must_use]
     pub fn new(node: Rc<Node<P>>, id: &str) -> Rc<Self> {
-        let parallel = node.setup.parallel;
+        let pace = Pace::new(node.setup.parallel);
         Rc::new(Self {
             node,
             id: id.to_owned(),
@@ -99,7 +101,7 @@ impl<P: Platform> Driver<P> {
             unstarted: RefCell::default(),
             found_full: Cell::default(),
             watched: RefCell::default(),
-            parallel: Cell::new(parallel),
+            pace,
             meters: RefCell::default(),
             live_at: Cell::default(),
             stored: Cell::default(),

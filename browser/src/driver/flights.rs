@@ -115,7 +115,7 @@ impl<P: Platform> Driver<P> {
         let flights = self.flights.borrow();
         let fetches = flights.keys().filter(|id| id.kind == "fetch").count();
         let storing = self.storing.borrow().len();
-        let parallel = self.parallel.get().max(1);
+        let parallel = self.pace.requests();
         fetches - storing.min(fetches) < parallel && fetches < 2 * parallel
     }
 
@@ -283,6 +283,7 @@ impl<P: Platform> Driver<P> {
             return Ok(());
         };
         let full = self.full_urls(&download).await?;
+        let begun = self.pace.begin();
         let meter = Meter::new(self.now_ms());
         let flying: Flying = (part.file.key(), part.index);
         let metered = (flying.clone(), Rc::clone(&meter));
@@ -312,14 +313,21 @@ impl<P: Platform> Driver<P> {
         }
         match fetched {
             Ok(range) => {
-                let grown = self.parallel.get() + 1;
-                self.parallel.set(grown.min(self.node.setup.parallel));
+                self.pace.came(begun);
                 self.note_stored(&flying.0, range.to_core());
                 self.brought.borrow_mut().push(flying);
                 Ok(())
             }
             Err(FetchFault::Cancelled) => Ok(()),
-            Err(FetchFault::Fault(fault)) => self.part_failed(attempt, resource, &fault).await,
+            Err(FetchFault::Fault(fault)) => {
+                if let Fault::Status {
+                    status: 429 | 503, ..
+                } = fault
+                {
+                    self.pace.refused(begun);
+                }
+                self.part_failed(attempt, resource, &fault).await
+            }
         }
     }
 
@@ -331,13 +339,6 @@ impl<P: Platform> Driver<P> {
     ) -> Result<(), CommitError> {
         // Whether anything more is to be fetched now is for the core to say.
         self.queue.take();
-        if let Fault::Status {
-            status: 429 | 503, ..
-        } = fault
-        {
-            // A server that says that it is too much is asked for less, until parts come again.
-            self.parallel.set((self.parallel.get() / 2).max(1));
-        }
         self.found_full.set(*fault == Fault::Quota);
         let committed = self
             .commit(&[], &|witness| Signal::PartFailed {
