@@ -13,7 +13,7 @@ const PARTS: usize = 4;
 const BYTES: u64 = PARTS as u64 * MIB;
 
 /// Bytes per second of what must not end before a test has looked at it.
-const SLOW: u64 = 3 * MIB;
+const SLOW: u64 = 2 * MIB;
 
 /// A download whose history is damaged, and one beside it.
 struct Kept {

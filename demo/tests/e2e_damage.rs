@@ -6,7 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde_json::json;
 use support::client::Snapshot;
 use support::history::History;
-use support::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, PART, until_sent};
+use support::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, PART, settled, until_sent};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
 
@@ -14,7 +14,7 @@ const PARTS: usize = 6;
 const BYTES: u64 = PARTS as u64 * MIB;
 
 /// Bytes per second of what must not end before a test has looked at it.
-const SLOW: u64 = 4 * MIB;
+const SLOW: u64 = 2 * MIB;
 
 /// Two downloads that are available; what happens to the first must not touch the second.
 struct Stored {
@@ -192,6 +192,7 @@ fn check_began_anew(history: &History) -> Result<()> {
 #[tokio::test]
 async fn a_part_deleted_in_mid_attempt_ends_it_and_begins_the_next_in_one_breath() -> Result<()> {
     scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
         for transport in ["foreground", "background-fetch"] {
             let page = world.browser.open(BLANK).await?;
             page.longhaul(json!({ "transport": transport })).await?;
@@ -392,7 +393,7 @@ async fn code_that_was_deleted_is_fetched_again_by_the_worker_that_needs_it() ->
         let page = world.browser.open(BLANK).await?;
         page.longhaul(json!({ "transport": "background-fetch" }))
             .await?;
-        let model = Model::throttled(world, "coded", BYTES, SLOW);
+        let model = Model::throttled(world, "coded", BYTES, SLOW / 2);
         page.request(&model.spec).await?;
         until_sent(world, MIB).await?;
         page.goto(BLANK).await?;

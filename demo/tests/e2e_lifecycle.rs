@@ -55,7 +55,7 @@ fn check_single_job(history: &History, parts: usize) -> Result<()> {
 async fn a_page_closed_in_mid_download_finds_the_model_available_when_it_opens_again() -> Result<()>
 {
     scenario(async |world: &mut World| {
-        let model = Model::throttled(world, "closed", 8 * MIB, 2 * MIB);
+        let model = Model::throttled(world, "closed", 8 * MIB, MIB);
         let page = settled(world).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "closed", 2).await?;
@@ -193,7 +193,7 @@ async fn check_nothing_left(page: &Page, id: &str) -> Result<()> {
 #[tokio::test]
 async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> Result<()> {
     scenario(async |world: &mut World| {
-        let model = Model::throttled(world, "cancelled", 8 * MIB, 2 * MIB);
+        let model = Model::throttled(world, "cancelled", 8 * MIB, MIB);
         let page = settled(world).await?;
         page.request(&model.spec).await?;
         until_parts_rest(&page, "cancelled", 2).await?;

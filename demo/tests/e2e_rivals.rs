@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use longhaul_demo::Server;
 use serde_json::{Value, json};
 use support::engine::Engine;
-use support::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, PART, check_course, settled};
+use support::model::{Asked, BLANK, MIB, Model, PART, check_course, settled};
 use support::page::Page;
 use support::world::{SOON, World, scenario_in};
 
@@ -79,10 +79,11 @@ async fn ten_tabs(name: &str, engine: Engine) -> Result<()> {
             model.check_bytes(&tabs[TABS - 1]).await?;
             // A job that waits for its turn so long that a page helps it may begin while the page does.
             let began = history.only("started")?.at;
-            let mut log = world.server.log().entries().into_iter();
-            let first = log.find(|asked| asked.path == model.file.path() && asked.at >= began);
-            let late = first.is_none_or(|asked| asked.at - began >= HELPED_MS);
-            let again = if late { IN_FLIGHT } else { 0 };
+            let log = world.server.log().entries().into_iter();
+            let of_file = log.filter(|asked| asked.path == model.file.path() && asked.at >= began);
+            let first = of_file.filter_map(|asked| asked.ended_at).min();
+            let late = first.is_none_or(|ended| ended - began >= HELPED_MS);
+            let again = if late { PARTS } else { 0 };
             Asked::for_file(world, &model.file, PART).check(PARTS, again)?;
         }
         Ok(())

@@ -17,9 +17,15 @@ use support::world::{SOON, World, scenario};
 /// and twice as many as are fetched at once may be stored at once.
 const TOO_LITTLE: u64 = (2 * IN_FLIGHT as u64 + 2) * PART;
 
-/// Bytes that the origin stores now, as the browser counts them.
+/// Bytes that the origin stores, as the browser counts them, once it counts the same twice: what a job has brought goes only after
+/// its worker has ended.
 async fn usage(page: &Page) -> Result<u64> {
-    let usage = "return (await navigator.storage.estimate()).usage";
+    let usage = "let before, now;
+        await eventually(async () => {
+          [before, now] = [now, (await navigator.storage.estimate()).usage];
+          return before === now;
+        }, 300);
+        return now;";
     page.eval(usage, json!(null)).await
 }
 

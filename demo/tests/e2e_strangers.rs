@@ -2,9 +2,11 @@
 
 mod support;
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use fastrand::Rng;
 use longhaul_demo::{Folders, Generated, Server};
 use serde_json::{Value, json};
 use support::chance::chance_for;
@@ -14,6 +16,8 @@ use support::page::Page;
 use support::world::{SOON, World, scenario_in, workspace};
 
 const MESSAGES: usize = 200;
+
+const IDS: usize = 200;
 
 /// The worker of an app that does more than Longhaul.
 const WORKER: &str = include_str!("strangers/sw.js");
@@ -212,6 +216,112 @@ async fn the_background_jobs_of_other_scripts_are_left_to_them() -> Result<()> {
         Ok(())
     })
     .await
+}
+
+#[tokio::test]
+async fn registration_ids_that_are_nearly_ours_are_traced_and_nothing_else() -> Result<()> {
+    let mut chance = chance_for("registration-ids")?;
+    let ids = malformed_ids(&mut chance, IDS);
+    app("malformed_ids", WORKER, async |world: &mut World| {
+        let page = world.browser.open(BLANK).await?;
+        page.eval::<()>(LISTEN, json!(null)).await?;
+        let known = Model::unthrottled(world, "known", 2 * MIB);
+        page.request(&known.spec).await?;
+        page.until_available("known", SOON).await?;
+        let before = everything(&page).await?;
+        let file = Generated::new(1_000, "tiny");
+        for id in &ids {
+            // A person's click for each: a page starts no second job without one.
+            page.gesture().await?;
+            let told: Value = page
+                .eval(
+                    "const { backgroundFetch } = await navigator.serviceWorker.ready;
+                     const told = once(e2e.channel, 'message', ({ data }) => data.id === args.id);
+                     await backgroundFetch.fetch(args.id, [args.url], { title: args.id });
+                     return (await told).data",
+                    json!({ "id": id, "url": file.path() }),
+                )
+                .await
+                .with_context(|| format!("{id:?}"))?;
+            ensure!(
+                told["type"] == "backgroundfetchsuccess" && told["sizes"] == json!([file.bytes]),
+                "{told}"
+            );
+        }
+        let traced: usize = page
+            .eval(
+                "const lines = e2e.told.map(({ trace }) => trace ?? '');
+                 return lines.filter((line) => line.includes('ignored a background job that is not ours')).length",
+                json!(null),
+            )
+            .await?;
+        ensure!(traced == IDS, "{traced} traces");
+        ensure!(everything(&page).await? == before, "something was written");
+        ensure!(page.list().await?.len() == 1, "a stranger's job is listed");
+        Ok(())
+    })
+    .await
+}
+
+/// Registration ids that are none of ours, each for a reason of its own; no two are the same.
+fn malformed_ids(chance: &mut Rng, count: usize) -> BTreeSet<String> {
+    // What each of the fields may be in an id of ours, then what it may not.
+    const FIELDS: [(&str, &[&str]); 6] = [
+        (
+            "longhaul",
+            &["", "Longhaul", "longhaul ", "other", "longhaul\0", "<b>"],
+        ),
+        (
+            "1",
+            &["", "0", "2", "01", "+1", "1e0", "one", "99999999999"],
+        ),
+        (
+            "longhaul",
+            &[
+                "",
+                "elsewhere",
+                "Longhaul",
+                "%6conghaul",
+                "longhaul%",
+                "%2F",
+            ],
+        ),
+        (
+            "model",
+            &["%41", "%", "%zz", "%e9", "mo del", "\u{202e}ledom", "%00%"],
+        ),
+        ("1", &["", "01", "-1", "1.5", "4294967296", "x", "１"]),
+        (
+            "1",
+            &[
+                "",
+                "01",
+                "-1",
+                "1 ",
+                "18446744073709551616",
+                "?",
+                "1#part=0000",
+            ],
+        ),
+    ];
+    let mut ids = BTreeSet::new();
+    while ids.len() < count {
+        let mut fields = FIELDS.map(|(right, _)| right.to_owned());
+        // What comes after it is nobody's business, but keeps ids apart.
+        fields[4] = chance.u32(1..).to_string();
+        let wrong = chance.usize(..FIELDS.len() + 3);
+        let id = match FIELDS.get(wrong) {
+            Some((_, all)) => {
+                all[chance.usize(..all.len())].clone_into(&mut fields[wrong]);
+                fields.join("/")
+            }
+            None if wrong == FIELDS.len() => format!("{}/{}", fields.join("/"), chance.u8(..)),
+            None if wrong == FIELDS.len() + 1 => fields[..chance.usize(1..6)].join("/"),
+            None => (0..chance.usize(1..200)).map(|_| chance.char(..)).collect(),
+        };
+        ids.insert(id);
+    }
+    ids
 }
 
 #[tokio::test]

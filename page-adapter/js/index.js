@@ -232,7 +232,7 @@ export class Longhaul extends EventTarget {
     if (signal) {
       const abort = () => download.abort().catch(() => {});
       if (signal.aborted) await abort();
-      else signal.addEventListener("abort", abort, { once: true });
+      else listenWhile(download.finished, signal, abort);
     }
     return download;
   }
@@ -291,6 +291,13 @@ export class Longhaul extends EventTarget {
     for (const download of this.#downloads.values()) download[closed]();
     this.#downloads.clear();
   }
+}
+
+/** Calls `abort` with the signal until `finished` settles: a late signal is none of a later attempt's business. */
+function listenWhile(finished, signal, abort) {
+  signal.addEventListener("abort", abort, { once: true });
+  const forget = () => signal.removeEventListener("abort", abort);
+  finished.then(forget, forget);
 }
 
 let asked = false;

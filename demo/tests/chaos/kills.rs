@@ -9,7 +9,7 @@ use tokio::time::sleep;
 use crate::ledger::{Cost, Ledger};
 use crate::support::chance::percent;
 use crate::support::engine::Engine;
-use crate::support::model::{BLANK, MIB, Model, settled, until_sent};
+use crate::support::model::{BLANK, IN_FLIGHT, MIB, Model, settled, until_sent};
 use crate::support::world::{SOON, World};
 use crate::{chaos, is_deep};
 
@@ -90,11 +90,13 @@ async fn one_download(
         page.request(&model.spec).await?;
     }
     page.until_available(model.id(), 2 * SOON).await?;
-    let background = world.browser.engine().has_background_fetch();
-    let most = |cost: &Cost| {
-        let helped = if background { BOTH * cost.blows } else { 0 };
-        cost.found().max(helped)
+    // What the server has sent whole may still be on its way to the page, or into its store.
+    let at_once = if world.browser.engine().has_background_fetch() {
+        BOTH
+    } else {
+        IN_FLIGHT
     };
+    let most = |cost: &Cost| cost.found().max(at_once * cost.blows);
     let cost = ledger.settle(world, &page, most).await?;
     page.forget(model.id()).await?;
     page.close().await?;

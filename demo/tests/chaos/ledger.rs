@@ -1,6 +1,6 @@
 //! What each blow cost: the parts that were in flight when it fell, and those that were asked for again, from the server's log.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, ensure};
 use longhaul_demo::{Entry, Generated};
@@ -123,15 +123,17 @@ impl Ledger {
         Ok(done)
     }
 
-    /// Bytes of the file that the server has not sent yet.
+    /// Bytes of the file that the server has not sent yet. A part that broke off may be resumed where it did.
     pub(crate) fn left(&self, world: &World) -> u64 {
-        let log = self.requests(world);
-        let whole = log.iter().filter(|request| {
-            range(request).is_some_and(|(first, last)| request.sent == last - first + 1)
-        });
-        let parts: BTreeSet<u64> = whole.filter_map(|entry| self.part_of(entry)).collect();
-        let came = parts.len() as u64 * self.part;
-        self.file.bytes.saturating_sub(came)
+        let mut sent: BTreeMap<u64, u64> = BTreeMap::new();
+        for request in self.requests(world) {
+            let Some((first, _)) = range(&request) else {
+                continue;
+            };
+            let come = sent.entry(first / self.part).or_default();
+            *come = (*come).max(first % self.part + request.sent);
+        }
+        self.file.bytes.saturating_sub(sent.values().sum())
     }
 
     /// Bytes that the server has sent, those of the probe and those that it sent again among them.

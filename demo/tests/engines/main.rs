@@ -16,6 +16,7 @@ mod secrets;
 mod suite;
 mod tabs;
 mod together;
+mod waits;
 
 use std::process::ExitCode;
 
@@ -27,6 +28,7 @@ fn main() -> ExitCode {
     tabs::announce(&mut suite);
     lease::announce(&mut suite);
     interruptions::announce(&mut suite);
+    waits::announce(&mut suite);
     handover::announce(&mut suite);
     secrets::announce(&mut suite);
     damage::announce(&mut suite);

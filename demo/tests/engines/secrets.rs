@@ -1,24 +1,32 @@
 //! Header values are kept nowhere: not on the origin, not in messages, errors and consoles, not on disk.
 
-use std::fs;
 use std::path::Path;
+use std::{fs, io};
 
 use anyhow::{Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::suite::{Cell, Suite};
-use crate::support::model::{BLANK, MIB, Model, sha256};
+use crate::support::model::{Asked, BLANK, IN_FLIGHT, MIB, Model, sha256, until_sent};
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
 
 const BYTES: u64 = 6 * MIB;
+
+/// Where there must be time to go away in the middle: bytes, and bytes per second.
+const LONG: u64 = 16 * MIB;
+const RATE: u64 = 6 * MIB;
+
+/// What the page writes to its console, so that it is seen that consoles are heard.
+const MARK: &str = "this is heard";
 
 /// What must be found nowhere.
 const TOKEN: &str = "hf_b7e1f00d5ec4e7c0ffee0ddba11";
 
 pub(crate) fn announce(suite: &mut Suite) {
     suite.for_each_engine("a token is kept nowhere", a_token_is_kept_nowhere);
+    suite.for_each_engine("a successor without the token", a_successor_without);
 }
 
 async fn a_token_is_kept_nowhere(world: &mut World, cell: &Cell) -> Result<()> {
@@ -50,7 +58,13 @@ async fn a_token_is_kept_nowhere(world: &mut World, cell: &Cell) -> Result<()> {
     );
 
     let mut said = errors(world, &page).await?;
-    said.extend(world.browser.console().await?);
+    page.eval::<()>("console.warn(args)", json!(MARK)).await?;
+    let lines = world.browser.console().await?;
+    ensure!(
+        lines.iter().any(|line| line.contains(MARK)),
+        "consoles are not heard: {lines:?}"
+    );
+    said.extend(lines);
     let heard: Vec<Value> = listener.eval("return e2e.heard", json!(null)).await?;
     ensure!(
         !heard.is_empty(),
@@ -77,6 +91,47 @@ async fn a_token_is_kept_nowhere(world: &mut World, cell: &Cell) -> Result<()> {
         said.len(),
         on_disk.searched
     ));
+    Ok(())
+}
+
+/// The tab that has the token goes in the middle. The next one has what is stored, and says what it lacks.
+async fn a_successor_without(world: &mut World, cell: &Cell) -> Result<()> {
+    let gate = format!("authSha256={}&rateTotal={RATE}", sha256(TOKEN.as_bytes()));
+    let model = Model::with_query(world, "inherited", LONG, &gate);
+    let [first, second] = [
+        world.browser.open(BLANK).await?,
+        world.browser.open(BLANK).await?,
+    ];
+    request_with_token(&first, &model.spec).await?;
+    second.request(&model.spec).await?;
+    until_sent(world, LONG / 2).await?;
+    first.close().await?;
+    let waits = "snapshot.waiting?.reason === 'headers'";
+    let waiting = second.until(model.id(), SOON, waits).await?;
+    ensure!(
+        waiting.phase == "transferring" && waiting.attempt == 1 && waiting.stored > 0,
+        "{waiting:?}"
+    );
+
+    request_with_token(&second, &model.spec).await?;
+    second.until_available(model.id(), SOON).await?;
+    let history = second.history(model.id()).await?;
+    history.check()?;
+    let course = history.course();
+    ensure!(course == ["requested", "started", "success"], "{course:?}");
+    model.check_bytes(&second).await?;
+    let log = world.server.log().entries();
+    ensure!(
+        log.iter().all(|request| request.authorized),
+        "asked without the token: {log:?}"
+    );
+    let asked = Asked::of(world, MIB);
+    cell.note(format_args!(
+        "{} bytes were there, {} parts asked for again",
+        waiting.stored,
+        asked.again()
+    ));
+    ensure!(asked.again() <= IN_FLIGHT, "{asked:?}");
     Ok(())
 }
 
@@ -173,7 +228,12 @@ fn search_files(folder: &Path, text: &str) -> Result<Found> {
             if kind.is_dir() {
                 folders.push(path);
             } else if kind.is_file() {
-                let bytes = fs::read(&path)?;
+                let bytes = match fs::read(&path) {
+                    Ok(bytes) => bytes,
+                    // Whoever tidies up may be faster.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(error.into()),
+                };
                 found.searched += 1;
                 if bytes.windows(text.len()).any(|at| at == text.as_bytes()) {
                     found.places.push(path.display().to_string());

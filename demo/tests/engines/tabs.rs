@@ -144,6 +144,11 @@ async fn the_leader_goes(world: &mut World, cell: &Cell, end: End, hashed: bool)
 pub(crate) fn check_takeover(world: &World, cell: &Cell, gone: u64, within_ms: u64) -> Result<()> {
     let asked = Asked::of(world, PART);
     asked.check(PARTS, IN_FLIGHT)?;
+    let log = world.server.log().entries();
+    ensure!(
+        log.iter().any(|request| request.at > gone),
+        "nothing was left to be brought when the tab went"
+    );
     let silence = longest_silence(world, gone);
     ensure!(silence <= within_ms, "nothing went on for {silence} ms");
     cell.note(format_args!(

@@ -33,8 +33,8 @@ pub(crate) struct Browser {
 impl Browser {
     /// Launches a browser with a new profile whose pages are those of `origin`.
     pub(crate) async fn launch(engine: Engine, origin: &str) -> Result<Self> {
-        let driver = start_driver(engine).await?;
         let profile = tempfile::Builder::new().prefix("longhaul-e2e-").tempdir()?;
+        let driver = start_driver(engine, profile.path()).await?;
         let mut browser = Self {
             engine,
             session: None,
@@ -49,7 +49,7 @@ impl Browser {
     /// Launches the browser again over the profile it had, after [`Browser::quit`] or [`Browser::kill`].
     pub(crate) async fn relaunch(&mut self) -> Result<()> {
         // A driver whose browser was killed under it is not worth trusting with the next one.
-        self.driver = start_driver(self.engine).await?;
+        self.driver = start_driver(self.engine, self.profile.path()).await?;
         self.start().await
     }
 
@@ -176,8 +176,9 @@ impl Drop for Browser {
 }
 
 /// Starting blocks, and so wants a thread of its own.
-async fn start_driver(engine: Engine) -> Result<Driver> {
-    tokio::task::spawn_blocking(move || engine.start_driver()).await?
+async fn start_driver(engine: Engine, profile: &Path) -> Result<Driver> {
+    let profile = profile.to_owned();
+    tokio::task::spawn_blocking(move || engine.start_driver(&profile)).await?
 }
 
 async fn wait_for_end(tree: Vec<u32>) -> Result<()> {

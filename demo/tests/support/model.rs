@@ -91,6 +91,13 @@ pub(crate) async fn until_sent(world: &World, bytes: u64) -> Result<()> {
     Ok(())
 }
 
+/// Waits until so many bytes are at rest, as the page that brings them is shown. The server sends bytes before they are.
+pub(crate) async fn until_stored(page: &Page, model: &Model, bytes: u64) -> Result<()> {
+    let stored = format!("snapshot.stored >= {bytes}");
+    page.until(model.id(), SOON, &stored).await?;
+    Ok(())
+}
+
 /// Demands that one attempt of one try brought it, by the transport that the engine has and for the right reason.
 pub(crate) fn check_course(engine: Engine, history: &History) -> Result<()> {
     history.check()?;
@@ -225,7 +232,9 @@ pub(crate) fn range(request: &Entry) -> Option<(u64, u64)> {
 /// The longest time for which the server got no request, from the last one before `moment` on; milliseconds.
 pub(crate) fn longest_silence(world: &World, moment: u64) -> u64 {
     let log = world.server.log().entries();
-    let at: Vec<u64> = log.iter().map(|request| request.at).collect();
+    // Those that came together may be written down in another order.
+    let mut at: Vec<u64> = log.iter().map(|request| request.at).collect();
+    at.sort_unstable();
     let from = at.iter().rposition(|at| *at <= moment).unwrap_or_default();
     let pairs = at[from..].windows(2);
     pairs

@@ -110,8 +110,8 @@ const everything = async () => {
 };
 
 /** Waits for something that no event tells of. */
-const eventually = async (holds) => {
-  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 50));
+const eventually = async (holds, everyMs = 50) => {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, everyMs));
 };
 
 /** Everything this origin keeps: entries of each cache, databases with the number of records in each store, background jobs. */

@@ -12,21 +12,7 @@ use thirtyfour::{Capabilities, ChromiumLikeCapabilities, DesiredCapabilities, We
 use super::{Driver, START, number_after, program};
 use crate::support::process::Tree;
 
-/// chromedriver finds a port that is free in one address family, and ends where it is taken in the other.
-const TRIES: usize = 3;
-
 pub(super) fn start_driver() -> Result<Driver> {
-    let mut started = start_once();
-    for _ in 1..TRIES {
-        if started.is_ok() {
-            break;
-        }
-        started = start_once();
-    }
-    started
-}
-
-fn start_once() -> Result<Driver> {
     let chromedriver = program("CHROMEDRIVER", ["chromedriver".into()])?;
     let mut command = Command::new(chromedriver);
     command.arg("--port=0");

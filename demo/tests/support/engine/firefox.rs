@@ -1,5 +1,6 @@
 //! Firefox: geckodriver says its port; the profile is the test's own, so that storage outlives the browser.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
@@ -11,12 +12,16 @@ use super::{Driver, START, number_after, program};
 use crate::support::process::Tree;
 use crate::support::world::target;
 
-pub(super) fn start_driver() -> Result<Driver> {
+pub(super) fn start_driver(profile: &Path) -> Result<Driver> {
     let built = target().join("tools/bin/geckodriver");
     let geckodriver = program("GECKODRIVER", [built, "geckodriver".into()])?;
     let mut command = Command::new(geckodriver);
     // Both ports have defaults that a second driver could not have.
     command.args(["--port=0", "--websocket-port=0"]);
+    // A Firefox that is killed leaves its temporary files behind: they go with the profile.
+    let temporary = profile.join("temporary");
+    fs::create_dir_all(&temporary)?;
+    command.env("TMPDIR", temporary);
     let program = Tree::start(command)?;
     let port = program.await_line(START, |line| number_after(line, "Listening on 127.0.0.1:"))?;
     Ok(Driver {

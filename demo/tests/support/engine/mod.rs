@@ -86,13 +86,16 @@ impl Engine {
         matches!(self, Self::Chromium | Self::ChromiumForeground)
     }
 
-    /// Starts the `WebDriver` program on a free port.
-    pub(crate) fn start_driver(self) -> Result<Driver> {
-        match self {
+    /// Starts the `WebDriver` program on a free port. Where a port is free in one address family only, or taken by another program
+    /// before the driver takes it, another one is tried.
+    pub(crate) fn start_driver(self, profile: &Path) -> Result<Driver> {
+        let start = || match self {
             Self::Chromium | Self::ChromiumForeground => chromium::start_driver(),
-            Self::Firefox => firefox::start_driver(),
+            Self::Firefox => firefox::start_driver(profile),
             Self::WebKit => webkit::start_driver(),
-        }
+        };
+        let again = |_| start();
+        start().or_else(again).or_else(again)
     }
 
     /// The capabilities of a session that keeps its data in `profile`.
