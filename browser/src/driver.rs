@@ -42,6 +42,8 @@ enum Next {
     Again,
     /// Look again when woken, or at this time.
     Wait(Option<u64>),
+    /// Nothing can be done without headers that this page lacks: let another one be the owner, and look again when woken.
+    LetGo,
     /// Nothing is left to do.
     Done,
 }
@@ -73,6 +75,8 @@ pub struct Driver<P> {
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
     pace: Pace,
+    /// When a part last came to rest here, or this driver began.
+    brought_at: Cell<u64>,
     /// What has come of the parts in flight.
     meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
@@ -85,6 +89,7 @@ impl<P: Platform> Driver<P> {
     #[must_use]
     pub fn new(node: Rc<Node<P>>, id: &str) -> Rc<Self> {
         let pace = Pace::new(node.setup.parallel);
+        let brought_at = Cell::new(node.platform.now_ms());
         Rc::new(Self {
             node,
             id: id.to_owned(),
@@ -102,6 +107,7 @@ impl<P: Platform> Driver<P> {
             found_full: Cell::default(),
             watched: RefCell::default(),
             pace,
+            brought_at,
             meters: RefCell::default(),
             live_at: Cell::default(),
             stored: Cell::default(),
@@ -133,7 +139,7 @@ impl<P: Platform> Driver<P> {
     }
 
     async fn work(self: Rc<Self>, clears_up: bool) {
-        let Some(_ownership) = self.own().await else {
+        let Some(mut ownership) = self.own().await else {
             return;
         };
         while !self.closing.is_cancelled() {
@@ -150,6 +156,14 @@ impl<P: Platform> Driver<P> {
                 Ok(Next::Done) => break,
                 Ok(Next::Again) => {}
                 Ok(Next::Wait(until)) => self.rest(until).await,
+                Ok(Next::LetGo) => {
+                    drop(ownership);
+                    self.wake.wait().await;
+                    let Some(again) = self.own().await else {
+                        return;
+                    };
+                    ownership = again;
+                }
                 Err(error) => {
                     tracing::warn!("the stores failed for {}: {}", self.id, error);
                     let until = self.now_ms() + u64::from(STORE_TROUBLE_MS);
@@ -235,6 +249,16 @@ impl<P: Platform> Driver<P> {
             } else {
                 Next::Done
             });
+        }
+        if let [
+            Effect::Wait {
+                reason: WaitReason::Headers,
+                ..
+            },
+        ] = effects[..]
+            && self.flights.borrow().is_empty()
+        {
+            return Ok(Next::LetGo);
         }
         self.watch(&download).await;
         let lasting = self.lasting(&effects);
@@ -322,7 +346,7 @@ impl<P: Platform> Driver<P> {
             *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
         }
         witness.unstarted.clone_from(&self.unstarted.borrow());
-        witness.idle_ms = self.idle_ms();
+        witness.idle_ms = self.idle_ms(download);
         let begins = download.state == State::Requested || witness.unstarted.is_some();
         if P::BEGINS_TRANSFERS && (self.found_full.take() || begins) {
             witness.room = self.node.platform.room().await;

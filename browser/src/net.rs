@@ -47,7 +47,7 @@ pub enum NetError {
 extern "C" {
     // The same names in page and worker; `web-sys` has one binding for each scope.
     #[wasm_bindgen(js_name = fetch)]
-    fn js_fetch(request: &Request) -> Promise;
+    fn js_fetch(request: &Request, init: &RequestInit) -> Promise;
     #[wasm_bindgen(js_name = setTimeout)]
     fn set_timeout(callback: &Function, ms: u32) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
@@ -66,7 +66,11 @@ pub async fn fetch(url: &str, ask: &Ask<'_>) -> Result<(Answer, Response), NetEr
         }
     };
     let request = request(url, ask).map_err(|thrown| failed(thrown.into()))?;
-    let answered = settle(js_fetch(&request)).await.map_err(failed)?;
+    // Here and not in the request: of the signal of a request WebKitGTK 2.50 does not hear any more once a garbage collector
+    // has looked, and then an aborted transfer goes on, or hangs, for ever.
+    let init = RequestInit::new();
+    init.set_signal(ask.signal);
+    let answered = settle(js_fetch(&request, &init)).await.map_err(failed)?;
     let response: Response = answered.unchecked_into();
     Ok((answer(&response), response))
 }
@@ -76,9 +80,6 @@ pub fn request(url: &str, ask: &Ask<'_>) -> Result<Request, JsValue> {
     let init = RequestInit::new();
     if !ask.method.is_empty() {
         init.set_method(ask.method);
-    }
-    if let Some(signal) = ask.signal {
-        init.set_signal(Some(signal));
     }
     if ask.no_store {
         init.set_cache(RequestCache::NoStore);

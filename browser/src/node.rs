@@ -10,7 +10,7 @@ use longhaul_core::json;
 use longhaul_core::{
     Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
     Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide,
-    evolve,
+    evolve, identity_of,
 };
 
 use crate::events::{Append, AppendError, EventStore, Links, StoreError};
@@ -246,7 +246,7 @@ impl<P: Platform> Node<P> {
         Witness {
             jobs,
             handling,
-            context: self.context(&download.id, background),
+            context: self.context(download, background),
             ..Witness::default()
         }
     }
@@ -283,12 +283,12 @@ impl<P: Platform> Node<P> {
         }
     }
 
-    fn context(&self, id: &str, background: Background) -> Context {
+    fn context(&self, download: &Download, background: Background) -> Context {
         Context {
             name: self.setup.name.clone(),
             role: self.platform.role(),
             offline: !self.platform.online(),
-            headers: self.platform.has_headers(id),
+            headers: self.platform.has_headers(download),
             background,
             preference: self.setup.preference,
             policy: self.setup.policy.clone(),
@@ -394,14 +394,18 @@ fn holds(download: &Download) -> bool {
     )
 }
 
-/// Whether the file under a key is one of a download's latest attempt.
+/// Whether the file under a key is one of a download's latest attempt, or may be found to be one by an attempt that has
+/// not yet written down which files it is about.
 fn names(download: &Download, key: &str) -> bool {
+    let mut resources = download.spec.iter().flat_map(|spec| &spec.resources);
+    let asks_for = |identity: &str| resources.any(|resource| resource.url == identity);
     download.files.iter().any(|file| file.key() == key)
+        || (download.state == State::Requested && identity_of(key).is_some_and(asks_for))
 }
 
 /// Whether nobody can say any more which bytes are a download's.
 fn may_refer_to_anything(download: &Download) -> bool {
-    download.degraded && download.files.is_empty() && download.state == State::None
+    download.degraded
 }
 
 fn head_text(download: &Download) -> String {

@@ -16,7 +16,7 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
-use crate::hash::Hash;
+use crate::hash::{Hash, HashError};
 use crate::js::{Exception, global, property, settle, text};
 use crate::work::DigestError;
 
@@ -181,10 +181,13 @@ impl PartStore {
         let mut position = 0;
         for part in cover(&listed, 0, end)? {
             let body = self.body(file, part, position, part.end()).await?;
-            let read = hash.read(&body, &mut |_| wanted()).await?;
-            if read != part.end() - position {
-                self.drop_broken(file, part).await;
-                return Err(PartError::Missing { start: position }.into());
+            match hash.read(&body, &mut |_| wanted()).await {
+                Ok(read) if read == part.end() - position => {}
+                Err(HashError::Cancelled) => return Err(HashError::Cancelled.into()),
+                Ok(_) | Err(HashError::Read(_)) => {
+                    self.drop_broken(file, part).await;
+                    return Err(PartError::Missing { start: position }.into());
+                }
             }
             position = part.end();
         }
@@ -206,7 +209,7 @@ impl PartStore {
 
     /// Deletes a part that is not what it says: it would be counted, and handed out, for ever.
     async fn drop_broken(&self, file: &str, range: Range) {
-        tracing::warn!("deleted a stored part that was not as long as it should be");
+        tracing::warn!("deleted a stored part that could not be read whole");
         // Where that fails, too, the next reader finds it again.
         let _ = self.delete_part(file, range).await;
     }

@@ -10,7 +10,7 @@ use std::any::Any;
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Background, File, PartRequest, Role};
+use longhaul_core::{Background, Download, File, PartRequest, Role};
 
 use crate::answer::Answer;
 use crate::background_fetch::StartError;
@@ -42,7 +42,7 @@ pub struct Question<'a> {
     /// The bytes wanted; an empty range asks for the whole.
     pub range: Option<longhaul_core::Range>,
     /// The download whose headers are to be sent, where this context holds any.
-    pub headers_of: Option<&'a str>,
+    pub headers_of: Option<&'a Download>,
     /// `mode: "no-cors"` without credentials: only tells whether anybody answers at all.
     pub opaque: bool,
 }
@@ -114,7 +114,7 @@ pub trait Platform: 'static {
     /// Figures newer than the history: bytes that came, bytes at rest.
     fn live(&self, download: &str, downloaded: u64, stored: u64);
     /// Whether this context holds headers for a download.
-    fn has_headers(&self, download: &str) -> bool;
+    fn has_headers(&self, download: &Download) -> bool;
 
     /// Waits for the ownership that goes by this name, first come, first served. Dropping the future withdraws. `lost` is
     /// called where an ownership ends by itself, which only a lease does.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_core::{Background, File, Role};
+use longhaul_core::{Background, Download, File, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
@@ -38,8 +38,8 @@ pub trait Host: 'static {
     fn changed(&self, download: &str);
     /// Figures newer than the history.
     fn live(&self, download: &str, downloaded: u64, stored: u64);
-    /// The headers that requests of a download carry, where this context has been given any.
-    fn headers(&self, download: &str) -> Option<Headers>;
+    /// The headers that requests of a download carry, where this context has been given any for what it is about now.
+    fn headers(&self, download: &Download) -> Option<Headers>;
     /// Whether background jobs can be started from here, and where running ones can be looked up.
     async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
     /// Registrations whose completion the worker is handling now, see [`Platform::handling`].
@@ -132,7 +132,7 @@ impl<H: Host> Platform for Web<H> {
         self.host.live(download, downloaded, stored);
     }
 
-    fn has_headers(&self, download: &str) -> bool {
+    fn has_headers(&self, download: &Download) -> bool {
         self.host.headers(download).is_some()
     }
 
@@ -170,11 +170,12 @@ impl<H: Host> Platform for Web<H> {
     async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Body), NetError> {
         let transfer = AbortController::new().ok().map(Transfer);
         let signal = transfer.as_ref().map(|transfer| transfer.0.signal());
-        let headers = question.headers_of.and_then(|id| self.host.headers(id));
+        let of = question.headers_of.filter(|_| !question.opaque);
+        let headers = of.and_then(|download| self.host.headers(download));
         let ask = Ask {
             method: if question.head { "HEAD" } else { "" },
             range: question.range,
-            headers: headers.as_ref().filter(|_| !question.opaque),
+            headers: headers.as_ref(),
             signal: signal.as_ref(),
             no_store: true,
             opaque: question.opaque,

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Answer, Fault, PartRequest, Rest, measure};
+use longhaul_core::{Answer, Download, Fault, PartRequest, Rest, measure, probe_url};
 
 use crate::cancel::Cancel;
 use crate::hash::HashError;
@@ -18,24 +18,39 @@ use crate::translate;
 /// milliseconds is not waited for any longer.
 pub async fn probe<P: Platform>(
     platform: &P,
-    download: &str,
+    download: &Download,
     full: &FullUrls,
     stall_ms: u64,
 ) -> Vec<Result<Answer, Fault>> {
-    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
     let asked = full.urls.iter().map(async |url| {
-        let answered = Box::pin(probe_one(platform, download, url));
-        match select(answered, platform.sleep(stall_ms)).await {
-            Either::Left((answered, _)) => answered,
-            Either::Right(_) => Err(Fault::Network),
-        }
+        let url = probe_url(url);
+        let answered = probe_one(platform, download, &url);
+        let answered = unless_silent(platform, stall_ms, answered).await;
+        answered.unwrap_or(Err(Fault::Network))
     });
     join_all(asked).await
 }
 
+/// Waits for an answer, but not for ever: a silent connection is reported by no browser.
+async fn unless_silent<P: Platform, T>(
+    platform: &P,
+    stall_ms: u64,
+    answered: impl Future<Output = T>,
+) -> Option<T> {
+    let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
+    match select(Box::pin(answered), platform.sleep(stall_ms)).await {
+        Either::Left((answered, _)) => Some(answered),
+        Either::Right(_) => None,
+    }
+}
+
 /// `GET` of the first byte, because many servers that honour Range do not say so, and some refuse `HEAD`; then `HEAD`
 /// where that did not tell the size.
-async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Result<Answer, Fault> {
+async fn probe_one<P: Platform>(
+    platform: &P,
+    download: &Download,
+    url: &str,
+) -> Result<Answer, Fault> {
     let question = Question {
         url,
         range: Some(longhaul_core::Range::new(0, 1)),
@@ -43,10 +58,16 @@ async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Resu
         ..Question::default()
     };
     let Ok((first, body)) = platform.ask(&question).await else {
-        // Chromium refuses a compressed answer to a request with a range; without one it is welcome.
         return match head(platform, download, url).await {
-            Some(head) if translate::is_compressed(&head) => Ok(head),
-            _ => Err(diagnose(platform, url, true).await),
+            // Chromium refuses a compressed answer to a request with a range; without one it is welcome.
+            Some(head) if head.status == 200 && translate::is_compressed(&head) => Ok(head),
+            // What can be read is not refused by CORS: that connection broke.
+            Some(_) => Err(diagnose(platform, url, false).await),
+            None => Err(match diagnose(platform, url, true).await {
+                // Final, and so not to be believed because of two broken connections.
+                Fault::Cors if platform.ask(&question).await.is_ok() => Fault::Network,
+                fault => fault,
+            }),
         };
     };
     // Nobody wants it, and its transfer ends with it.
@@ -59,7 +80,10 @@ async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Resu
         416 => first.content_range.as_deref() == Some("bytes */0"),
         _ => false,
     };
-    if !tells && let Some(head) = head(platform, download, url).await {
+    if !tells
+        && let Some(head) = head(platform, download, url).await
+        && head.status == 200
+    {
         first = head;
     }
     // Across origins a content encoding may be hidden, and then the length is that of other bytes.
@@ -69,8 +93,8 @@ async fn probe_one<P: Platform>(platform: &P, download: &str, url: &str) -> Resu
     Ok(first)
 }
 
-/// What `HEAD` tells, where it is answered with 200.
-async fn head<P: Platform>(platform: &P, download: &str, url: &str) -> Option<Answer> {
+/// What `HEAD` tells, where its answer can be read.
+async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<Answer> {
     let question = Question {
         url,
         head: true,
@@ -78,7 +102,7 @@ async fn head<P: Platform>(platform: &P, download: &str, url: &str) -> Option<An
         ..Question::default()
     };
     let (head, _) = platform.ask(&question).await.ok()?;
-    (head.status == 200).then(|| translate::head(translate::answer(&head, platform.now_ms())))
+    Some(translate::head(translate::answer(&head, platform.now_ms())))
 }
 
 /// Finds out what silence means.
@@ -115,7 +139,7 @@ impl From<Fault> for FetchFault {
 /// A part to be fetched.
 pub struct Fetch<'a> {
     /// The download whose headers are sent.
-    pub download: &'a str,
+    pub download: &'a Download,
     /// The part.
     pub part: &'a PartRequest,
     /// The full URL of its resource.
@@ -142,8 +166,12 @@ pub async fn fetch_part<P: Platform>(
         Ok(range) => Ok(range),
         Err(_) if cancel.is_cancelled() => Err(FetchFault::Cancelled),
         Err(Broken::Silent) => {
-            let diagnosis = cancel.race(diagnose(platform, &url, false)).await;
-            Err(diagnosis.map_or(FetchFault::Cancelled, FetchFault::Fault))
+            let diagnosis = diagnose(platform, &url, false);
+            let diagnosis = unless_silent(platform, fetch.stall_ms, diagnosis);
+            Err(match cancel.race(diagnosis).await {
+                Some(fault) => fault.unwrap_or(Fault::Network).into(),
+                None => FetchFault::Cancelled,
+            })
         }
         Err(Broken::Wrong(fault)) => Err(fault.into()),
     }

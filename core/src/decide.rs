@@ -9,7 +9,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
-use crate::policy::{Retry, may_detail, may_try};
+use crate::policy::{may_detail, may_try};
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
@@ -137,8 +137,9 @@ fn wait_or_fail(
     fault: &Fault,
     resource: Option<u32>,
     failed_rounds: u32,
-    retry: &Retry,
+    witness: &Witness,
 ) -> Vec<Event> {
+    let retry = &witness.context.policy.retry;
     if !fault.is_transient() {
         return vec![Event::Failure(fault.failure(resource))];
     }
@@ -194,6 +195,13 @@ fn wait_or_fail(
     };
     match terse(download, reason, failed_rounds) {
         Terse::Written => vec![wait],
+        // Rounds are no longer counted, so that only time tells that nothing comes any more.
+        Terse::Unwritten
+            if reason != WaitReason::Offline
+                && witness.idle_ms.unwrap_or(0) >= retry.unreachable_ms =>
+        {
+            vec![Event::Failure(exhausted(download))]
+        }
         Terse::Unwritten => Vec::new(),
         Terse::Over => vec![Event::Failure(exhausted(download))],
     }

@@ -50,6 +50,12 @@ impl Waiting {
             (_, None) => false,
         }
     }
+
+    /// Whether the server has asked to be left alone until a time that has not come yet.
+    #[must_use]
+    pub fn is_imposed(&self, now: u64) -> bool {
+        self.reason == WaitReason::RetryAfter && self.until.is_some_and(|until| until > now)
+    }
 }
 
 /// The transfer of an attempt: its latest try.

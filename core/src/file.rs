@@ -133,6 +133,12 @@ impl File {
     }
 }
 
+/// The identity at the end of a file's key.
+#[must_use]
+pub fn identity_of(key: &str) -> Option<&str> {
+    key.splitn(3, ' ').nth(2)
+}
+
 /// The media type of HTML, whatever parameters follow it.
 pub(crate) const HTML: &str = "text/html";
 
@@ -228,6 +234,13 @@ impl PartRequest {
 /// Ends the fragment of a request for a file that is HTML, so that such an answer is none to wonder at.
 const HTML_MARK: &str = "&html=1";
 
+/// The URL (`url` is the full one) by which a server is asked what it has: one of our own transfers, too, and of no part.
+#[must_use]
+pub fn probe_url(url: &str) -> String {
+    let base = url.split('#').next().unwrap_or_default();
+    format!("{base}#part=probe")
+}
+
 /// Whether a URL is one of our own transfers, which no cache of ours may answer.
 #[must_use]
 pub fn is_transfer(url: &str) -> bool {
@@ -238,6 +251,30 @@ pub fn is_transfer(url: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_key_ends_with_its_identity() {
+        let file = File {
+            url: "https://host/a b?c=%20".into(),
+            size: Some(3),
+            validator: Some(Validator::LastModified(
+                "Tue, 24 Nov 2026 18:00:00 GMT".into(),
+            )),
+            part_bytes: None,
+            content_type: None,
+        };
+        assert_eq!(identity_of(&file.key()), Some(file.url.as_str()));
+        assert_eq!(identity_of("of another make"), Some("make"));
+        assert_eq!(identity_of("nothing"), None);
+    }
+
+    #[test]
+    fn probes_are_transfers_of_no_part() {
+        let url = probe_url("https://host/a?b=c#d");
+        assert_eq!(url, "https://host/a?b=c#part=probe");
+        assert!(is_transfer(&url));
+        assert_eq!(PartRequest::parse(&url), None);
+    }
 
     fn file() -> File {
         File {

@@ -141,8 +141,9 @@ pub struct Witness {
     /// The registration that the looking owner has licensed but not yet handed to the browser,
     /// so that its absence means nothing.
     pub unstarted: Option<String>,
-    /// For how long the running job has brought nothing, in milliseconds, as far as the owner
-    /// has watched; without end where it only repeats what is at rest; absent where nobody watches.
+    /// For how long the running job, or the page that transfers by itself, has brought nothing, in
+    /// milliseconds, as far as the owner has watched; without end where a job only repeats what is at
+    /// rest; absent where nobody watches.
     pub idle_ms: Option<u64>,
     /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
     pub room: Option<u64>,

@@ -209,7 +209,7 @@ pub use event::{
 };
 pub use evolve::evolve;
 pub use fault::Fault;
-pub use file::{File, PartRequest, Validator, is_transfer};
+pub use file::{File, PartRequest, Validator, identity_of, is_transfer, probe_url};
 pub use identity::{escape, identity, unescape};
 pub use input::{
     Background, Command, Context, Input, Job, JobEnd, JobFailure, Preference, Rejection, Rest,

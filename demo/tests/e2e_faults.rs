@@ -364,3 +364,40 @@ async fn a_file_that_changes_in_mid_download_is_never_mixed() -> Result<()> {
     })
     .await
 }
+
+/// The worker answers whatever scripts fetch from what is stored, but not the questions of a download that is new.
+#[tokio::test]
+async fn another_download_of_a_file_that_changed_meanwhile_brings_the_new_one() -> Result<()> {
+    scenario(async |world: &mut World| {
+        let page = world.browser.open("/blank.html").await?;
+        page.longhaul(options()).await?;
+        let file = Generated::new(SIZE, "renewed");
+        // The first byte, and six parts.
+        let url = format!("{}{}?changeAfter=7", world.server.origin(), file.path());
+        page.request(&json!({ "id": "first", "resources": [url] }))
+            .await?;
+        page.until_available("first", SOON).await?;
+        ensure!(page.hash_of("first").await? == (SIZE, file.sha256()));
+        page.request(&json!({ "id": "second", "resources": [url] }))
+            .await?;
+        page.until_available("second", SOON).await?;
+        let history = page.history("second").await?;
+        history.check()?;
+        ensure!(history.count("success") == 1, "{:?}", history.course());
+        let (size, found) = page.hash_of("second").await?;
+        ensure!(size == SIZE && found != file.sha256(), "the old file again");
+        // Of the two that are stored the worker answers with one, and asks nobody.
+        world.server.log().clear();
+        let served: String = page
+            .eval(
+                "return sha256(await (await fetch(args)).arrayBuffer())",
+                json!(url),
+            )
+            .await?;
+        ensure!(served == found || served == file.sha256(), "{served}");
+        let log = world.server.log().entries();
+        ensure!(log.is_empty(), "{log:?}");
+        Ok(())
+    })
+    .await
+}

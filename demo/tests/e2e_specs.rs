@@ -363,9 +363,22 @@ async fn removing_forgetting_and_closing_have_their_own_codes() -> Result<()> {
             .await?;
         ensure!(gone, "what was forgotten is still known");
 
-        let body = "const lh = await longhaul(); lh.close(); await lh.request(args)";
-        let thrown = page.throws(body, spec).await?;
-        ensure!(thrown.code() == "closed", "{thrown}");
+        let updates = "const lh = await longhaul();
+            const download = await lh.request(args);
+            lh.close();
+            e2e.longhaul = undefined;
+            let updates = 0;
+            for await (const _ of download.updates()) updates += 1;
+            return updates";
+        let updates: usize = page.eval(updates, spec.clone()).await?;
+        ensure!(updates == 1, "{updates} updates of what was closed");
+        for body in [
+            "const lh = await longhaul(); const asked = lh.request(args); lh.close(); await asked",
+            "await e2e.longhaul.request(args)",
+        ] {
+            let thrown = page.throws(body, spec.clone()).await?;
+            ensure!(thrown.code() == "closed", "{thrown}");
+        }
         Ok(())
     })
     .await

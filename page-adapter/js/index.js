@@ -118,7 +118,9 @@ function checkedSpec(spec) {
 function checkedHeaders(headers) {
   if (headers === undefined) return undefined;
   try {
-    return new Headers(headers);
+    const checked = new Headers(headers);
+    // None are none: without any a background job will do.
+    return checked.keys().next().done ? undefined : checked;
   } catch {
     throw new LonghaulError("invalid-spec", "`headers` must be what a Headers object can be made of", {
       field: "headers",
@@ -227,7 +229,10 @@ export class Longhaul extends EventTarget {
     const checked = checkedSpec(spec);
     const headers = checkedHeaders(options.headers);
     if (signal?.aborted) throw new LonghaulError("aborted", "the signal was aborted before the request");
-    const download = this.#download(await engineCall(() => engine.request(checked, headers)));
+    const snapshot = await engineCall(() => engine.request(checked, headers));
+    // The page may have closed it meanwhile: the download goes on, but nobody would tell how.
+    this.#live;
+    const download = this.#download(snapshot);
     askToPersist();
     if (signal) {
       const abort = () => download.abort().catch(() => {});
@@ -240,6 +245,7 @@ export class Longhaul extends EventTarget {
   async get(id) {
     const engine = this.#live;
     const snapshot = await engineCall(() => engine.snapshot(String(id)));
+    this.#live;
     return snapshot && this.#download(snapshot);
   }
 
@@ -339,6 +345,7 @@ export class Download {
   #snapshot;
   #finished = deferred();
   #watchers = new Set();
+  #over = false;
 
   constructor(secret, engine, snapshot) {
     if (secret !== token) throw new TypeError("call request() or get() instead");
@@ -372,6 +379,7 @@ export class Download {
   }
 
   [changed](snapshot) {
+    this.#over = false;
     // A call and an event can bring the same news in either order.
     if (snapshot.seq < this.#snapshot.seq) return;
     const news = snapshot.seq > this.#snapshot.seq;
@@ -385,6 +393,7 @@ export class Download {
       this.#finished.settled = true;
       this.#finished.reject(error);
     }
+    this.#over = true;
     for (const watcher of this.#watchers) watcher.end();
     this.#watchers.clear();
   }
@@ -403,7 +412,7 @@ export class Download {
   async *updates() {
     let latest = this.#snapshot;
     let wake;
-    let over = false;
+    let over = this.#over;
     const watcher = {
       next: (snapshot) => {
         latest = snapshot;

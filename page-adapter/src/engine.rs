@@ -32,7 +32,7 @@ fn promise(work: impl Future<Output = Result<JsValue, PageError>> + 'static) -> 
 #[wasm_bindgen]
 impl Engine {
     /// Opens the stores and looks after everything that is under way; an `Engine`. `options` are those of
-    /// `js/options.js`, `registration` the service worker's, where there is one.
+    /// `js/index.js`, `registration` the service worker's, where there is one.
     pub fn open(options: JsValue, registration: JsValue, emit: Function) -> Promise {
         trace::install();
         promise(async move {
@@ -42,7 +42,7 @@ impl Engine {
         })
     }
 
-    /// Asks for a download; its snapshot. `spec` is that of `js/spec.js`, `headers` a `Headers` or undefined.
+    /// Asks for a download; its snapshot. `spec` is that of `js/index.js`, `headers` a `Headers` or undefined.
     pub fn request(&self, spec: JsValue, headers: JsValue) -> Promise {
         let session = Rc::clone(&self.0);
         promise(async move { session.request(&spec, headers.dyn_into().ok()).await })
@@ -107,7 +107,7 @@ impl Engine {
                     Err(AppendError::Store(error)) => return Err(error.into()),
                 }
             }
-            session.node.platform.host.headers.borrow_mut().remove(&id);
+            session.node.platform.host.forget(&id);
             session.node.platform.host.changed(&id);
             Ok(JsValue::UNDEFINED)
         })

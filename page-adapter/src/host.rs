@@ -5,7 +5,7 @@ use std::cell::{OnceCell, RefCell};
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
 use longhaul_browser::web::Host;
-use longhaul_core::{Background, Role, Table};
+use longhaul_core::{Background, Download, Resource, Role, Table};
 use web_sys::Headers;
 
 use crate::worker::WorkerLink;
@@ -20,11 +20,16 @@ pub(crate) enum Notice {
 
 type Listener = Box<dyn Fn(Notice)>;
 
+/// Headers, and what they were given for: they are sent nowhere else.
+struct Given {
+    resources: Vec<Resource>,
+    headers: Headers,
+}
+
 /// The page, as the node sees it.
 pub(crate) struct PageHost {
     pub(crate) worker: WorkerLink,
-    /// Header values live here and nowhere else.
-    pub(crate) headers: RefCell<Table<String, Headers>>,
+    headers: RefCell<Table<String, Given>>,
     pub(crate) channel: OnceCell<Channel>,
     pub(crate) listener: OnceCell<Listener>,
 }
@@ -37,6 +42,25 @@ impl PageHost {
             channel: OnceCell::new(),
             listener: OnceCell::new(),
         }
+    }
+
+    /// Keeps the headers of a request, in memory alone, for the download that it led to. Where that wants none, there are
+    /// none any more.
+    pub(crate) fn give(&self, download: &Download, headers: Option<Headers>) {
+        let Some(spec) = download.spec.as_ref().filter(|spec| spec.headers) else {
+            return self.forget(&download.id);
+        };
+        if let Some(headers) = headers {
+            let resources = spec.resources.clone();
+            let given = Given { resources, headers };
+            let mut all = self.headers.borrow_mut();
+            all.insert(download.id.clone(), given);
+        }
+    }
+
+    /// Forgets the headers of a download.
+    pub(crate) fn forget(&self, id: &str) {
+        self.headers.borrow_mut().remove(id);
     }
 
     fn tell(&self, notice: Notice) {
@@ -64,8 +88,11 @@ impl Host for PageHost {
         self.tell(Notice::Live(download.to_owned(), downloaded, stored));
     }
 
-    fn headers(&self, download: &str) -> Option<Headers> {
-        self.headers.borrow().get(download).cloned()
+    fn headers(&self, download: &Download) -> Option<Headers> {
+        let spec = download.spec.as_ref().filter(|spec| spec.headers)?;
+        let all = self.headers.borrow();
+        let given = all.get(&download.id)?;
+        (given.resources == spec.resources).then(|| given.headers.clone())
     }
 
     async fn background(&self) -> (Background, Option<BackgroundFetchManager>) {

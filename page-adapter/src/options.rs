@@ -1,4 +1,4 @@
-//! What the app sets when it opens Longhaul. Already checked for types by `js/options.js`.
+//! What the app sets when it opens Longhaul. Already checked for types by `js/index.js`.
 
 use longhaul_browser::node::Setup;
 use longhaul_core::json::{Fields, FromJson, Json, Unreadable};

@@ -115,10 +115,7 @@ impl Session {
         self.node.look(&id).await?;
         let request = Command::Request(Box::new(spec));
         let download = self.node.command(&id, request, Some(links)).await?;
-        if let Some(headers) = headers {
-            let mut all = self.node.platform.host.headers.borrow_mut();
-            all.insert(id.clone(), headers);
-        }
+        self.node.platform.host.give(&download, headers);
         self.keeper.drive(&id);
         Ok(self.snapshot_of(&download))
     }
@@ -199,11 +196,13 @@ impl Session {
     async fn read_again(self: &Rc<Self>, id: &str) -> Result<(), PageError> {
         let download = self.node.load(id).await?;
         let after = self.shown.borrow().get(id).map_or(0, |shown| shown.seq);
-        if download.seq < after || (download.seq == 0 && self.shown.borrow().contains_key(id)) {
+        let gone = download.seq < after;
+        if gone || (download.seq == 0 && self.shown.borrow().contains_key(id)) {
             self.shown.borrow_mut().remove(id);
             self.emit("gone", &id.into());
         }
-        let after = after.min(download.seq);
+        // What begins anew under an id is told from its beginning.
+        let after = if gone { 0 } else { after };
         for row in self.node.platform.store.read(id, after, None).await? {
             // Entries that came after the state was read are shown with the next one.
             if row.seq <= download.seq {

@@ -4,7 +4,7 @@ use js_sys::Array;
 use longhaul_browser::background_fetch::{BackgroundFetchManager, manager};
 use longhaul_browser::channel::message;
 use longhaul_browser::web::Host;
-use longhaul_core::{Background, Role};
+use longhaul_core::{Background, Download, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::{
@@ -79,7 +79,7 @@ impl Host for WorkerHost {
 
     fn live(&self, _download: &str, _downloaded: u64, _stored: u64) {}
 
-    fn headers(&self, _download: &str) -> Option<Headers> {
+    fn headers(&self, _download: &Download) -> Option<Headers> {
         None
     }
 

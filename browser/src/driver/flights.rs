@@ -9,11 +9,12 @@ use super::{Driver, Flying, STORE_TROUBLE_MS};
 use crate::background_fetch::StartError;
 use crate::cancel::Cancel;
 use crate::events::EventStore;
+use crate::hash::HashError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
 use crate::node::{CommitError, Committed};
 use crate::platform::{NewJob, Platform};
-use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
+use crate::work::{DigestError, Fetch, FetchFault, fetch_part, harvest, probe};
 
 /// Bytes per millisecond at which a part comes so quickly that waiting until it is stored would cost much of its connection.
 const QUICK_BYTES_PER_MS: u64 = 10_000;
@@ -189,7 +190,7 @@ impl<P: Platform> Driver<P> {
         let download = self.node.load(&self.id).await?;
         let full = self.full_urls(&download).await?;
         let policy = &self.node.setup.policy;
-        let answers = probe(&self.node.platform, &self.id, &full, policy.retry.stall_ms).await;
+        let answers = probe(&self.node.platform, &download, &full, policy.retry.stall_ms).await;
         let resources = download.spec.iter().flat_map(|spec| &spec.resources);
         let keys: Vec<String> = resources
             .zip(&answers)
@@ -299,7 +300,7 @@ impl<P: Platform> Driver<P> {
             }
         };
         let fetch = Fetch {
-            download: &self.id,
+            download: &download,
             part,
             url: full.url(resource),
             secret_params: secret_params(&download),
@@ -367,10 +368,14 @@ impl<P: Platform> Driver<P> {
             let wanted = || !flight.is_cancelled();
             match self.node.platform.digest(file, &wanted).await {
                 Ok(digest) => digests.push((*resource, digest)),
+                Err(DigestError::Hash(HashError::Cancelled)) => return Ok(()),
                 Err(error) => {
-                    // Parts that vanished while they were read: the next look says so.
+                    // Parts that vanished while they were read: the next look says so. Where it says that all are there, as
+                    // ever, they are not read again at once.
                     tracing::warn!("{} was not verified: {}", self.id, error);
                     self.listing.take();
+                    self.wake.wake();
+                    self.sleep_ms(STORE_TROUBLE_MS.into()).await;
                     return Ok(());
                 }
             }

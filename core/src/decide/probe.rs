@@ -88,14 +88,7 @@ fn faulty(
         return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);
-    wait_or_fail(
-        download,
-        now,
-        fault,
-        Some(resource),
-        round,
-        &witness.context.policy.retry,
-    )
+    wait_or_fail(download, now, fault, Some(resource), round, witness)
 }
 
 /// Parts at rest that were cut to another size are worth more than the size the policy would

@@ -50,6 +50,10 @@ pub(super) fn look(
         }
         _ => {}
     }
+    if waiting.is_some_and(|waiting| waiting.is_imposed(now)) {
+        // What was under way comes to rest meanwhile, and would end the wait.
+        return Vec::new();
+    }
     progress(download, transfer, at_rest, witness)
         .into_iter()
         .collect()
@@ -116,7 +120,8 @@ fn success(download: &Download, verified: Vec<u32>, witness: &Witness) -> Event 
     Event::Success { sizes, verified }
 }
 
-/// Progress worth an entry. After a wait, any progress is: it says that the wait is over.
+/// Progress worth an entry. After a wait, any progress is: it says that the wait is over, which it would be counted as the
+/// beginning of the next one else.
 fn progress(
     download: &Download,
     transfer: &Transfer,
@@ -131,8 +136,7 @@ fn progress(
     let most = download.total.unwrap_or(u64::MAX);
     let downloaded = arrived.min(most).max(at_rest).max(download.downloaded);
     let before = (download.downloaded, download.stored);
-    let over =
-        download.waiting.is_some() && at_rest > download.stored && may_detail(download.entries);
+    let over = download.waiting.is_some() && at_rest > download.stored && may_try(download.entries);
     let due = progress_due(
         before,
         (downloaded, at_rest),
@@ -259,9 +263,8 @@ pub(super) fn job_ended(
             }]
         });
     }
-    let retry = &witness.context.policy.retry;
     after_progress(download, at_rest, |download| {
-        wait_or_fail(download, now, &fault, None, round, retry)
+        wait_or_fail(download, now, &fault, None, round, witness)
     })
 }
 
@@ -327,7 +330,7 @@ pub(super) fn part_failed(
                 witness,
             ))]
         } else {
-            wait_or_fail(download, now, fault, Some(resource), round, retry)
+            wait_or_fail(download, now, fault, Some(resource), round, witness)
         }
     })
 }

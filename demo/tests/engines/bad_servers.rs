@@ -179,6 +179,19 @@ fn encodings_and_headers() -> Vec<Case> {
             .hashed(),
         case("readable headers across", "", End::Whole).across(),
         case("no CORS", "cors=off", End::Failed("cors")).across(),
+        // To a page these look like no CORS, and that would be final.
+        case(
+            "a first connection that breaks",
+            "drop=rst&times=1",
+            End::Whole,
+        )
+        .across(),
+        case(
+            "first connections that break",
+            "drop=rst&times=2",
+            End::Whole,
+        )
+        .across(),
     ]
 }
 

@@ -133,6 +133,13 @@ async fn a_signal(world: &mut World, _: &Cell) -> Result<()> {
             && phases.last().is_some_and(|phase| phase == "aborted"),
         "{phases:?}"
     );
+    // The ending is told before everything is cleared up.
+    let cleared = "await eventually(async () => {
+        const { caches, databases, jobs } = await atRest();
+        const left = Object.keys(caches).some((name) => name.startsWith('longhaul/'));
+        return !left && jobs.length === 0 && databases.longhaul.links === 0;
+      })";
+    page.eval::<()>(cleared, json!(null)).await?;
     check_nothing_left(&page, model.id()).await?;
 
     // Once its attempt is over, a signal is none of a later one's business.

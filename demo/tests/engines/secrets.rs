@@ -4,6 +4,7 @@ use std::path::Path;
 use std::{fs, io};
 
 use anyhow::{Result, ensure};
+use longhaul_demo::Generated;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -94,7 +95,8 @@ async fn a_token_is_kept_nowhere(world: &mut World, cell: &Cell) -> Result<()> {
     Ok(())
 }
 
-/// The tab that has the token goes in the middle. The next one has what is stored, and says what it lacks.
+/// The tab that has the token goes in the middle. The next one has what is stored, says what it lacks, and makes way for one that
+/// has it.
 async fn a_successor_without(world: &mut World, cell: &Cell) -> Result<()> {
     let gate = format!("authSha256={}&rateTotal={RATE}", sha256(TOKEN.as_bytes()));
     let model = Model::with_query(world, "inherited", LONG, &gate);
@@ -113,7 +115,9 @@ async fn a_successor_without(world: &mut World, cell: &Cell) -> Result<()> {
         "{waiting:?}"
     );
 
-    request_with_token(&second, &model.spec).await?;
+    let third = world.browser.open(BLANK).await?;
+    request_with_token(&third, &model.spec).await?;
+    third.until_available(model.id(), SOON).await?;
     second.until_available(model.id(), SOON).await?;
     let history = second.history(model.id()).await?;
     history.check()?;
@@ -132,6 +136,21 @@ async fn a_successor_without(world: &mut World, cell: &Cell) -> Result<()> {
         asked.again()
     ));
     ensure!(asked.again() <= IN_FLIGHT, "{asked:?}");
+
+    // The token was given for those addresses: another server is not told, although the id is the same.
+    world.server.log().clear();
+    let elsewhere = Generated::new(BYTES, "elsewhere");
+    let url = format!("{}{}", world.server.second_origin(), elsewhere.path());
+    let spec = json!({ "id": model.id(), "resources": [url] });
+    third.request(&spec).await?;
+    let again = "snapshot.attempt === 2 && ended(snapshot)";
+    let snapshot = third.until(model.id(), SOON, again).await?;
+    ensure!(snapshot.phase == "available", "{snapshot:?}");
+    let log = world.server.log().entries();
+    ensure!(
+        !log.is_empty() && log.iter().all(|request| !request.authorized),
+        "the token was told to another server: {log:?}"
+    );
     Ok(())
 }
 

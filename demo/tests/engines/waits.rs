@@ -7,7 +7,8 @@ use serde_json::json;
 use crate::suite::{Cell, Scenario, Suite};
 use crate::support::engine::Engine;
 use crate::support::model::{
-    Asked, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, range, settled, until_sent,
+    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, range, settled,
+    until_sent,
 };
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
@@ -32,22 +33,21 @@ pub(crate) fn announce(suite: &mut Suite) {
             "a background job asks again after 20 s, whatever the server says",
         );
     suite.for_each_engine("a server that falls silent", a_silent_server);
-    let offline = suite.for_each_engine("begun offline", begun_offline);
-    without_devtools(offline);
-    let offline = suite.for_each_engine("offline in the middle", offline_in_the_middle);
-    without_devtools(offline).except(
-        Engine::Chromium,
-        "DevTools take the network from pages, not from background jobs",
-    );
+    offline(suite.for_each_engine("begun offline", begun_offline));
+    offline(suite.for_each_engine("offline in the middle", offline_in_the_middle));
 }
 
-fn without_devtools(scenario: Scenario<'_>) -> Scenario<'_> {
+fn offline(scenario: Scenario<'_>) {
+    let scenario = scenario.except(
+        Engine::Chromium,
+        "DevTools take the network from pages that have no worker, and from no background job",
+    );
     Engine::ALL
         .into_iter()
         .filter(|engine| !engine.has_devtools())
         .fold(scenario, |scenario, engine| {
             scenario.except(engine, "its driver cannot take the network from a page")
-        })
+        });
 }
 
 async fn asked_less(world: &mut World, cell: &Cell) -> Result<()> {
@@ -166,8 +166,8 @@ async fn set_offline(world: &World, page: &Page, offline: bool) -> Result<()> {
 
 async fn begun_offline(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::unthrottled(world, "begun-offline", BYTES);
-    let page = settled(world).await?;
-    page.longhaul(json!({})).await?;
+    let page = world.browser.open(BLANK).await?;
+    page.longhaul(json!({ "serviceWorker": false })).await?;
     set_offline(world, &page, true).await?;
     page.request(&model.spec).await?;
     let waits = "snapshot.waiting?.reason === 'offline'";
@@ -189,7 +189,8 @@ async fn begun_offline(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn offline_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "offline", BYTES, RATE);
-    let page = settled(world).await?;
+    let page = world.browser.open(BLANK).await?;
+    page.longhaul(json!({ "serviceWorker": false })).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     set_offline(world, &page, true).await?;

@@ -16,7 +16,7 @@ use longhaul_browser::platform::{
     Metering, NewJob, Ownership, Platform, Question, Spilt, Watching,
 };
 use longhaul_browser::work::DigestError;
-use longhaul_core::{Background, File, PartRequest, Role};
+use longhaul_core::{Background, Download, File, PartRequest, Role};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;
@@ -70,9 +70,14 @@ impl Context {
         }
     }
 
-    /// Whether the app has asked for a download with its headers here, or asks now; from here on it has.
+    /// Whether the app has asked for a download with its headers here.
     pub fn was_given(&self, download: &str) -> bool {
-        !self.asked.borrow_mut().insert(download.to_owned())
+        self.asked.borrow().contains(download)
+    }
+
+    /// The app asks for a download with its headers here.
+    pub fn gives(&self, download: &str) {
+        self.asked.borrow_mut().insert(download.to_owned());
     }
 
     async fn call<T: 'static>(
@@ -125,8 +130,8 @@ impl Platform for Context {
 
     fn live(&self, _download: &str, _downloaded: u64, _stored: u64) {}
 
-    fn has_headers(&self, download: &str) -> bool {
-        self.headers.borrow().contains(download)
+    fn has_headers(&self, download: &Download) -> bool {
+        self.headers.borrow().contains(&download.id)
     }
 
     async fn own(&self, name: &str, _lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
@@ -205,7 +210,7 @@ impl Platform for Context {
         let part = PartRequest::parse(question.url);
         let flight = match (question.headers_of, part) {
             (Some(download), Some(part)) => {
-                Some(licence::begin(&self.world, self.id, download, &part))
+                Some(licence::begin(&self.world, self.id, &download.id, &part))
             }
             _ => None,
         };

@@ -216,7 +216,7 @@ impl Run {
     }
 }
 
-/// Headers are in no history: the app must bring them again.
+/// Headers are in no history: the app must bring them again, to some page.
 fn supply_headers(world: &Rc<World>) {
     for wanted in &world.scenery.wanted {
         let id = &wanted.spec.id;
@@ -235,14 +235,20 @@ fn supply_headers(world: &Rc<World>) {
             resource.sha256.clone_from(&asked.sha256);
             resource.bytes = asked.bytes;
         }
-        let lacking: Vec<ContextId> = {
+        let page = {
             let pages = world.pages.borrow();
-            let lacking = pages
-                .iter()
-                .filter(|(_, page)| !page.node.platform.was_given(id));
-            lacking.map(|(page, _)| *page).collect()
+            let mut contexts = pages.values().map(|page| &page.node.platform);
+            if contexts.any(|context| context.was_given(id)) {
+                continue;
+            }
+            // One page is enough, whichever is the owner: the one that opened last mostly is not.
+            let last = pages.iter().next_back();
+            last.map(|(id_of, page)| {
+                page.node.platform.gives(id);
+                *id_of
+            })
         };
-        for page in lacking {
+        if let Some(page) = page {
             pages::request(world, page, &spec);
         }
     }

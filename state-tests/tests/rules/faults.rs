@@ -156,26 +156,86 @@ fn what_a_long_download_says_last_is_that_its_history_is_full() {
     assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
 }
 
-#[test]
-fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
-    let parts = 300_u32;
-    let size = u64::from(parts) * PART;
+/// Parts of a long download.
+const MANY: u32 = 300;
+
+/// A download of many parts by the page, with so many failed rounds in a row allowed, none of which has come yet.
+fn long_download(limit: u32) -> Scenario {
+    let size = u64::from(MANY) * PART;
     let answer = Answer {
         content_range: Some(format!("bytes 0-0/{size}")),
         ..ranged_answer()
     };
     let mut s = Scenario::foreground()
-        .with(|s| s.witness.context.policy.retry.limit = 1)
+        .with(|s| s.witness.context.policy.retry.limit = limit)
         .requested();
     s.takes(s.probed(&answer));
-    for part in 0..parts - 1 {
+    s
+}
+
+/// The same when its history is full, so that its waits go unwritten: a part came, and the next one met the fault, again and again.
+fn terse(fault: &Fault) -> Scenario {
+    let mut s = long_download(8);
+    let mut parts = 0;
+    while !s.download.is_terse() {
+        parts += 1;
+        s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
+        s.now += 120_000;
+        s.takes(s.part_failed(fault.clone()));
+    }
+    s
+}
+
+#[test]
+fn where_rounds_are_no_longer_counted_an_attempt_ends_when_nothing_has_come_for_as_long_as_a_server_may_be_gone()
+ {
+    // What came since the history was full is not in it, so that every round seems to have brought something.
+    let uncounted = || {
+        let mut s = terse(&Fault::Network).at_rest(&(0..MANY - 1).collect::<Vec<u32>>());
+        s.now += 120_000;
+        s
+    };
+    let patience = uncounted().witness.context.policy.retry.unreachable_ms;
+    for (fault, ends) in [
+        (Fault::Network, true),
+        (Fault::Unreachable, true),
+        // A device may be offline for ever.
+        (Fault::Offline, false),
+    ] {
+        let mut s = uncounted().with(|s| s.witness.idle_ms = Some(patience - 1));
+        s.takes(s.part_failed(fault.clone()));
+        assert_eq!(s.fail_reason(), None, "{fault:?}");
+        s.witness.idle_ms = Some(patience);
+        s.takes(s.part_failed(fault.clone()));
+        let reason = ends.then_some(FailReason::RetriesExhausted);
+        assert_eq!(s.fail_reason(), reason, "{fault:?}");
+    }
+}
+
+#[test]
+fn a_wait_that_was_the_last_one_written_is_over_when_a_part_comes() {
+    let mut s = terse(&Fault::Unreachable);
+    assert!(s.download.waiting.is_some());
+    s = s.at_rest(&(0..MANY - 1).collect::<Vec<u32>>());
+    s.takes(s.observed());
+    assert_eq!(s.download.waiting, None);
+    // Hours of good transfer later, a short outage is not taken for one that lasted since then.
+    s.now += 10 * 60 * 60_000;
+    s.takes(s.part_failed(Fault::Unreachable));
+    assert_eq!(s.fail_reason(), None);
+}
+
+#[test]
+fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
+    let mut s = long_download(1);
+    for part in 0..MANY - 1 {
         s = s.at_rest(&(0..=part).collect::<Vec<u32>>());
         s.now += 120_000;
         s.takes(s.part_failed(Fault::Network));
         assert_eq!(s.fail_reason(), None, "after part {part}");
     }
     assert!(s.download.is_terse());
-    s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
+    s = s.at_rest(&(0..MANY).collect::<Vec<u32>>());
     s.takes(s.observed());
     assert_eq!(s.download.state, State::Available);
     assert!(s.download.entries <= MOST_ENTRIES);

@@ -139,6 +139,36 @@ fn a_server_says_itself_when_to_come_back_but_not_at_once() {
 }
 
 #[test]
+fn what_comes_to_rest_meanwhile_does_not_end_a_wait_that_the_server_asked_for() {
+    let mut s = Scenario::foreground().transferring();
+    s.takes(s.part_failed(Fault::Status {
+        status: 429,
+        retry_after_ms: Some(7_000),
+    }));
+    s = s.at_rest(&[0]);
+    s.now += 6_999;
+    given_scenario(&s).when(s.observed()).then_nothing();
+    assert!(matches!(
+        s.plan()[..],
+        [Effect::Wait {
+            reason: WaitReason::RetryAfter,
+            ..
+        }]
+    ));
+    s.now += 1;
+    given_scenario(&s)
+        .when(s.observed())
+        .then_names(&["progress"]);
+    // Any other wait is over as soon as something comes.
+    let mut s = Scenario::foreground().transferring();
+    s.takes(s.part_failed(Fault::Network));
+    let s = s.at_rest(&[0]);
+    given_scenario(&s)
+        .when(s.observed())
+        .then_names(&["progress"]);
+}
+
+#[test]
 fn which_faults_can_heal() {
     let status = |status| Fault::Status {
         status,

@@ -1,6 +1,6 @@
 //! What the adversary found, each as one story without it.
 
-use longhaul_core::{Command, Download, Preference, Resource, Spec};
+use longhaul_core::{Command, Download, Preference, Resource, Spec, WaitReason};
 use longhaul_state_tests::prove::Coverage;
 use longhaul_state_tests::sim::pages;
 use longhaul_state_tests::sim::rng::Rng;
@@ -91,6 +91,36 @@ fn a_page_looks_after_a_request_whose_page_died_before_it_told_anybody() {
     pages::crash(&world, asking);
     assert!(stage.until(120 * SECOND, is_available));
     assert_eq!(world.broken(), None);
+}
+
+#[test]
+fn an_owner_without_headers_makes_way_for_a_page_that_has_them() {
+    // One of the two is the owner by then, and the other one is not.
+    for asking in 0..2 {
+        let mut scenery = scenery();
+        scenery.servers[0].wants_headers = true;
+        scenery.wanted[0].spec.headers = true;
+        let mut stage = stage(scenery, 1);
+        let world = Rc::clone(&stage.world);
+        let spec = world.scenery.wanted[0].spec.clone();
+        let first = pages::open(&world);
+        pages::request(&world, first, &spec);
+        assert!(
+            stage.until(20 * SECOND, |world| is(world, |download| download.stored
+                > 0))
+        );
+        let others = [pages::open(&world), pages::open(&world)];
+        assert!(!stage.until(SECOND, is_available));
+        pages::crash(&world, first);
+        let lacks = |download: &Download| {
+            let waiting = download.waiting.as_ref();
+            waiting.is_some_and(|waiting| waiting.reason == WaitReason::Headers)
+        };
+        assert!(stage.until(20 * SECOND, |world| is(world, lacks)));
+        pages::request(&world, others[asking], &spec);
+        assert!(stage.until(60 * SECOND, is_available));
+        assert_eq!(world.broken(), None);
+    }
 }
 
 #[test]
