@@ -17,7 +17,13 @@ use support::world::{SOON, World, scenario};
 /// and twice as many as are fetched at once may be stored at once.
 const TOO_LITTLE: u64 = (2 * IN_FLIGHT as u64 + 2) * PART;
 
-/// Bytes that the origin stores, as the browser counts them, once it counts the same twice: what a job has brought goes only after
+/// Bytes that the origin stores now, as the browser counts them.
+async fn usage_now(page: &Page) -> Result<u64> {
+    let usage = "return (await navigator.storage.estimate()).usage";
+    page.eval(usage, json!(null)).await
+}
+
+/// The same, once it counts the same twice: what a job has brought goes only after
 /// its worker has ended.
 async fn usage(page: &Page) -> Result<u64> {
     let usage = "let before, now;
@@ -189,7 +195,8 @@ async fn room_that_is_lost_in_the_middle_costs_nothing_that_is_stored() -> Resul
         let model = Model::throttled(world, "halved", BYTES, 6 * MIB);
         page.request(&model.spec).await?;
         until_sent(world, BYTES / 2).await?;
-        leave(world, &page, PART).await?;
+        let quota = usage_now(&page).await? + PART;
+        world.browser.limit_quota(Some(quota)).await?;
         let ended = page.until_ended(model.id(), SOON).await?;
         ensure!(ended.failure_reason() == "quota", "{ended:?}");
         let kept = parts_of(&page.at_rest().await?, &model);

@@ -7,8 +7,7 @@ use serde_json::json;
 use crate::suite::{Cell, Scenario, Suite};
 use crate::support::engine::Engine;
 use crate::support::model::{
-    Asked, BLANK, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, range, settled,
-    until_sent,
+    Asked, BYTES, IN_FLIGHT, MIB, Model, PART, PARTS, check_course, range, settled, until_sent,
 };
 use crate::support::page::Page;
 use crate::support::world::{SOON, World};
@@ -34,20 +33,19 @@ pub(crate) fn announce(suite: &mut Suite) {
         );
     suite.for_each_engine("a server that falls silent", a_silent_server);
     offline(suite.for_each_engine("begun offline", begun_offline));
-    offline(suite.for_each_engine("offline in the middle", offline_in_the_middle));
+    offline(suite.for_each_engine("offline in the middle", offline_in_the_middle)).except(
+        Engine::Chromium,
+        "DevTools take the network from pages, not from background jobs",
+    );
 }
 
-fn offline(scenario: Scenario<'_>) {
-    let scenario = scenario.except(
-        Engine::Chromium,
-        "DevTools take the network from pages that have no worker, and from no background job",
-    );
+fn offline(scenario: Scenario<'_>) -> Scenario<'_> {
     Engine::ALL
         .into_iter()
         .filter(|engine| !engine.has_devtools())
         .fold(scenario, |scenario, engine| {
             scenario.except(engine, "its driver cannot take the network from a page")
-        });
+        })
 }
 
 async fn asked_less(world: &mut World, cell: &Cell) -> Result<()> {
@@ -152,6 +150,7 @@ fn silent_part(world: &World) -> Option<u64> {
 /// Takes the network from a page, or gives it back, and waits until the page knows.
 async fn set_offline(world: &World, page: &Page, offline: bool) -> Result<()> {
     page.select().await?;
+    world.browser.devtools("Network.enable", json!({})).await?;
     world
         .browser
         .devtools(
@@ -166,8 +165,8 @@ async fn set_offline(world: &World, page: &Page, offline: bool) -> Result<()> {
 
 async fn begun_offline(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::unthrottled(world, "begun-offline", BYTES);
-    let page = world.browser.open(BLANK).await?;
-    page.longhaul(json!({ "serviceWorker": false })).await?;
+    let page = settled(world).await?;
+    page.longhaul(json!({})).await?;
     set_offline(world, &page, true).await?;
     page.request(&model.spec).await?;
     let waits = "snapshot.waiting?.reason === 'offline'";
@@ -189,8 +188,7 @@ async fn begun_offline(world: &mut World, cell: &Cell) -> Result<()> {
 
 async fn offline_in_the_middle(world: &mut World, cell: &Cell) -> Result<()> {
     let model = Model::throttled(world, "offline", BYTES, RATE);
-    let page = world.browser.open(BLANK).await?;
-    page.longhaul(json!({ "serviceWorker": false })).await?;
+    let page = settled(world).await?;
     page.request(&model.spec).await?;
     until_sent(world, BYTES / 2).await?;
     set_offline(world, &page, true).await?;
