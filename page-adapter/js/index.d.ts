@@ -58,9 +58,9 @@ export interface DownloadSpec {
 }
 
 export interface RequestOptions {
-  /** Aborts the download, for every page that shares it. */
+  /** Aborts the attempt that is asked for, for every page that shares it. Once that has ended it means nothing any more. */
   signal?: AbortSignal;
-  /** Headers for every request. Kept in memory only, and only in this page. */
+  /** Headers for every request to these resources. Kept in memory only, and only in this page. */
   headers?: HeadersInit;
 }
 
@@ -161,7 +161,7 @@ export type ErrorCode =
   | "quota"
   | "bug";
 
-/** What every call rejects with, but for a TypeError where an option has the wrong type. */
+/** What every call rejects with, but for a TypeError where an option has the wrong type, or a URL is none. */
 export class LonghaulError extends Error {
   constructor(code: string, message: string, data?: unknown);
   readonly code: ErrorCode | (string & {});

@@ -186,7 +186,8 @@ impl Platform for Context {
         let key = file.key();
         let parts = self.list(&key).await?.len();
         for _ in 0..parts {
-            self.world.while_between(MS, 10 * MS).await;
+            let slow = self.world.weather.borrow().slow_hash_ms * MS;
+            self.world.while_between(slow + MS, slow + 10 * MS).await;
             if !wanted() {
                 return Err(HashError::Cancelled.into());
             }

@@ -51,6 +51,8 @@ pub struct Weather {
     pub quota: Option<u64>,
     /// The worker takes this long to start, in milliseconds, where that is more than usual.
     pub worker_start_ms: u64,
+    /// Hashing a part takes so much longer than usual, in milliseconds.
+    pub slow_hash_ms: u64,
 }
 
 /// The world.

@@ -2,6 +2,7 @@
 
 use longhaul_core::{Command, Download, Preference, Resource, Spec, WaitReason};
 use longhaul_state_tests::prove::Coverage;
+use longhaul_state_tests::sim::bytes::digest_of;
 use longhaul_state_tests::sim::pages;
 use longhaul_state_tests::sim::rng::Rng;
 use longhaul_state_tests::sim::run::launch;
@@ -250,6 +251,37 @@ fn a_job_that_breaks_off_a_record_and_repeats_what_the_page_brought_is_helped() 
         assert!(stage.until(14 * SECOND, is_available), "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
+}
+
+#[test]
+fn a_worker_whose_time_does_not_suffice_for_the_hash_leaves_it_to_the_next_page() {
+    let mut scenery = in_background(60, 100 * PART);
+    scenery.overtake_ms = 300_000;
+    let hash = digest_of(0, 1, scenery.servers[0].size);
+    scenery.wanted[0].spec.resources[0].sha256 = Some(hash);
+    let mut stage = stage(scenery, 1);
+    let world = Rc::clone(&stage.world);
+    // Ten minutes for all parts.
+    world.weather.borrow_mut().slow_hash_ms = 10_000;
+    let page = pages::open(&world);
+    world.jobs.borrow_mut().frozen_until = 0;
+    pages::request(&world, page, &world.scenery.wanted[0].spec);
+    assert!(stage.until(20 * SECOND, |world| !world.jobs.borrow().known.is_empty()));
+    pages::close(&world, page);
+    let handled = |world: &World| world.coverage.count("a completion was handled") > 0;
+    assert!(!stage.until(230 * SECOND, handled));
+    assert!(stage.until(60 * SECOND, handled));
+    assert_eq!(
+        world.coverage.count("a handler was stopped for its time"),
+        0
+    );
+    assert!(is(&world, |download| download.is_running()
+        && download.stored == 60 * PART));
+
+    world.weather.borrow_mut().slow_hash_ms = 0;
+    pages::open(&world);
+    assert!(stage.until(20 * SECOND, is_available));
+    assert_eq!(world.broken(), None);
 }
 
 #[test]
