@@ -63,7 +63,9 @@ fn proportional(pid: u32) -> Option<u64> {
 fn shows_pages(pid: u32) -> bool {
     let command = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
     let command = String::from_utf8_lossy(&command);
-    let of_firefox = command.contains("-contentproc") && command.contains("\0tab");
+    // Firefox writes its arguments anew, apart by blanks.
+    let is_tab = command.split(['\0', ' ']).any(|word| word == "tab");
+    let of_firefox = command.contains("-contentproc") && is_tab;
     command.contains("--type=renderer") || command.contains("WebKitWebProcess") || of_firefox
 }
 
