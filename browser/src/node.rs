@@ -431,3 +431,73 @@ fn links_after(events: &[Event], given: Option<String>) -> Links {
         (false, None) => Links::Keep,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const URL: &str = "https://host/model.gguf";
+
+    fn file() -> File {
+        File {
+            url: URL.to_owned(),
+            size: Some(3),
+            validator: None,
+            part_bytes: None,
+            content_type: None,
+        }
+    }
+
+    /// A download as it is after these events.
+    fn after(events: &[Event]) -> Download {
+        let mut download = Download::default();
+        for event in events {
+            evolve(&mut download, event);
+        }
+        download
+    }
+
+    fn requested(url: &str) -> Event {
+        let resource = longhaul_core::Resource {
+            url: url.to_owned(),
+            bytes: None,
+            sha256: None,
+        };
+        Event::Requested {
+            attempt: 1,
+            spec: longhaul_core::Spec {
+                id: "model".to_owned(),
+                title: None,
+                icons: Vec::new(),
+                secret_params: Vec::new(),
+                resources: vec![resource],
+                headers: false,
+            },
+            restarts: 0,
+        }
+    }
+
+    #[test]
+    fn a_download_that_was_only_asked_for_may_find_any_version_of_its_files() {
+        let asked = after(&[requested(URL)]);
+        assert!(names(&asked, &file().key()));
+        let other = File {
+            size: Some(4),
+            ..file()
+        };
+        assert!(names(&asked, &other.key()));
+        assert!(!names(
+            &after(&[requested("https://host/m")]),
+            &file().key()
+        ));
+        assert!(!names(&after(&[]), &file().key()));
+    }
+
+    #[test]
+    fn of_a_history_that_cannot_be_read_in_part_nobody_knows_which_files_it_named() {
+        let mut download = after(&[requested("https://host/other")]);
+        assert!(!may_refer_to_anything(&download));
+        download.degraded = true;
+        assert!(may_refer_to_anything(&download));
+    }
+}
