@@ -58,6 +58,16 @@ where
     scenario_in(Engine::Chromium, server, name, test).await
 }
 
+/// A page that listens, and has a download of which nothing may change.
+async fn with_a_download(world: &World) -> Result<Page> {
+    let page = world.browser.open(BLANK).await?;
+    page.eval::<()>(LISTEN, json!(null)).await?;
+    let known = Model::unthrottled(world, "known", 2 * MIB);
+    page.request(&known.spec).await?;
+    page.until_available("known", SOON).await?;
+    Ok(page)
+}
+
 async fn everything(page: &Page) -> Result<String> {
     page.eval("return everything()", json!(null)).await
 }
@@ -66,11 +76,7 @@ async fn everything(page: &Page) -> Result<String> {
 async fn messages_of_any_shape_are_traced_and_nothing_else() -> Result<()> {
     let seed = chance_for("messages")?.u32(..);
     app("messages_of_any_shape", WORKER, async |world: &mut World| {
-        let page = world.browser.open(BLANK).await?;
-        page.eval::<()>(LISTEN, json!(null)).await?;
-        let known = Model::unthrottled(world, "known", 2 * MIB);
-        page.request(&known.spec).await?;
-        page.until_available("known", SOON).await?;
+        let page = with_a_download(world).await?;
         let before = everything(&page).await?;
         let listed: Value = page.eval("return (await longhaul()).list()", json!(null)).await?;
 
@@ -223,11 +229,7 @@ async fn registration_ids_that_are_nearly_ours_are_traced_and_nothing_else() -> 
     let mut chance = chance_for("registration-ids")?;
     let ids = malformed_ids(&mut chance, IDS);
     app("malformed_ids", WORKER, async |world: &mut World| {
-        let page = world.browser.open(BLANK).await?;
-        page.eval::<()>(LISTEN, json!(null)).await?;
-        let known = Model::unthrottled(world, "known", 2 * MIB);
-        page.request(&known.spec).await?;
-        page.until_available("known", SOON).await?;
+        let page = with_a_download(world).await?;
         let before = everything(&page).await?;
         let file = Generated::new(1_000, "tiny");
         for id in &ids {

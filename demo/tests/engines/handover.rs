@@ -35,12 +35,7 @@ pub(crate) fn announce(suite: &mut Suite) {
 }
 
 fn in_background(scenario: Scenario<'_>) -> Scenario<'_> {
-    Engine::ALL
-        .into_iter()
-        .filter(|engine| !engine.has_background_fetch())
-        .fold(scenario, |scenario, engine| {
-            scenario.except(engine, "there is no Background Fetch")
-        })
+    scenario.only_where(Engine::has_background_fetch, "there is no Background Fetch")
 }
 
 /// Demands one attempt, begun by the one transport and finished by the other.

@@ -163,6 +163,12 @@ impl Scenario<'_> {
         self
     }
 
+    /// Does not run it in engines that cannot, for a reason that the table shows.
+    pub(crate) fn only_where(self, can: fn(Engine) -> bool, reason: &'static str) -> Self {
+        let lacking = Engine::ALL.into_iter().filter(|engine| !can(*engine));
+        lacking.fold(self, |scenario, engine| scenario.except(engine, reason))
+    }
+
     /// Runs it at the same time as all others that mostly wait, in all engines.
     pub(crate) fn patient(mut self) -> Self {
         self.patient = true;
