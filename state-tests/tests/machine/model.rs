@@ -185,14 +185,13 @@ impl Model {
             Transition::PartComes(part) => {
                 self.rest[self.asked].insert(*part);
             }
-            Transition::Changed => match self.how {
-                // Nobody asked: the job that was helped has ended.
-                How::Between { .. } => {}
-                _ => {
+            Transition::Changed => {
+                // Between two jobs nobody has asked.
+                if !matches!(self.how, How::Between { .. }) {
                     self.begin_again();
                     self.waits = self.is_running();
                 }
-            },
+            }
             Transition::JobFails => self.job_fails(),
             Transition::JobVanishes => self.next_try(),
             Transition::JobCancelled => self.phase = Phase::Aborted,
