@@ -49,6 +49,8 @@ pub struct Setup {
     pub at_once: usize,
     /// Whether outcomes are told only after all of them were performed.
     pub told_late: bool,
+    /// How much later than the one before each outcome of a plan is told, in milliseconds.
+    pub slow_ms: u64,
     /// What becomes of one request after the other, from the beginning again where it ends.
     pub luck: Vec<Luck>,
 }
@@ -73,6 +75,9 @@ enum Request {
     Part(u32, String, u32),
 }
 
+/// What became of an effect, and which of its requests failed.
+type Outcome = (Signal, Vec<Request>);
+
 /// A job that the browser has.
 struct Running {
     registration: String,
@@ -90,7 +95,7 @@ pub struct Embedder<'a> {
     job: Option<Running>,
     /// How many requests were made.
     asked: usize,
-    /// When each request that did not come failed last, in milliseconds since 1970.
+    /// When each request that did not come was last told to have failed, in milliseconds since 1970.
     failed: BTreeMap<Request, u64>,
 }
 
@@ -220,19 +225,30 @@ impl<'a> Embedder<'a> {
             return;
         }
         let mut late = Vec::new();
+        let mut told = 0;
         for effect in work.into_iter().take(self.setup.at_once) {
-            let Some(signal) = self.perform(effect) else {
-                continue;
-            };
+            let outcome = self.perform(effect);
             if self.setup.told_late {
-                late.push(signal);
-            } else {
-                self.take(Input::Signal(signal));
+                late.extend(outcome);
+            } else if let Some(outcome) = outcome {
+                self.tell(outcome, &mut told);
             }
         }
-        for signal in late {
-            self.take(Input::Signal(signal));
+        for outcome in late {
+            self.tell(outcome, &mut told);
         }
+    }
+
+    /// An outcome becomes known, later than those of the same plan that were told before.
+    fn tell(&mut self, (signal, failed): Outcome, told: &mut u32) {
+        if *told > 0 {
+            self.scenario.now += self.setup.slow_ms;
+        }
+        *told += 1;
+        for request in failed {
+            self.failed.insert(request, self.scenario.now);
+        }
+        self.take(Input::Signal(signal));
     }
 
     /// Decides, appends, and remembers what an owner remembers.
@@ -255,7 +271,7 @@ impl<'a> Embedder<'a> {
         self.coverage.sometimes(full, "a full history");
     }
 
-    fn perform(&mut self, effect: Effect) -> Option<Signal> {
+    fn perform(&mut self, effect: Effect) -> Option<Outcome> {
         match effect {
             Effect::Probe { attempt } => Some(self.probe(attempt)),
             Effect::Fetch {
@@ -268,7 +284,10 @@ impl<'a> Embedder<'a> {
                 registration,
                 parts,
                 ..
-            } => self.start_job(registration, parts),
+            } => {
+                self.start_job(registration, parts);
+                None
+            }
             Effect::Harvest { registration } => self.harvest(&registration),
             Effect::AbortJob { registration } => {
                 self.drop_job(&registration);
@@ -276,11 +295,12 @@ impl<'a> Embedder<'a> {
             }
             Effect::Verify { attempt, resources } => {
                 let digests = resources.into_iter().map(|n| (n, digest('a')));
-                Some(Signal::Verified {
+                let verified = Signal::Verified {
                     attempt,
                     digests: digests.collect(),
                     witness: Box::new(self.scenario.witness.clone()),
-                })
+                };
+                Some((verified, Vec::new()))
             }
             Effect::DeleteFiles { keys, .. } => {
                 for key in keys {
@@ -311,47 +331,43 @@ impl<'a> Embedder<'a> {
         luck.clone()
     }
 
-    /// That it did not come is known from now on.
-    fn failed(&mut self, request: Request) {
-        self.failed.insert(request, self.scenario.now);
-    }
-
-    fn probe(&mut self, attempt: u32) -> Signal {
+    fn probe(&mut self, attempt: u32) -> Outcome {
         let resources = u32::try_from(self.setup.resources).expect("there are few");
         let size = self.setup.parts * PART;
         let answer = Answer {
             content_range: Some(format!("bytes 0-0/{size}")),
             ..ranged_answer()
         };
-        let mut answers = Vec::new();
+        let (mut answers, mut failed) = (Vec::new(), Vec::new());
         for n in 0..resources {
             answers.push(match self.ask() {
                 Luck::Fails(fault) => {
-                    self.failed(Request::Probe(n));
+                    failed.push(Request::Probe(n));
                     Err(fault)
                 }
                 Luck::Good | Luck::LosesTheJob => Ok(answer.clone()),
             });
         }
-        Signal::Probed {
+        let probed = Signal::Probed {
             attempt,
             answers,
             witness: Box::new(self.scenario.witness.clone()),
-        }
+        };
+        (probed, failed)
     }
 
-    fn fetch(&mut self, attempt: u32, resource: u32, part: &PartRequest) -> Option<Signal> {
+    fn fetch(&mut self, attempt: u32, resource: u32, part: &PartRequest) -> Option<Outcome> {
         let helps = self.job.is_some();
         self.coverage.sometimes(helps, "a page helped a job");
         match self.ask() {
             Luck::Fails(fault) => {
-                self.failed(part_of(resource, part));
-                Some(Signal::PartFailed {
+                let failed = Signal::PartFailed {
                     attempt,
                     resource,
                     fault,
                     witness: Box::new(self.scenario.witness.clone()),
-                })
+                };
+                Some((failed, vec![part_of(resource, part)]))
             }
             Luck::Good | Luck::LosesTheJob => {
                 self.store(part);
@@ -369,11 +385,7 @@ impl<'a> Embedder<'a> {
         }
     }
 
-    fn start_job(
-        &mut self,
-        registration: String,
-        records: Vec<(u32, PartRequest)>,
-    ) -> Option<Signal> {
+    fn start_job(&mut self, registration: String, records: Vec<(u32, PartRequest)>) {
         self.scenario.witness.unstarted = None;
         self.scenario.witness.jobs = vec![Job {
             registration: registration.clone(),
@@ -386,7 +398,6 @@ impl<'a> Embedder<'a> {
             faults: Vec::new(),
             failed: Vec::new(),
         });
-        None
     }
 
     fn drop_job(&mut self, registration: &str) {
@@ -402,7 +413,7 @@ impl<'a> Embedder<'a> {
     }
 
     /// A job gets its next record, which takes time; with the last one it ends.
-    fn harvest(&mut self, registration: &str) -> Option<Signal> {
+    fn harvest(&mut self, registration: &str) -> Option<Outcome> {
         let mut job = self.job.take_if(|job| job.registration == registration)?;
         self.scenario.now += NAP_MS;
         let (resource, part) = job.records[job.done].clone();
@@ -426,22 +437,21 @@ impl<'a> Embedder<'a> {
             return None;
         }
         self.scenario.witness.jobs.clear();
-        // That a record has failed is known when its job ends.
-        for request in job.failed {
-            self.coverage.reached("a record failed");
-            self.failed(request);
-        }
+        // That records have failed is known when their job ends.
+        let failed = !job.failed.is_empty();
+        self.coverage.sometimes(failed, "a record failed");
         let end = if job.faults.is_empty() {
             JobEnd::Success
         } else {
             JobEnd::Failure(JobFailure::FetchError)
         };
-        Some(Signal::JobEnded {
+        let ended = Signal::JobEnded {
             registration: job.registration,
             end,
             faults: job.faults,
             witness: Box::new(self.scenario.witness.clone()),
-        })
+        };
+        Some((ended, job.failed))
     }
 }
 

@@ -90,6 +90,10 @@ impl World {
             return Driver::Looks(self.first(m, n));
         }
         let download = &commit.view;
+        if download.seq < m.places[n].appended {
+            // What failed while this looked has a wait by now.
+            return Driver::Looks(self.first(m, n));
+        }
         let mut planned = Download::clone(download);
         if self.bug == Some(Bug::RepeatsWithoutADelay) {
             planned.waiting = None;

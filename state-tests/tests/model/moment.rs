@@ -209,6 +209,8 @@ pub(crate) struct Place {
     pub flights: BTreeMap<Flying, Flight>,
     pub unstarted: Option<String>,
     pub watched: Option<Watched>,
+    /// Number of the last entry that this context has appended.
+    pub appended: u64,
 }
 
 /// Everything at one moment.
