@@ -67,7 +67,6 @@ export interface RequestOptions {
 export type Phase = "requested" | "transferring" | "available" | "failed" | "aborted" | "evicted";
 
 export type WaitReason =
-  | "queued"
   | "browser"
   | "offline"
   | "unreachable"
@@ -75,7 +74,6 @@ export type WaitReason =
   | "retry-after"
   | "headers"
   | "room"
-  | "storing"
   | "verifying";
 
 export type FailReason =
