@@ -245,7 +245,12 @@ impl<'a> Embedder<'a> {
             self.scenario.now += self.setup.slow_ms;
         }
         *told += 1;
-        for request in failed {
+        // What an attempt that has ended had on its way was given up with it.
+        let given_up = match &signal {
+            Signal::PartFailed { attempt, .. } => *attempt != self.scenario.download.attempt,
+            _ => false,
+        };
+        for request in failed.into_iter().filter(|_| !given_up) {
             self.failed.insert(request, self.scenario.now);
         }
         self.take(Input::Signal(signal));
@@ -293,16 +298,25 @@ impl<'a> Embedder<'a> {
                 self.drop_job(&registration);
                 None
             }
-            Effect::Verify { attempt, resources } => {
+            Effect::Verify {
+                attempt,
+                resources,
+                confirm,
+            } => {
                 let digests = resources.into_iter().map(|n| (n, digest('a')));
+                let (answers, failed) = self.ask_each(&confirm);
+                let asked = !confirm.is_empty();
+                self.coverage
+                    .sometimes(asked, "a version was asked for again");
                 let verified = Signal::Verified {
                     attempt,
                     digests: digests.collect(),
+                    answers: confirm.into_iter().zip(answers).collect(),
                     witness: Box::new(self.scenario.witness.clone()),
                 };
-                Some((verified, Vec::new()))
+                Some((verified, failed))
             }
-            Effect::DeleteFiles { keys, .. } => {
+            Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
                     self.scenario.witness.rest.remove(&key);
                 }
@@ -331,23 +345,32 @@ impl<'a> Embedder<'a> {
         luck.clone()
     }
 
-    fn probe(&mut self, attempt: u32) -> Outcome {
-        let resources = u32::try_from(self.setup.resources).expect("there are few");
+    /// Asks for size and version of some resources. Without a hash they are of another origin, where only that question,
+    /// asked again after a job, tells their version.
+    fn ask_each(&mut self, resources: &[u32]) -> (Vec<Result<Answer, Fault>>, Vec<Request>) {
         let size = self.setup.parts * PART;
         let answer = Answer {
             content_range: Some(format!("bytes 0-0/{size}")),
+            cross_origin: !self.setup.hashed,
             ..ranged_answer()
         };
         let (mut answers, mut failed) = (Vec::new(), Vec::new());
-        for n in 0..resources {
+        for n in resources {
             answers.push(match self.ask() {
                 Luck::Fails(fault) => {
-                    failed.push(Request::Probe(n));
+                    failed.push(Request::Probe(*n));
                     Err(fault)
                 }
                 Luck::Good | Luck::LosesTheJob => Ok(answer.clone()),
             });
         }
+        (answers, failed)
+    }
+
+    fn probe(&mut self, attempt: u32) -> Outcome {
+        let resources = u32::try_from(self.setup.resources).expect("there are few");
+        let all: Vec<u32> = (0..resources).collect();
+        let (answers, failed) = self.ask_each(&all);
         let probed = Signal::Probed {
             attempt,
             answers,
