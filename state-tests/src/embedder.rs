@@ -37,6 +37,8 @@ pub struct Setup {
     pub parts: u64,
     /// Whether a hash is given for each.
     pub hashed: bool,
+    /// Whether they are on another origin, where a job shows of no record which version it is of.
+    pub cross_origin: bool,
     /// First delay between rounds in milliseconds.
     pub base_ms: u64,
     /// Failed rounds in a row that end an attempt.
@@ -194,6 +196,10 @@ impl<'a> Embedder<'a> {
                 .take(self.setup.resources)
                 .map(Request::Probe)
                 .collect(),
+            Effect::Verify { confirm, .. } => {
+                let confirm = confirm.iter().copied();
+                confirm.map(Request::Probe).collect()
+            }
             Effect::Fetch { resource, part, .. } => vec![part_of(*resource, part)],
             Effect::StartJob { parts, .. } => {
                 let parts = parts.iter();
@@ -245,12 +251,12 @@ impl<'a> Embedder<'a> {
             self.scenario.now += self.setup.slow_ms;
         }
         *told += 1;
-        // What an attempt that has ended had on its way was given up with it.
-        let given_up = match &signal {
-            Signal::PartFailed { attempt, .. } => *attempt != self.scenario.download.attempt,
-            _ => false,
-        };
-        for request in failed.into_iter().filter(|_| !given_up) {
+        // What an attempt that has ended was still told is stale (L7): whoever cancels what is planned no longer never hears it.
+        let stale = matches!(
+            signal,
+            Signal::PartFailed { attempt, .. } if attempt != self.scenario.download.attempt
+        );
+        for request in failed.into_iter().filter(|_| !stale) {
             self.failed.insert(request, self.scenario.now);
         }
         self.take(Input::Signal(signal));
@@ -302,20 +308,7 @@ impl<'a> Embedder<'a> {
                 attempt,
                 resources,
                 confirm,
-            } => {
-                let digests = resources.into_iter().map(|n| (n, digest('a')));
-                let (answers, failed) = self.ask_each(&confirm);
-                let asked = !confirm.is_empty();
-                self.coverage
-                    .sometimes(asked, "a version was asked for again");
-                let verified = Signal::Verified {
-                    attempt,
-                    digests: digests.collect(),
-                    answers: confirm.into_iter().zip(answers).collect(),
-                    witness: Box::new(self.scenario.witness.clone()),
-                };
-                Some((verified, failed))
-            }
+            } => Some(self.verify(attempt, resources, confirm)),
             Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
                     self.scenario.witness.rest.remove(&key);
@@ -345,38 +338,50 @@ impl<'a> Embedder<'a> {
         luck.clone()
     }
 
-    /// Asks for size and version of some resources. Without a hash they are of another origin, where only that question,
-    /// asked again after a job, tells their version.
-    fn ask_each(&mut self, resources: &[u32]) -> (Vec<Result<Answer, Fault>>, Vec<Request>) {
+    /// Asks for size and version of a resource.
+    fn ask_for(&mut self, resource: u32, failed: &mut Vec<Request>) -> Result<Answer, Fault> {
         let size = self.setup.parts * PART;
         let answer = Answer {
             content_range: Some(format!("bytes 0-0/{size}")),
-            cross_origin: !self.setup.hashed,
+            cross_origin: self.setup.cross_origin,
             ..ranged_answer()
         };
-        let (mut answers, mut failed) = (Vec::new(), Vec::new());
-        for n in resources {
-            answers.push(match self.ask() {
-                Luck::Fails(fault) => {
-                    failed.push(Request::Probe(*n));
-                    Err(fault)
-                }
-                Luck::Good | Luck::LosesTheJob => Ok(answer.clone()),
-            });
+        match self.ask() {
+            Luck::Fails(fault) => {
+                failed.push(Request::Probe(resource));
+                Err(fault)
+            }
+            Luck::Good | Luck::LosesTheJob => Ok(answer),
         }
-        (answers, failed)
     }
 
     fn probe(&mut self, attempt: u32) -> Outcome {
         let resources = u32::try_from(self.setup.resources).expect("there are few");
-        let all: Vec<u32> = (0..resources).collect();
-        let (answers, failed) = self.ask_each(&all);
+        let mut failed = Vec::new();
+        let answers = (0..resources).map(|n| self.ask_for(n, &mut failed));
+        let answers = answers.collect();
         let probed = Signal::Probed {
             attempt,
             answers,
             witness: Box::new(self.scenario.witness.clone()),
         };
         (probed, failed)
+    }
+
+    fn verify(&mut self, attempt: u32, resources: Vec<u32>, confirm: Vec<u32>) -> Outcome {
+        let mut failed = Vec::new();
+        let answers = confirm.into_iter();
+        let answers = answers.map(|n| (n, self.ask_for(n, &mut failed)));
+        let answers: Vec<_> = answers.collect();
+        self.coverage
+            .sometimes(!answers.is_empty(), "a version was confirmed");
+        let verified = Signal::Verified {
+            attempt,
+            digests: resources.into_iter().map(|n| (n, digest('a'))).collect(),
+            answers,
+            witness: Box::new(self.scenario.witness.clone()),
+        };
+        (verified, failed)
     }
 
     fn fetch(&mut self, attempt: u32, resource: u32, part: &PartRequest) -> Option<Outcome> {

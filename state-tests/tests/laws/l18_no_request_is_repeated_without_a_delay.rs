@@ -59,6 +59,7 @@ fn any_setup() -> impl Strategy<Value = Setup> {
             select(vec![1_usize, 4, usize::MAX]),
             any::<bool>(),
             select(vec![0_u64, 30, 800]),
+            any::<bool>(),
         ),
     )
         .prop_map(
@@ -74,7 +75,7 @@ fn any_setup() -> impl Strategy<Value = Setup> {
                 says_offline,
                 more,
             )| {
-                let (at_once, told_late, slow_ms) = more;
+                let (at_once, told_late, slow_ms, cross_origin) = more;
                 // One long file is long enough.
                 let resources = if parts > 5 { 1 } else { resources };
                 Setup {
@@ -83,6 +84,7 @@ fn any_setup() -> impl Strategy<Value = Setup> {
                     resources,
                     parts,
                     hashed,
+                    cross_origin,
                     base_ms,
                     limit,
                     idle_ms,
@@ -107,6 +109,7 @@ fn whoever_does_what_is_planned_repeats_no_failed_request_without_a_delay() {
             "a record failed",
             "a job was lost",
             "a page helped a job",
+            "a version was confirmed",
             "a device was offline and said so",
             "a device was offline and did not say so",
             "an offline device had a time to wait for",
@@ -131,6 +134,7 @@ fn by_the_page(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
         resources: 1,
         parts,
         hashed: false,
+        cross_origin: false,
         base_ms: 1_000,
         limit: 8,
         idle_ms: None,
