@@ -56,9 +56,13 @@ impl Options {
             Part::WasmTarget,
             Part::Tools,
             Part::DemoPackages,
+            Part::Newcomers,
             Part::Browser,
             Part::Model,
         ]);
+        if self.deep {
+            parts.push(Part::MoreNewcomers);
+        }
         for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
             if self.wants(engine) {
                 parts.push(part);
@@ -264,6 +268,10 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> R
         return Ok(());
     }
     command.args(["--", "--test-threads=1", "--nocapture"]);
+    if options.deep {
+        // What is ignored by default is so because it is long.
+        command.arg("--include-ignored");
+    }
     tests(report, "tests in the browser", &mut command, targets)
 }
 
