@@ -4,6 +4,7 @@ mod core_imports;
 mod counts;
 mod reasons;
 mod report;
+mod tarball;
 pub(crate) mod targets;
 mod types;
 
@@ -133,6 +134,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let built = report.check("package", dist::run);
         if built {
             report.check("types of the contract", types::check);
+            report.check("publint", tarball::publint);
+            report.check("attw", tarball::types_are_found);
             browser_tests(&mut report, &targets, options)?;
         }
     }
