@@ -4,7 +4,9 @@
 mod newcomers;
 mod support;
 
-use anyhow::{Context, Result, ensure};
+use std::fs;
+
+use anyhow::{Context, Result, bail, ensure};
 use longhaul_demo::{Entry, Generated, Server};
 use serde_json::json;
 use tokio::time::timeout;
@@ -12,7 +14,7 @@ use tokio::time::timeout;
 use newcomers::{App, Site, Wanted};
 use support::engine::Engine;
 use support::model::MIB;
-use support::world::{SOON, World, scenario_in};
+use support::world::{SOON, World, scenario_in, workspace};
 
 /// Size of the file that every app gets.
 const BYTES: u64 = 30 * 1_000_000;
@@ -72,7 +74,7 @@ async fn comes_with_the_page_closed(world: &World, site: &Site, wanted: &Wanted)
             )
             .await?;
         let console = world.browser.console().await?.join("\n");
-        anyhow::bail!("the app asks for too little; it shows `{shown}` and says\n{console}");
+        bail!("the app asks for too little; it shows `{shown}` and says\n{console}");
     }
     page.close().await?;
     let closed_at = sent(&log.entries());
@@ -149,6 +151,14 @@ async fn a_static_folder_with_a_classic_worker_of_its_own() -> Result<()> {
         is_served_by_the_worker(world, &site, wanted).await
     })
     .await
+}
+
+#[tokio::test]
+async fn node() -> Result<()> {
+    let app = App::lay_out("static", &["static", "node"]).await?;
+    let history = workspace().join("state-tests/golden/v1/a-whole-life.ndjson");
+    app.write("history.ndjson", &fs::read_to_string(history)?)?;
+    app.shell("node main.mjs").await
 }
 
 /// Vite without any configuration.

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use longhaul_demo::Generated;
 use tokio::sync::OnceCell;
 
-use super::readme::{Readme, replaced};
+use crate::support::readme::{Readme, replaced};
 use crate::support::world::{target, workspace};
 
 /// What every app keeps when it is laid out anew: installed packages and what names them.

@@ -1,11 +1,11 @@
-//! The code of the package's README.
+//! The code in a README.
 
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
-/// What npm shows of the package.
+/// A README, of the project or of the package.
 pub(crate) struct Readme(String);
 
 impl Readme {
@@ -16,14 +16,18 @@ impl Readme {
         Ok(Self(text))
     }
 
+    /// Every fenced block of this language, in their order.
+    pub(crate) fn blocks(&self, language: &str) -> impl Iterator<Item = &str> {
+        let fence = format!("```{language}\n");
+        let rests: Vec<&str> = self.0.split(fence.as_str()).skip(1).collect();
+        let blocks = rests.into_iter();
+        blocks.filter_map(|rest| Some(rest.split_once("```")?.0))
+    }
+
     /// The one fenced block of this language with `holding` in it.
     pub(crate) fn block(&self, language: &str, holding: &str) -> Result<&str> {
-        let fence = format!("```{language}\n");
         let mut found = self
-            .0
-            .split(fence.as_str())
-            .skip(1)
-            .filter_map(|rest| Some(rest.split_once("```")?.0))
+            .blocks(language)
             .filter(|block| block.contains(holding));
         let block = found
             .next()
