@@ -133,7 +133,7 @@ async fn static_app(wanted: &Wanted) -> Result<App> {
 async fn a_static_folder_with_an_import_map() -> Result<()> {
     newcomer("static", async |world, wanted| {
         let app = static_app(wanted).await?;
-        let site = Site::of_files(app.folder())?;
+        let site = Site::of_files(&app.folder().join("public"))?;
         comes_with_the_page_closed(world, &site, wanted).await
     })
     .await
@@ -144,9 +144,9 @@ async fn a_static_folder_with_a_classic_worker_of_its_own() -> Result<()> {
     newcomer("classic", async |world, wanted| {
         let app = static_app(wanted).await?;
         let open = app.readme().line("js", "type: \"classic\"")?;
-        app.write_model_with("model.js", wanted, open)?;
-        app.write("sw.js", app.readme().block("js", "importScripts(")?)?;
-        let site = Site::of_files(app.folder())?;
+        app.write_model_with("public/model.js", wanted, open)?;
+        app.write("public/sw.js", app.readme().block("js", "importScripts(")?)?;
+        let site = Site::of_files(&app.folder().join("public"))?;
         comes_with_the_page_closed(world, &site, wanted).await?;
         is_served_by_the_worker(world, &site, wanted).await
     })
@@ -214,7 +214,7 @@ async fn vite_5() -> Result<()> {
 /// An app whose own worker, a module, is bundled like its page.
 async fn vite_app_with_worker(packages: &str, wanted: &Wanted) -> Result<App> {
     let app = App::lay_out(packages, &["page", "vite-own"]).await?;
-    let open = app.readme().line("js", "type: \"module\"")?;
+    let open = app.readme().line("js", "open({ serviceWorker: \"/sw.js\"")?;
     app.write_model_with("model.js", wanted, open)?;
     app.write("sw.js", app.readme().block("js", "from \"longhaul/sw\"")?)?;
     Ok(app)
