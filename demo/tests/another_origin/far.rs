@@ -212,8 +212,9 @@ pub(crate) fn check_one_job(history: &History) -> Result<()> {
     let course = history.course();
     ensure!(course == ["requested", "started", "success"], "{course:?}");
     let started = &history.only("started")?.event;
+    let chosen = ["preferred", "asked"].contains(&started["why"].as_str().unwrap_or_default());
     ensure!(
-        started["transport"] == "background-fetch" && started["why"] == "preferred",
+        started["transport"] == "background-fetch" && chosen,
         "{started}"
     );
     ensure!(parts_of(started) > 4, "not in parts: {started}");

@@ -102,9 +102,9 @@ async fn closed(world: &World, far: &mut Far) -> Result<()> {
     until_brought(world, far).await?;
     // A tab that knows nothing of Longhaul watches the worker finish it.
     let watcher = world.browser.open("/api/models").await?;
-    let success = r#"await written("longhaul", '\\"type\\":\\"success\\"')"#;
+    let success = r#"await written("longhaul", args, '\\"type\\":\\"success\\"')"#;
     watcher
-        .eval_within::<()>(Duration::from_secs(20), success, json!(null))
+        .eval_within::<()>(Duration::from_secs(20), success, json!(far.id()))
         .await
         .context("the worker did not finish it")?;
     let last = world
