@@ -2,6 +2,7 @@
 //! there, and installs itself if not.
 
 pub(crate) mod browser;
+pub(crate) mod deny;
 mod firefox;
 mod lints;
 pub(crate) mod model;
@@ -9,6 +10,7 @@ pub(crate) mod npm;
 pub(crate) mod system;
 pub(crate) mod wasm_target;
 mod webkit;
+mod wheel;
 
 use anyhow::Result;
 
@@ -31,10 +33,12 @@ pub(crate) enum Part {
     Model,
     /// rustfmt and clippy.
     Lints,
+    /// cargo-deny.
+    Deny,
 }
 
 /// Everything, in the order in which it is set up.
-const ALL: [Part; 8] = [
+const ALL: [Part; 9] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
@@ -43,6 +47,7 @@ const ALL: [Part; 8] = [
     Part::WebKit,
     Part::Model,
     Part::Lints,
+    Part::Deny,
 ];
 
 /// Sets everything up and says where each part is.
@@ -73,6 +78,7 @@ impl Part {
             Self::Firefox => firefox::ensure(),
             Self::WebKit => webkit::ensure(),
             Self::Lints => lints::ensure(),
+            Self::Deny => deny::ensure(),
             Self::Model => model::ensure().map(|model| model.to_string()),
         }
     }
