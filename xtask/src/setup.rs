@@ -21,6 +21,8 @@ pub(crate) enum Part {
     Tools,
     /// What the demo's page loads from npm.
     DemoPackages,
+    /// What the sites of the end-to-end tests are made with, from npm.
+    GuestPackages,
     /// Chromium and its WebDriver.
     Browser,
     /// Firefox and its WebDriver.
@@ -34,10 +36,11 @@ pub(crate) enum Part {
 }
 
 /// Everything, in the order in which it is set up.
-const ALL: [Part; 8] = [
+const ALL: [Part; 9] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
+    Part::GuestPackages,
     Part::Browser,
     Part::Firefox,
     Part::WebKit,
@@ -69,6 +72,7 @@ impl Part {
             Self::WasmTarget => wasm_target::ensure().map(|compiler| compiler.to_string()),
             Self::Tools => npm::TOOLS.ensure(),
             Self::DemoPackages => npm::DEMO.ensure(),
+            Self::GuestPackages => npm::GUESTS.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
             Self::Firefox => firefox::ensure(),
             Self::WebKit => webkit::ensure(),

@@ -56,6 +56,7 @@ impl Options {
             Part::WasmTarget,
             Part::Tools,
             Part::DemoPackages,
+            Part::GuestPackages,
             Part::Browser,
             Part::Model,
         ]);

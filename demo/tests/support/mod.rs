@@ -13,4 +13,5 @@ pub(crate) mod model;
 pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod server;
+pub(crate) mod site;
 pub(crate) mod world;

@@ -28,6 +28,12 @@ pub(crate) const DEMO: Packages = Packages {
     why: "wllama runs the language model in the demo's page",
 };
 
+/// What the sites are made with that the end-to-end tests visit.
+pub(crate) const GUESTS: Packages = Packages {
+    folder: "demo/tests/guests",
+    why: "Workbox makes service workers of the kind that sites have before they have Longhaul; only the browser tests need it",
+};
+
 impl Packages {
     /// Installs what the lock file names, unless it is there; returns a line that says so.
     pub(crate) fn ensure(&self) -> Result<String> {
