@@ -157,7 +157,10 @@ async fn lives_beside(world: &mut World, kind: &str, options: &str) -> Result<()
     open(&page, options).await?;
     check_held(&page, "with Longhaul open").await?;
     let problem: Value = page
-        .eval("return (await longhaul()).serviceWorker?.problem ?? null", json!(null))
+        .eval(
+            "return (await longhaul()).serviceWorker?.problem ?? null",
+            json!(null),
+        )
         .await?;
     ensure!(problem.is_null(), "{problem}");
     closed_in_the_middle(world, page, options).await?;
@@ -333,7 +336,8 @@ async fn a_page_that_unregisters_every_worker_at_each_visit_still_downloads() ->
         let page = world.browser.open("/").await?;
         open(&page, "").await?;
         page.request(&model.spec).await?;
-        page.until("again", SOON, "snapshot.stored >= 4 * 1024 * 1024").await?;
+        page.until("again", SOON, "snapshot.stored >= 4 * 1024 * 1024")
+            .await?;
         // As pages do that once had a worker and want to be rid of it.
         page.reload().await?;
         page.eval::<()>(

@@ -7,6 +7,7 @@
 mod support;
 
 mod bad_servers;
+mod contexts;
 mod damage;
 mod downloads;
 mod handover;
@@ -33,5 +34,6 @@ fn main() -> ExitCode {
     secrets::announce(&mut suite);
     damage::announce(&mut suite);
     bad_servers::announce(&mut suite);
+    contexts::announce(&mut suite);
     suite.run()
 }

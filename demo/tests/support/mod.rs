@@ -4,6 +4,7 @@
     reason = "every test binary compiles the whole harness and uses its own share of it"
 )]
 
+pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod chance;
 pub(crate) mod client;

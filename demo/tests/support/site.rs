@@ -134,8 +134,8 @@ impl Site {
 
     /// Puts every file of a folder at the site's root.
     pub(crate) fn put_folder(&self, folder: &Path) -> Result<()> {
-        let entries = fs::read_dir(folder)
-            .with_context(|| format!("{} cannot be read", folder.display()))?;
+        let entries =
+            fs::read_dir(folder).with_context(|| format!("{} cannot be read", folder.display()))?;
         for entry in entries {
             let path = entry?.path();
             let name = path.file_name().and_then(|name| name.to_str());
