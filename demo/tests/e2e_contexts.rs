@@ -261,25 +261,6 @@ async fn a_store_that_fails_later_ends_the_download_with_that_reason() -> Result
     .await
 }
 
-#[tokio::test]
-async fn a_person_who_forbids_background_jobs_has_the_page_download() -> Result<()> {
-    scenario(async |world: &mut World| {
-        let page = world.browser.open(BLANK).await?;
-        let denied = json!({ "permission": { "name": "background-fetch" }, "setting": "denied", "origin": world.server.origin() });
-        world.browser.devtools("Browser.setPermission", denied).await?;
-        let model = Model::unthrottled(world, "denied", 4 * MIB);
-        page.request(&model.spec).await?;
-        page.until_available("denied", SOON).await?;
-        let history = page.history("denied").await?;
-        history.check()?;
-        let started = history.0.iter().rfind(|entry| entry.kind() == "started");
-        let event = &started.context("begun")?.event;
-        ensure!(event["transport"] == "foreground" && event["why"] == "refused", "{event}");
-        Ok(())
-    })
-    .await
-}
-
 /// What Node makes of the package.
 const NODE: &str = r"
     import { open, stateAt, Longhaul } from PACKAGE;

@@ -29,7 +29,7 @@ pub(crate) fn announce(suite: &mut Suite) {
     let pages = Site::new([(PLACE, Answer::script(SCRIPT))]);
     suite.for_each_engine_at(
         "in a dedicated worker",
-        &site,
+        &pages,
         async |world: &mut World, _| {
             in_a_worker(
                 world,
@@ -44,7 +44,7 @@ pub(crate) fn announce(suite: &mut Suite) {
     let own = Arc::clone(&pages);
     suite.for_each_engine_at(
         "http without Cache Storage",
-        &site,
+        &pages,
         async move |world: &mut World, cell: &Cell| without_cache_storage(world, &own, cell).await,
     );
     suite
