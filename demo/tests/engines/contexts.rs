@@ -25,6 +25,9 @@ const NAME: &str = "app.test";
 /// How soon it must be said that there is no Cache Storage.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
+/// How long a download may take, or end, that a browser refuses to do by itself.
+const REFUSED: Duration = Duration::from_secs(15);
+
 pub(crate) fn announce(suite: &mut Suite) {
     let pages = Site::new([(PLACE, Answer::script(SCRIPT))]);
     suite.for_each_engine_at(
@@ -130,12 +133,16 @@ async fn refused(world: &mut World, _: &Cell) -> Result<()> {
         page.until_available(id, SOON).await?;
         model.check_bytes(&page).await?;
         check_refused(&page, id).await?;
-        ensure!(
-            began.elapsed() < Duration::from_secs(15),
-            "{:?}",
-            began.elapsed()
-        );
+        ensure!(began.elapsed() < REFUSED, "{:?}", began.elapsed());
     }
+    // An app that insists is told that there is none.
+    page.reload().await?;
+    page.longhaul(json!({ "transport": "background-fetch" }))
+        .await?;
+    let model = Model::unthrottled(world, "insisting", MIB);
+    page.request(&model.spec).await?;
+    let ended = page.until_ended(model.id(), REFUSED).await?;
+    ensure!(ended.failure_reason() == "refused", "{ended:?}");
     Ok(())
 }
 
