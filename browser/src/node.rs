@@ -445,6 +445,7 @@ mod tests {
             validator: None,
             part_bytes: None,
             content_type: None,
+            cross_origin: false,
         }
     }
 

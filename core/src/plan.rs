@@ -34,6 +34,7 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
         State::Transferring { transfer } => {
             effects.extend(transferring(download, transfer, witness, now));
         }
+        State::Failed { .. } if download.mixed => effects.extend(discard(download, witness)),
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure
                 .resource
@@ -64,9 +65,13 @@ fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
     if witness.context.role == Role::Worker {
         return None;
     }
-    held_up(download, witness, now).or(Some(Effect::Probe {
-        attempt: download.attempt,
-    }))
+    // What may be of several versions must be gone before it is looked what is there.
+    let first = download.mixed.then(|| discard(download, witness)).flatten();
+    first
+        .or_else(|| held_up(download, witness, now))
+        .or(Some(Effect::Probe {
+            attempt: download.attempt,
+        }))
 }
 
 /// The wait that stands before the next round, if one does.
@@ -95,7 +100,10 @@ fn transferring(
     let missing = missing(download, witness);
     if missing.is_empty() {
         let overtaken = overtaken(download, transfer, witness);
-        return overtaken.into_iter().chain(verify(download)).collect();
+        let asks = download.to_confirm().next().is_some();
+        let wait = asks.then(|| held_up(download, witness, now)).flatten();
+        let next = wait.or_else(|| verify(download));
+        return overtaken.into_iter().chain(next).collect();
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
@@ -214,9 +222,12 @@ fn verify(download: &Download) -> Option<Effect> {
         .filter(|(_, resource)| resource.sha256.is_some())
         .map(|(n, _)| n)
         .collect();
-    (!resources.is_empty()).then_some(Effect::Verify {
+    let confirm: Vec<u32> = download.to_confirm().collect();
+    let anything = !resources.is_empty() || !confirm.is_empty();
+    anything.then_some(Effect::Verify {
         attempt: download.attempt,
         resources,
+        confirm,
     })
 }
 
@@ -241,12 +252,22 @@ fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
         .collect()
 }
 
+fn discard(download: &Download, witness: &Witness) -> Option<Effect> {
+    let keys = keys_at_rest(&download.files, witness);
+    (!keys.is_empty()).then_some(Effect::Discard {
+        attempt: download.attempt,
+        keys,
+    })
+}
+
+fn keys_at_rest(files: &[File], witness: &Witness) -> Vec<String> {
+    let keys = files.iter().map(File::key);
+    keys.filter(|key| !witness.at_rest(key).is_empty())
+        .collect()
+}
+
 fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
-    let keys: Vec<String> = files
-        .iter()
-        .map(File::key)
-        .filter(|key| !witness.at_rest(key).is_empty())
-        .collect();
+    let keys = keys_at_rest(files, witness);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

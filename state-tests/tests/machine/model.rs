@@ -2,7 +2,7 @@
 //! read at a glance. It knows no events, no plans and no times, only whether a wait is over.
 
 use crate::PATIENCE;
-use longhaul_state_tests::scenario::PARTS;
+use longhaul_state_tests::scenario::{PART, PARTS, SIZE};
 use longhaul_state_tests::world::Phase;
 use std::collections::BTreeSet;
 
@@ -79,6 +79,8 @@ pub(crate) struct Model {
     pub how: How,
     pub rounds: u32,
     pub waits: bool,
+    /// Bytes at rest when they were last written down.
+    pub written: u64,
     pub restarts: u32,
     /// Whether what is at rest is to be deleted although the attempt only failed.
     pub wrong: bool,
@@ -99,6 +101,7 @@ impl Model {
             how: How::Page,
             rounds: 0,
             waits: false,
+            written: 0,
             restarts: 0,
             wrong: false,
             refused: false,
@@ -111,6 +114,13 @@ impl Model {
 
     fn here(&self) -> usize {
         self.rest[self.asked].len()
+    }
+
+    fn bytes(&self) -> u64 {
+        let parts = self.rest[self.asked].iter();
+        parts
+            .map(|part| PART.min(SIZE - u64::from(*part) * PART))
+            .sum()
     }
 
     fn is_complete(&self) -> bool {
@@ -174,13 +184,14 @@ impl Model {
             Transition::ProbeBreaks | Transition::PartBreaks => self.breaks(),
             Transition::PartComes(part) => {
                 self.rest[self.asked].insert(*part);
-                self.waits = false;
-                self.rounds = 0;
             }
             Transition::Changed => match self.how {
                 // Nobody asked: the job that was helped has ended.
                 How::Between { .. } => {}
-                _ => self.begin_again(),
+                _ => {
+                    self.begin_again();
+                    self.waits = self.is_running();
+                }
             },
             Transition::JobFails => self.job_fails(),
             Transition::JobVanishes => self.next_try(),
@@ -194,6 +205,8 @@ impl Model {
                 self.rest[self.asked].remove(part);
                 match self.phase {
                     Phase::Available => self.phase = Phase::Evicted,
+                    // What came during a wait was not written down, and is not missed.
+                    _ if self.bytes() >= self.written => {}
                     _ => self.begin_again(),
                 }
             }
@@ -218,10 +231,22 @@ impl Model {
             (true, true) => {
                 self.waits = false;
                 self.rounds = 0;
+                self.write();
             }
             (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => self.next_try(),
             _ => {}
         }
+        if self.phase == Phase::Transferring && !self.waits {
+            self.write();
+        }
+    }
+
+    /// What came is written down, and no round has failed since.
+    fn write(&mut self) {
+        if self.bytes() > self.written {
+            self.rounds = 0;
+        }
+        self.written = self.bytes();
     }
 
     fn request(&mut self, asked: usize) {
@@ -259,6 +284,7 @@ impl Model {
             return self.available();
         }
         self.phase = Phase::Transferring;
+        self.written = self.bytes();
         self.how = if self.background && !self.is_complete() {
             How::Job { base: self.here() }
         } else {
@@ -295,6 +321,7 @@ impl Model {
         if self.here() > base {
             self.rounds = 0;
         }
+        self.written = self.bytes();
         self.how = How::Between { base };
         self.fails_a_round();
     }

@@ -235,6 +235,7 @@ impl Outcome {
             Self::Verified(attempt, digit) => Signal::Verified {
                 attempt,
                 digests: vec![(0, digest(digit))],
+                answers: Vec::new(),
                 witness,
             },
             Self::Ended(registration, end, faults) => Signal::JobEnded {

@@ -122,7 +122,10 @@ impl World {
                     }
                     continue;
                 }
-                Effect::AbortJob { .. } | Effect::DeleteFiles { .. } | Effect::StartJob { .. } => {
+                Effect::AbortJob { .. }
+                | Effect::DeleteFiles { .. }
+                | Effect::Discard { .. }
+                | Effect::StartJob { .. } => {
                     blocking.push(effect.clone());
                 }
                 _ => set_going(m, n, fly(&effect).expect("everything else flies")),
@@ -180,7 +183,7 @@ impl World {
                 crate::browser::abort(m, &registration);
                 false
             }
-            Effect::DeleteFiles { keys, .. } => {
+            Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 m.rest
                     .retain(|(version, _), _| !keys.contains(&World::file(*version).key()));
                 false

@@ -143,7 +143,9 @@ impl World {
     fn command(&self, m: &mut Moment, n: usize) {
         let (ask, view) = m.places[n].asking.take().expect("something was asked");
         let command = match ask {
-            Ask::Request => Command::Request(Box::new(self.spec())),
+            Ask::Request => Command::Request(Box::new(
+                self.spec().validated().expect("one that can be asked for"),
+            )),
             Ask::Abort => Command::Abort,
             Ask::Retry => Command::Retry,
             Ask::Remove => Command::Remove,

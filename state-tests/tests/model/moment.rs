@@ -260,6 +260,7 @@ pub(crate) fn without_clock(download: &mut Download) {
     download.at = START;
     if let Some(waiting) = &mut download.waiting {
         waiting.since = START;
+        waiting.at = START;
         waiting.until = waiting.until.map(|until| until.clamp(START, LATER));
     }
 }
