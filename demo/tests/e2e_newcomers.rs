@@ -214,7 +214,9 @@ async fn vite_5() -> Result<()> {
 /// An app whose own worker, a module, is bundled like its page.
 async fn vite_app_with_worker(packages: &str, wanted: &Wanted) -> Result<App> {
     let app = App::lay_out(packages, &["page", "vite-own"]).await?;
-    let open = app.readme().line("js", "open({ serviceWorker: \"/sw.js\"")?;
+    let open = app
+        .readme()
+        .line("js", "open({ serviceWorker: \"/sw.js\"")?;
     app.write_model_with("model.js", wanted, open)?;
     app.write("sw.js", app.readme().block("js", "from \"longhaul/sw\"")?)?;
     Ok(app)

@@ -27,6 +27,8 @@ pub(crate) enum Part {
     Newcomers,
     /// Those of the long test run, which alone installs them: they are large.
     MoreNewcomers,
+    /// What the sites of the end-to-end tests are made with, from npm.
+    GuestPackages,
     /// Chromium and its WebDriver.
     Browser,
     /// Firefox and its WebDriver.
@@ -42,11 +44,12 @@ pub(crate) enum Part {
 }
 
 /// Everything that is wanted without being asked for, in the order in which it is set up.
-const ALL: [Part; 10] = [
+const ALL: [Part; 11] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
     Part::Newcomers,
+    Part::GuestPackages,
     Part::Browser,
     Part::Firefox,
     Part::WebKit,
@@ -81,6 +84,7 @@ impl Part {
             Self::DemoPackages => npm::DEMO.ensure(),
             Self::Newcomers => npm::ensure_all(&npm::NEWCOMERS),
             Self::MoreNewcomers => npm::ensure_all(&npm::MORE_NEWCOMERS),
+            Self::GuestPackages => npm::GUESTS.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
             Self::Firefox => firefox::ensure(),
             Self::WebKit => webkit::ensure(),

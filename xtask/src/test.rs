@@ -58,6 +58,7 @@ impl Options {
             Part::Tools,
             Part::DemoPackages,
             Part::Newcomers,
+            Part::GuestPackages,
             Part::Browser,
             Part::Model,
         ]);
