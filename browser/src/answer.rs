@@ -11,6 +11,8 @@ pub struct Answer {
     pub status: u16,
     /// Whether a redirect was followed.
     pub redirected: bool,
+    /// Whether another origin answered, after whatever redirects: then headers may be there that nobody here can see.
+    pub cross_origin: bool,
     /// `Content-Range`, as sent.
     pub content_range: Option<String>,
     /// `Content-Length` in bytes, where it is a number. On the wire, so meaningless under a content encoding.

@@ -30,6 +30,9 @@ use watch::Watched;
 /// How long whoever loops over the stores rests after they failed, in milliseconds.
 pub(crate) const STORE_TROUBLE_MS: u32 = 5_000;
 
+/// How often in a row the parts at rest cannot be looked at before an attempt ends.
+const STORAGE_FAILURES: u32 = 2;
+
 /// For how long a listing of what is at rest is believed while only this driver adds to it, in milliseconds.
 const LISTING_MS: u64 = 1_500;
 
@@ -75,8 +78,8 @@ pub struct Driver<P> {
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
     pace: Pace,
-    /// When a part last came to rest here, or this driver began.
-    brought_at: Cell<u64>,
+    /// How often in a row the parts at rest could not be looked at.
+    storage_failures: Cell<u32>,
     /// What has come of the parts in flight.
     meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
@@ -89,7 +92,6 @@ impl<P: Platform> Driver<P> {
     #[must_use]
     pub fn new(node: Rc<Node<P>>, id: &str) -> Rc<Self> {
         let pace = Pace::new(node.setup.parallel);
-        let brought_at = Cell::new(node.platform.now_ms());
         Rc::new(Self {
             node,
             id: id.to_owned(),
@@ -107,7 +109,7 @@ impl<P: Platform> Driver<P> {
             found_full: Cell::default(),
             watched: RefCell::default(),
             pace,
-            brought_at,
+            storage_failures: Cell::default(),
             meters: RefCell::default(),
             live_at: Cell::default(),
             stored: Cell::default(),
@@ -166,6 +168,7 @@ impl<P: Platform> Driver<P> {
                 }
                 Err(error) => {
                     tracing::warn!("the stores failed for {}: {}", self.id, error);
+                    self.note_trouble(&error).await;
                     let until = self.now_ms() + u64::from(STORE_TROUBLE_MS);
                     self.rest(Some(until)).await;
                 }
@@ -179,6 +182,41 @@ impl<P: Platform> Driver<P> {
         // The next owner may delete what is still being stored: what was cancelled ends soon.
         while self.still_storing() {
             self.wake.wait().await;
+        }
+    }
+
+    /// Stores may fail for a moment. Where the parts at rest cannot be looked at twice in a row, the attempt ends: nothing
+    /// would be said and servers asked again and again else.
+    async fn note_trouble(&self, error: &CommitError) {
+        if !matches!(
+            error,
+            CommitError::Parts(PartError::StorageUnavailable { .. })
+        ) {
+            return;
+        }
+        self.storage_failures.set(self.storage_failures.get() + 1);
+        if self.storage_failures.get() < STORAGE_FAILURES {
+            return;
+        }
+        if let Err(error) = self.give_up().await {
+            tracing::warn!("the history of {} failed, too: {}", self.id, error);
+        }
+        self.wake.wake();
+    }
+
+    async fn give_up(&self) -> Result<(), CommitError> {
+        loop {
+            let download = self.node.load(&self.id).await?;
+            let attempt = download.attempt;
+            let failed = Input::Signal(Signal::StorageFailed { attempt });
+            if self
+                .node
+                .commit(download, Some(failed), None)
+                .await?
+                .is_some()
+            {
+                return Ok(());
+            }
         }
     }
 
@@ -272,7 +310,8 @@ impl<P: Platform> Driver<P> {
                 }
                 continue;
             }
-            if self.perform(&download, effect).await? {
+            // A flight may have told meanwhile that what is planned here has just failed.
+            if self.node.knows_more_than(&download) || self.perform(&download, effect).await? {
                 return Ok(Next::Again);
             }
         }
@@ -341,12 +380,13 @@ impl<P: Platform> Driver<P> {
         if witness.rest.is_empty() && !wanted.is_empty() {
             let began = self.now_ms();
             witness.rest = self.node.rest(&wanted).await?;
+            self.storage_failures.set(0);
             self.add_noted(&mut witness.rest, began);
             self.stored.set(stored(download, &witness.rest));
             *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
         }
         witness.unstarted.clone_from(&self.unstarted.borrow());
-        witness.idle_ms = self.idle_ms(download);
+        witness.idle_ms = self.idle_ms();
         let begins = download.state == State::Requested || witness.unstarted.is_some();
         if P::BEGINS_TRANSFERS && (self.found_full.take() || begins) {
             witness.room = self.node.platform.room().await;

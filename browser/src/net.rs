@@ -9,7 +9,7 @@ use web_sys::{
 };
 
 use crate::answer::Answer;
-use crate::js::{Exception, global, listen, property, settle};
+use crate::js::{Exception, global, listen, property, settle, text};
 use crate::once;
 
 /// What to ask for. The default is a plain CORS `GET`.
@@ -114,6 +114,7 @@ pub fn answer(response: &Response) -> Answer {
     Answer {
         status: response.status(),
         redirected: response.redirected(),
+        cross_origin: text(response, "type").as_deref() == Some("cors"),
         content_range: header("Content-Range"),
         content_length: header("Content-Length").and_then(|value| value.parse().ok()),
         etag: header("ETag"),

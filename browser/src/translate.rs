@@ -20,6 +20,7 @@ pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
             .retry_after
             .as_deref()
             .and_then(|value| retry_after_ms(value, answer.date.as_deref(), now_ms)),
+        cross_origin: answer.cross_origin,
     }
 }
 

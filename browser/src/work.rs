@@ -14,17 +14,22 @@ use crate::parts::{PartError, Range};
 use crate::platform::{Platform, Question, Spilt};
 use crate::translate;
 
-/// Asks every server for size, validator and Range support, all at once. One that says nothing for `stall_ms`
-/// milliseconds is not waited for any longer.
+/// Asks the servers of some resources for size, validator and Range support, all at once. One that says nothing for
+/// `stall_ms` milliseconds is not waited for any longer.
 pub async fn probe<P: Platform>(
     platform: &P,
     download: &Download,
     full: &FullUrls,
+    resources: &[u32],
     stall_ms: u64,
 ) -> Vec<Result<Answer, Fault>> {
-    let asked = full.urls.iter().map(async |url| {
-        let url = probe_url(url);
-        let answered = probe_one(platform, download, &url);
+    let spec = download.spec.as_ref();
+    let asked = resources.iter().map(async |resource| {
+        let url = probe_url(full.url(*resource));
+        let size = spec
+            .and_then(|spec| spec.resources.get(*resource as usize))
+            .and_then(|resource| resource.bytes);
+        let answered = probe_one(platform, download, &url, size);
         let answered = unless_silent(platform, stall_ms, answered).await;
         answered.unwrap_or(Err(Fault::Network))
     });
@@ -45,11 +50,12 @@ async fn unless_silent<P: Platform, T>(
 }
 
 /// `GET` of the first byte, because many servers that honour Range do not say so, and some refuse `HEAD`; then `HEAD`
-/// where that did not tell the size.
+/// where that did not tell the size. `size` is what the app says of it, in bytes.
 async fn probe_one<P: Platform>(
     platform: &P,
     download: &Download,
     url: &str,
+    size: Option<u64>,
 ) -> Result<Answer, Fault> {
     let question = Question {
         url,
@@ -73,6 +79,14 @@ async fn probe_one<P: Platform>(
     // Nobody wants it, and its transfer ends with it.
     drop(body);
     let mut first = translate::answer(&first, platform.now_ms());
+    if hides_its_range(&first) {
+        // Of the byte itself.
+        first.content_length = None;
+        if let Some(size) = hidden_size(platform, download, url, size).await {
+            first.content_range = Some(format!("bytes 0-0/{size}"));
+            return Ok(first);
+        }
+    }
     let tells = match first.status {
         206 => first.content_range.is_some(),
         200 => first.content_length.is_some(),
@@ -87,10 +101,64 @@ async fn probe_one<P: Platform>(
         first = head;
     }
     // Across origins a content encoding may be hidden, and then the length is that of other bytes.
-    if first.status == 200 && platform.is_cross_origin(url) {
+    if first.status == 200 && first.cross_origin {
         first.content_length = None;
     }
     Ok(first)
+}
+
+/// Whether an answer may say which range it is, of how many bytes, where this origin cannot read it.
+fn hides_its_range(answer: &Answer) -> bool {
+    answer.status == 206 && answer.cross_origin && answer.content_range.is_none()
+}
+
+/// The size of a file whose host lets nobody read `Content-Range`, but honours it: what the app says, or `HEAD`, or where
+/// that is refused or tells the length of a compressed body, an answer to an open range, which no browser asks to be
+/// compressed. Each is only believed where the file ends there.
+async fn hidden_size<P: Platform>(
+    platform: &P,
+    download: &Download,
+    url: &str,
+    said: Option<u64>,
+) -> Option<u64> {
+    if let Some(said) = said
+        && ends_at(platform, download, url, said).await
+    {
+        return Some(said);
+    }
+    let head = head(platform, download, url).await;
+    let head = head.filter(|head| head.status == 200);
+    if let Some(length) = head.and_then(|head| head.content_length)
+        && ends_at(platform, download, url, length).await
+    {
+        return Some(length);
+    }
+    let question = Question {
+        url,
+        range: Some(longhaul_core::Range::from(0)),
+        headers_of: Some(download),
+        ..Question::default()
+    };
+    let (answer, _) = platform.ask(&question).await.ok()?;
+    let length = answer.content_length.filter(|_| answer.status == 206)?;
+    ends_at(platform, download, url, length)
+        .await
+        .then_some(length)
+}
+
+/// Whether a file ends after so many bytes: asked for the last one and one more, its server has one to give.
+async fn ends_at<P: Platform>(platform: &P, download: &Download, url: &str, size: u64) -> bool {
+    let Some(last) = size.checked_sub(1) else {
+        return false;
+    };
+    let question = Question {
+        url,
+        range: Some(longhaul_core::Range::new(last, 2)),
+        headers_of: Some(download),
+        ..Question::default()
+    };
+    let answered = platform.ask(&question).await;
+    answered.is_ok_and(|(answer, _)| answer.status == 206 && answer.content_length == Some(1))
 }
 
 /// What `HEAD` tells, where its answer can be read.
@@ -274,7 +342,7 @@ fn refused(error: &PartError) -> Fault {
         PartError::Quota => Fault::Quota,
         error => {
             tracing::warn!("a part could not be stored: {}", error);
-            Fault::Network
+            Fault::Storage
         }
     }
 }

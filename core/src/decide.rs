@@ -9,7 +9,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
-use crate::policy::{may_detail, may_try};
+use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
@@ -59,8 +59,10 @@ fn on_signal(download: &Download, now: u64, signal: Signal) -> Vec<Event> {
         Signal::Verified {
             attempt,
             digests,
+            answers,
             witness,
-        } => transfer::verified(download, now, attempt, &digests, &witness),
+        } => transfer::verified(download, now, attempt, (&digests, &answers), &witness),
+        Signal::StorageFailed { attempt } => storage_failed(download, attempt),
     }
 }
 
@@ -86,6 +88,15 @@ fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
     }
 }
 
+/// What cannot be looked at cannot be brought to rest either. What is there is kept.
+fn storage_failed(download: &Download, attempt: u32) -> Vec<Event> {
+    if download.state.is_running() && attempt == download.attempt {
+        vec![Event::Failure(Fault::Storage.failure(None))]
+    } else {
+        Vec::new()
+    }
+}
+
 /// A page without the headers that a download needs says so, once.
 fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
     let needed = download.spec.as_ref().is_some_and(|spec| spec.headers);
@@ -100,41 +111,75 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
             reason: WaitReason::Headers,
             until: None,
             try_,
+            message: None,
         }];
     }
     Vec::new()
 }
 
-/// Whether the time for the next round has not come yet. What fails until then belongs to the round
-/// before: requests in parallel break together, and outcomes may arrive twice.
-fn is_between_rounds(download: &Download, now: u64) -> bool {
-    download.waiting.as_ref().is_some_and(|waiting| {
-        waiting.reason.ends_try() && waiting.until.is_some_and(|until| until > now)
-    })
+/// Whether the time for the next round has not come yet.
+fn is_between_rounds(download: &Download, now: u64, witness: &Witness) -> bool {
+    download
+        .waiting
+        .as_ref()
+        .is_some_and(|waiting| waiting.holds(witness.context.offline, now))
+}
+
+/// Whether what fails now belongs to the round before, whose wait keeps it from being asked for again for long enough:
+/// requests in parallel break together, and outcomes may arrive twice.
+fn is_waited_for(download: &Download, now: u64, witness: &Witness) -> bool {
+    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), witness)
 }
 
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
 /// failure alone where it did so too often.
 fn restart(download: &Download, failure: Failure) -> Vec<Event> {
     let mut events = vec![Event::Failure(failure)];
-    if let Some(spec) = download.spec.clone()
-        && download.restarts < MOST_RESTARTS
-    {
-        events.push(Event::Requested {
-            attempt: download.attempt.saturating_add(1),
-            spec,
-            restarts: download.restarts + 1,
-        });
+    if download.restarts < MOST_RESTARTS {
+        events.extend(next_attempt(download, download.restarts + 1));
     }
     events
 }
 
+/// The same after an answer that is of no use, so that what follows is not asked for at once (law L18).
+fn restart_later(download: &Download, now: u64, failure: Failure, retry: &Retry) -> Vec<Event> {
+    let message = failure.message.clone();
+    let mut events = restart(download, failure);
+    if events.len() > 1 {
+        let delay = retry.delay_ms(download.restarts + 1, &seed(download));
+        events.push(backoff(now, delay, 0, message));
+    }
+    events
+}
+
+fn next_attempt(download: &Download, restarts: u32) -> Option<Event> {
+    Some(Event::Requested {
+        attempt: download.attempt.saturating_add(1),
+        spec: download.spec.clone()?,
+        restarts,
+    })
+}
+
+fn backoff(now: u64, delay: u64, try_: u32, message: String) -> Event {
+    Event::Waiting {
+        reason: WaitReason::Backoff,
+        until: Some(now.saturating_add(delay)),
+        try_,
+        message: Some(message),
+    }
+}
+
+/// What delays of this attempt are spread by.
+fn seed(download: &Download) -> String {
+    format!("{}/{}", download.id, download.attempt)
+}
+
 /// What follows from a fault that ended a round: a wait that says why, or the failure it becomes.
-/// `failed_rounds` is their number in a row, this one included.
+/// `failed_rounds` is their number in a row, this one included; `message` says what went wrong.
 fn wait_or_fail(
     download: &Download,
     now: u64,
-    fault: &Fault,
+    (fault, message): (&Fault, String),
     resource: Option<u32>,
     failed_rounds: u32,
     witness: &Witness,
@@ -143,27 +188,27 @@ fn wait_or_fail(
     if !fault.is_transient() {
         return vec![Event::Failure(fault.failure(resource))];
     }
-    let already = download.waiting.as_ref();
-    let is_waiting_for = |reason| already.is_some_and(|waiting| waiting.reason == reason);
-    let seed = format!("{}/{}", download.id, download.attempt);
-    let (reason, until, try_) = match fault {
-        Fault::Offline if is_waiting_for(WaitReason::Offline) => return Vec::new(),
+    let gone_for = |reason| {
+        let already = download.waiting.as_ref();
+        let since = already
+            .filter(|waiting| waiting.reason == reason)
+            .map_or(now, |waiting| waiting.since);
+        now.saturating_sub(since)
+    };
+    let (reason, delay, try_) = match fault {
         // Neither the device nor the server being away is a failed round.
-        Fault::Offline => (WaitReason::Offline, None, download.failed_rounds),
-        Fault::Unreachable => {
-            let since = already
-                .filter(|waiting| waiting.reason == WaitReason::Unreachable)
-                .map_or(now, |waiting| waiting.since);
-            let gone = now.saturating_sub(since);
+        Fault::Offline if witness.context.offline => {
+            let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
+            (WaitReason::Offline, delay, download.failed_rounds)
+        }
+        // One who is offline no longer has no use for a wait until he is online.
+        Fault::Offline | Fault::Unreachable => {
+            let gone = gone_for(WaitReason::Unreachable);
             if gone >= retry.unreachable_ms {
-                return vec![Event::Failure(fault.failure(resource))];
+                return vec![Event::Failure(Fault::Unreachable.failure(resource))];
             }
             let delay = retry.outage_delay_ms(gone);
-            (
-                WaitReason::Unreachable,
-                Some(now.saturating_add(delay)),
-                download.failed_rounds,
-            )
+            (WaitReason::Unreachable, delay, download.failed_rounds)
         }
         _ if failed_rounds > retry.limit => {
             return vec![Event::Failure(fault.failure(resource))];
@@ -172,66 +217,40 @@ fn wait_or_fail(
             retry_after_ms: Some(after),
             ..
         } => {
-            let delay = (*after).max(retry.base_ms);
-            (
-                WaitReason::RetryAfter,
-                Some(now.saturating_add(delay)),
-                failed_rounds,
-            )
+            let delay = retry.told_delay_ms(*after);
+            (WaitReason::RetryAfter, delay, failed_rounds)
         }
         _ => {
-            let delay = retry.delay_ms(failed_rounds, &seed);
-            (
-                WaitReason::Backoff,
-                Some(now.saturating_add(delay)),
-                failed_rounds,
-            )
+            let delay = retry.delay_ms(failed_rounds, &seed(download));
+            (WaitReason::Backoff, delay, failed_rounds)
         }
     };
-    let wait = Event::Waiting {
+    if !may_detail(download.entries) {
+        return history_full(download, now, witness);
+    }
+    vec![Event::Waiting {
         reason,
-        until,
+        until: Some(now.saturating_add(delay)),
         try_,
-    };
-    match terse(download, reason, failed_rounds) {
-        Terse::Written => vec![wait],
-        // Rounds are no longer counted, so that only time tells that nothing comes any more.
-        Terse::Unwritten
-            if reason != WaitReason::Offline
-                && witness.idle_ms.unwrap_or(0) >= retry.unreachable_ms =>
-        {
-            vec![Event::Failure(exhausted(download))]
-        }
-        Terse::Unwritten => Vec::new(),
-        Terse::Over => vec![Event::Failure(exhausted(download))],
-    }
+        message: Some(message),
+    }]
 }
 
-/// What becomes of a wait where the history of an attempt is nearly as long as it may get.
-enum Terse {
-    Written,
-    Unwritten,
-    Over,
-}
-
-/// Waits that cost nothing, and those after rounds that brought something, go on unwritten, so that
-/// a long download over a bad line goes on. Rounds that bring nothing are still written, and so
-/// counted, until they end it. The end of a background job is always written: it is what releases
-/// the registration.
-fn terse(download: &Download, reason: WaitReason, failed_rounds: u32) -> Terse {
-    if may_detail(download.entries) {
-        return Terse::Written;
+/// The history of an attempt is nearly as long as it may get, and something went wrong again: a wait that is not written
+/// would not be kept either. The attempt ends, and where it brought something the machine begins the next one, so that a
+/// long download over a bad line goes on.
+fn history_full(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+    let failure = exhausted(download);
+    let at_rest = probe::stored(&download.files, witness);
+    let brought = download.began_with.is_some_and(|began| at_rest > began);
+    let next = next_attempt(download, 0).filter(|_| brought);
+    let message = failure.message.clone();
+    let mut events = vec![Event::Failure(failure)];
+    if let Some(next) = next {
+        let delay = witness.context.policy.retry.delay_ms(1, &seed(download));
+        events.extend([next, backoff(now, delay, 0, message)]);
     }
-    let has_job = download
-        .state
-        .transfer()
-        .is_some_and(|transfer| transfer.registration.is_some());
-    let free = matches!(reason, WaitReason::Offline | WaitReason::Unreachable);
-    match free || failed_rounds <= 1 {
-        true if !has_job => Terse::Unwritten,
-        _ if may_try(download.entries) => Terse::Written,
-        _ => Terse::Over,
-    }
+    events
 }
 
 fn exhausted(download: &Download) -> Failure {

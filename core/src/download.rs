@@ -5,6 +5,7 @@ use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason};
 use crate::evolve::evolve;
 use crate::file::File;
 use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
+use crate::policy::MIN_DELAY_MS;
 use crate::spec::Spec;
 
 /// Why a download waits, and until when.
@@ -16,6 +17,8 @@ pub struct Waiting {
     pub until: Option<u64>,
     /// When waiting for this reason began, in milliseconds since 1970.
     pub since: u64,
+    /// When this wait was written down, in milliseconds since 1970.
+    pub at: u64,
 }
 
 impl FromJson for Waiting {
@@ -25,6 +28,7 @@ impl FromJson for Waiting {
             reason: fields.take("reason")?,
             until: fields.take("until")?,
             since: fields.take("since")?,
+            at: fields.take_or_default("at")?,
         })
     }
 }
@@ -35,6 +39,7 @@ impl ToJson for Waiting {
             .field("reason", &self.reason)
             .some("until", self.until.as_ref())
             .field("since", &self.since)
+            .field("at", &self.at)
             .end();
     }
 }
@@ -45,16 +50,14 @@ impl Waiting {
     #[must_use]
     pub fn holds(&self, offline: bool, now: u64) -> bool {
         match (self.reason, self.until) {
-            (WaitReason::Offline, _) => offline,
+            (WaitReason::Offline, None) => offline,
+            // Being offline is what a browser says, and no fact: it may end such a wait early, and never draws it out.
+            (WaitReason::Offline, Some(until)) => {
+                until > now && (offline || now < self.at.saturating_add(MIN_DELAY_MS))
+            }
             (reason, Some(until)) => reason.ends_try() && until > now,
             (_, None) => false,
         }
-    }
-
-    /// Whether the server has asked to be left alone until a time that has not come yet.
-    #[must_use]
-    pub fn is_imposed(&self, now: u64) -> bool {
-        self.reason == WaitReason::RetryAfter && self.until.is_some_and(|until| until > now)
     }
 }
 
@@ -230,12 +233,19 @@ pub struct Download {
     pub downloaded: u64,
     /// Bytes safe at rest.
     pub stored: u64,
+    /// Bytes at rest when the first try of the attempt began; absent before it.
+    pub began_with: Option<u64>,
     /// Size of the whole download, where it is known.
     pub total: Option<u64>,
     /// What it waits for.
     pub waiting: Option<Waiting>,
     /// Failed rounds in a row since the last progress.
     pub failed_rounds: u32,
+    /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
+    /// once the servers were asked again afterwards.
+    pub unconfirmed: bool,
+    /// Whether what is at rest of `files` may be of several versions, and is to be deleted before anything counts again.
+    pub mixed: bool,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until
     /// a new request.
     pub degraded: bool,
@@ -256,9 +266,12 @@ impl FromJson for Download {
             files: fields.take("files")?,
             downloaded: fields.take("downloaded")?,
             stored: fields.take("stored")?,
+            began_with: fields.take("beganWith")?,
             total: fields.take("total")?,
             waiting: fields.take("waiting")?,
             failed_rounds: fields.take("failedRounds")?,
+            unconfirmed: fields.take_or_default("unconfirmed")?,
+            mixed: fields.take_or_default("mixed")?,
             degraded: fields.take_or_default("degraded")?,
         })
     }
@@ -278,9 +291,12 @@ impl ToJson for Download {
             .field("files", &self.files)
             .field("downloaded", &self.downloaded)
             .field("stored", &self.stored)
+            .some("beganWith", self.began_with.as_ref())
             .some("total", self.total.as_ref())
             .some("waiting", self.waiting.as_ref())
             .field("failedRounds", &self.failed_rounds)
+            .unless(!self.unconfirmed, "unconfirmed", &self.unconfirmed)
+            .unless(!self.mixed, "mixed", &self.mixed)
             .unless(!self.degraded, "degraded", &self.degraded)
             .end();
     }
@@ -316,10 +332,16 @@ impl Download {
         matches!(self.state, State::Available) && !self.degraded
     }
 
-    /// Whether the history of this attempt is so long that waits go on unwritten.
-    #[must_use]
-    pub const fn is_terse(&self) -> bool {
-        !crate::policy::may_detail(self.entries)
+    /// Resources whose servers are to be asked once more before the attempt can succeed: parts came by a job that hides
+    /// which version they are of, and no hash will tell.
+    pub fn to_confirm(&self) -> impl Iterator<Item = u32> {
+        let resources = self.spec.iter().flat_map(|spec| &spec.resources);
+        let files = (0_u32..).zip(resources.zip(&self.files));
+        files
+            .filter(|(_, (resource, file))| {
+                self.unconfirmed && resource.sha256.is_none() && file.hides_versions()
+            })
+            .map(|(n, _)| n)
     }
 
     /// Sum of the sizes of all files, where every one is known.

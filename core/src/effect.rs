@@ -41,12 +41,15 @@ pub enum Effect {
         /// The part.
         part: PartRequest,
     },
-    /// Compute the SHA-256 over what is at rest of these resources.
+    /// Ask the servers whether the versions of some resources are still the same, and compute the SHA-256 over what is at
+    /// rest of others.
     Verify {
         /// The attempt.
         attempt: u32,
-        /// Indices of the resources.
+        /// Indices of the resources to be hashed.
         resources: Vec<u32>,
+        /// Indices of the resources to be asked for, as for a probe.
+        confirm: Vec<u32>,
     },
     /// Abort a background job that nothing needs any more.
     AbortJob {
@@ -56,6 +59,13 @@ pub enum Effect {
     /// Delete everything at rest under these keys, except where another download refers to it.
     DeleteFiles {
         /// The attempt that stored them, or was to.
+        attempt: u32,
+        /// File keys.
+        keys: Vec<String>,
+    },
+    /// Delete everything at rest under these keys, whoever refers to it: it may be of several versions.
+    Discard {
+        /// The attempt that is to do without.
         attempt: u32,
         /// File keys.
         keys: Vec<String>,
@@ -116,6 +126,7 @@ impl Effect {
             Self::Verify { attempt, .. } => id(*attempt, "verify"),
             Self::AbortJob { registration } => job("abort-job", registration),
             Self::DeleteFiles { attempt, .. } => id(*attempt, "delete-files"),
+            Self::Discard { attempt, .. } => id(*attempt, "discard"),
             Self::Wait { .. } => id(0, "wait"),
         }
     }

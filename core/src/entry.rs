@@ -185,12 +185,13 @@ mod tests {
             reason: WaitReason::RetryAfter,
             until: Some(9),
             try_: 2,
+            message: Some("the server answered 503".into()),
         };
         let entry = Entry::new("a\nb", 3, 7, Origin::ServiceWorker, event);
         let text = entry.encode();
         assert_eq!(
             text,
-            r#"{"download":"a\nb","seq":3,"at":7,"origin":"service-worker","version":1,"event":{"type":"waiting","reason":"retry-after","until":9,"try":2}}"#
+            r#"{"download":"a\nb","seq":3,"at":7,"origin":"service-worker","version":1,"event":{"type":"waiting","reason":"retry-after","until":9,"try":2,"message":"the server answered 503"}}"#
         );
         assert_eq!(Entry::decode(&text), Ok(entry));
     }

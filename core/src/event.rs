@@ -138,6 +138,8 @@ pub enum Event {
         until: Option<u64>,
         /// Failed rounds since the last progress; waits that cost none repeat the number.
         try_: u32,
+        /// One sentence, for people: what went wrong before. Holds no URL.
+        message: Option<String>,
     },
     /// Every part is stored, measured and, where a hash was given, verified.
     Success {
@@ -193,6 +195,7 @@ impl FromJson for Event {
                 reason: fields.take("reason")?,
                 until: fields.take("until")?,
                 try_: fields.take("try")?,
+                message: fields.take("message")?,
             },
             "success" => Self::Success {
                 sizes: fields.take("sizes")?,
@@ -259,10 +262,12 @@ impl ToJson for Event {
                 reason,
                 until,
                 try_,
+                message,
             } => object
                 .field("reason", reason)
                 .some("until", until.as_ref())
-                .field("try", try_),
+                .field("try", try_)
+                .some("message", message.as_ref()),
             Self::Success { sizes, verified } => {
                 object.field("sizes", sizes).field("verified", verified)
             }

@@ -1,7 +1,8 @@
 //! The fold: what each event makes of a download.
 
 use crate::download::{Download, State, Transfer, Waiting};
-use crate::event::{Event, WaitReason};
+use crate::event::{Event, FailReason, Transport, WaitReason};
+use crate::file::File;
 use crate::spec::Spec;
 
 /// Applies one event. Holds no rule and cannot fail: any sequence of events folds.
@@ -33,6 +34,10 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.files.clone_from(files);
             download.stored = *stored;
             download.downloaded = download.downloaded.max(*stored);
+            download.began_with.get_or_insert(*stored);
+            download.unconfirmed |=
+                *transport == Transport::BackgroundFetch && files.iter().any(File::hides_versions);
+            download.mixed = false;
             download.total = *total;
             download.waiting = None;
             download.state = State::Transferring {
@@ -59,6 +64,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             reason,
             until,
             try_,
+            ..
         } => waiting(download, *reason, *until, *try_),
         Event::Success { sizes, .. } => {
             for (file, size) in download.files.iter_mut().zip(sizes) {
@@ -73,6 +79,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             available(download, stored);
         }
         Event::Failure(failure) => {
+            download.mixed = download.unconfirmed && failure.reason == FailReason::Changed;
             ended(
                 download,
                 State::Failed {
@@ -98,8 +105,10 @@ fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) 
     download.spec = Some(spec.clone());
     download.downloaded = 0;
     download.stored = 0;
+    download.began_with = None;
     download.total = None;
     download.failed_rounds = 0;
+    download.unconfirmed = false;
     download.degraded = false;
     ended(download, State::Requested);
 }
@@ -109,6 +118,8 @@ fn available(download: &mut Download, stored: u64) {
     download.downloaded = stored;
     download.total = Some(stored);
     download.restarts = 0;
+    download.unconfirmed = false;
+    download.mixed = false;
     ended(download, State::Available);
 }
 
@@ -126,6 +137,7 @@ fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, try_
         reason,
         until,
         since,
+        at: download.at,
     });
     download.failed_rounds = try_;
     if let State::Transferring { transfer } = &mut download.state

@@ -30,6 +30,8 @@ pub enum Fault {
     UnexpectedType,
     /// There is no room to store the bytes.
     Quota,
+    /// The browser's storage cannot be read or written.
+    Storage,
     /// The server asks for headers, or the spec does, and this context has none.
     HeadersNeeded,
 }
@@ -49,8 +51,15 @@ impl Fault {
             | Self::Changed
             | Self::UnexpectedType
             | Self::Quota
+            | Self::Storage
             | Self::HeadersNeeded => false,
         }
+    }
+
+    /// What went wrong, in a sentence for people.
+    #[must_use]
+    pub fn sentence(&self) -> String {
+        self.failure(None).message
     }
 
     /// The failure it becomes where asking again does not help, or no longer.
@@ -107,6 +116,11 @@ impl Fault {
             Self::Quota => (
                 FailReason::Quota,
                 "the browser has no room for it: remove something, then try again".to_owned(),
+            ),
+            Self::Storage => (
+                FailReason::Storage,
+                "the browser's storage cannot be read or written: it may be blocked, or its disk broken"
+                    .to_owned(),
             ),
             Self::HeadersNeeded => (
                 FailReason::Unauthorized,

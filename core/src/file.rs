@@ -68,6 +68,8 @@ pub struct File {
     pub part_bytes: Option<u64>,
     /// The `Content-Type` the server gave.
     pub content_type: Option<String>,
+    /// Whether its answers come from another origin: then those to a background job hide their version.
+    pub cross_origin: bool,
 }
 
 impl FromJson for File {
@@ -79,6 +81,7 @@ impl FromJson for File {
             validator: fields.take("validator")?,
             part_bytes: fields.take("partBytes")?,
             content_type: fields.take("contentType")?,
+            cross_origin: fields.take_or_default("crossOrigin")?,
         })
     }
 }
@@ -91,6 +94,7 @@ impl ToJson for File {
             .some("validator", self.validator.as_ref())
             .some("partBytes", self.part_bytes.as_ref())
             .some("contentType", self.content_type.as_ref())
+            .unless(!self.cross_origin, "crossOrigin", &self.cross_origin)
             .end();
     }
 }
@@ -106,6 +110,11 @@ impl File {
             },
             (size, _) => Layout::Whole { size },
         }
+    }
+
+    /// Whether parts that a background job brings do not show which version they are of.
+    pub(crate) const fn hides_versions(&self) -> bool {
+        self.cross_origin && self.part_bytes.is_some()
     }
 
     /// Whether the server says that it is a page of HTML.
@@ -160,7 +169,7 @@ pub(crate) fn is_html(content_type: Option<&str>) -> bool {
 /// in which Chromium asks for records does not depend on it: see `requests` in the browser crate.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartRequest {
-    /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
+    /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried, and of its origin nothing.
     pub file: File,
     /// Number of the part.
     pub index: u32,
@@ -226,6 +235,7 @@ impl PartRequest {
             validator,
             part_bytes,
             content_type: is_html.then(|| HTML.to_owned()),
+            cross_origin: false,
         };
         (index < file.layout().count()).then_some(Self { file, index })
     }
@@ -262,6 +272,7 @@ mod tests {
             )),
             part_bytes: None,
             content_type: None,
+            cross_origin: false,
         };
         assert_eq!(identity_of(&file.key()), Some(file.url.as_str()));
         assert_eq!(identity_of("of another make"), Some("make"));
@@ -283,6 +294,7 @@ mod tests {
             validator: Some(Validator::Etag("\"a b#&\"".into())),
             part_bytes: Some(30),
             content_type: None,
+            cross_origin: false,
         }
     }
 

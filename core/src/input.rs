@@ -6,7 +6,7 @@ use crate::fault::Fault;
 use crate::measure::Answer;
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
-use crate::spec::Spec;
+use crate::spec::ValidSpec;
 use crate::table::Table;
 
 /// Everything that can happen to a download.
@@ -22,7 +22,7 @@ pub enum Input {
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Command {
     /// Have this, by whatever is the least work: attach, find it stored, or begin an attempt.
-    Request(Box<Spec>),
+    Request(Box<ValidSpec>),
     /// End the attempt that runs, and drop what it stored.
     Abort,
     /// Try again what failed, was aborted or is gone; cut a wait short.
@@ -77,14 +77,21 @@ pub enum Signal {
         /// What can be observed now.
         witness: Box<Witness>,
     },
-    /// The hashes over what is at rest were computed.
+    /// The hashes over what is at rest were computed, and the servers asked once more.
     Verified {
         /// The attempt that asked.
         attempt: u32,
-        /// Index of each resource with its digest, 64 lower-case hexadecimal digits.
+        /// Index of each resource with its digest, 64 hexadecimal digits.
         digests: Vec<(u32, String)>,
+        /// Index of each resource whose server was asked, with what it answered.
+        answers: Vec<(u32, Result<Answer, Fault>)>,
         /// What is at rest now.
         witness: Box<Witness>,
+    },
+    /// What is at rest cannot be looked at, again and again: the browser's storage fails.
+    StorageFailed {
+        /// The attempt that needed it.
+        attempt: u32,
     },
 }
 
@@ -116,6 +123,20 @@ pub enum JobFailure {
     Other,
 }
 
+impl JobFailure {
+    /// The browser's own word for it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::BadStatus => "bad-status",
+            Self::FetchError => "fetch-error",
+            Self::QuotaExceeded => "quota-exceeded",
+            Self::DownloadTotalExceeded => "download-total-exceeded",
+            Self::Other => "for a reason that is not told",
+        }
+    }
+}
+
 /// A background job as the browser shows it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Job {
@@ -141,9 +162,8 @@ pub struct Witness {
     /// The registration that the looking owner has licensed but not yet handed to the browser,
     /// so that its absence means nothing.
     pub unstarted: Option<String>,
-    /// For how long the running job, or the page that transfers by itself, has brought nothing, in
-    /// milliseconds, as far as the owner has watched; without end where a job only repeats what is at
-    /// rest; absent where nobody watches.
+    /// For how long the running job has brought nothing, in milliseconds, as far as the owner has watched; without end
+    /// where it only repeats what is at rest; absent where nobody watches.
     pub idle_ms: Option<u64>,
     /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
     pub room: Option<u64>,

@@ -158,7 +158,7 @@
 //!
 //! # The types, by purpose
 //!
-//! - *What is asked for*: [`Spec`], [`Resource`], [`Icon`], [`InvalidSpec`]; [`identity`] is what
+//! - *What is asked for*: [`Spec`], [`ValidSpec`], [`Resource`], [`Icon`], [`InvalidSpec`]; [`identity`] is what
 //!   of a URL may be written down.
 //! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Witness`]
 //!   with [`Job`], [`Rest`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
@@ -219,7 +219,7 @@ pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
 pub use measure::{Answer, ContentRange, file_of, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
 pub use plan::plan;
-pub use policy::{MOST_ENTRIES, Overtake, Policy, Retry};
+pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
-pub use spec::{Icon, InvalidSpec, Resource, Spec};
+pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
 pub use table::Table;

@@ -29,6 +29,11 @@ pub struct Answer {
     pub last_modified: Option<String>,
     /// `Retry-After` in milliseconds from now.
     pub retry_after_ms: Option<u64>,
+    /// Whether another origin answered, so that headers may be there and hidden ([Fetch, CORS-safelisted response-header
+    /// name]). Chromium hides all but `Content-Length` and `Content-Type` of a background job's, even those that are exposed.
+    ///
+    /// [Fetch, CORS-safelisted response-header name]: https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name
+    pub cross_origin: bool,
 }
 
 /// A parsed `Content-Range` ([RFC 9110, 14.4]).
@@ -102,21 +107,56 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
         return measure_whole(request, answer, body);
     }
     let asked = request.range().ok_or(Fault::WrongRange)?;
-    let found = answer
-        .content_range
-        .as_deref()
-        .and_then(ContentRange::parse);
-    let found = found.ok_or(Fault::WrongRange)?;
-    if found.total.is_some() && found.total != request.file.size {
+    check_range(asked, request.file.size, answer)?;
+    if body != asked.len {
+        return Err(Fault::Truncated);
+    }
+    Ok(asked)
+}
+
+/// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
+fn check_range(asked: Range, size: Option<u64>, answer: &Answer) -> Result<(), Fault> {
+    let Some(text) = &answer.content_range else {
+        // Hidden, it tells nothing; the length is not, and says how much of the file this is.
+        let fits = answer.content_length.is_none_or(|len| len == asked.len);
+        return if answer.cross_origin && fits {
+            Ok(())
+        } else {
+            Err(Fault::WrongRange)
+        };
+    };
+    let found = ContentRange::parse(text).ok_or(Fault::WrongRange)?;
+    if found.total.is_some() && found.total != size {
         return Err(Fault::Changed);
     }
     if found.range != Some(asked) {
         return Err(Fault::WrongRange);
     }
-    if body != asked.len {
-        return Err(Fault::Truncated);
+    Ok(())
+}
+
+/// Whether the version of a file is still the one that was begun with, by an answer that may show it.
+///
+/// # Errors
+/// [`Fault::Changed`] where it is another one, [`Fault::Network`] where the answer does not say.
+pub(crate) fn check_version(file: &File, now: &File, answer: &Answer) -> Result<(), Fault> {
+    let same = match &file.validator {
+        // Compression on the way makes a tag weak, and the version it names is the same.
+        Some(Validator::Etag(tag)) => answer
+            .etag
+            .as_deref()
+            .map(|found| found.trim().trim_start_matches("W/") == tag),
+        Some(Validator::LastModified(date)) => {
+            answer.last_modified.as_ref().map(|found| found == date)
+        }
+        None => Some(true),
+    };
+    let other_size = now.size.is_some() && now.size != file.size;
+    match same {
+        Some(true) if !other_size => Ok(()),
+        None if !other_size => Err(Fault::Network),
+        _ => Err(Fault::Changed),
     }
-    Ok(asked)
 }
 
 fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
@@ -218,6 +258,7 @@ pub fn file_of(
         validator,
         part_bytes,
         content_type: answer.content_type.clone(),
+        cross_origin: answer.cross_origin,
     })
 }
 
@@ -241,6 +282,7 @@ mod tests {
             validator: Some(Validator::Etag("\"v1\"".into())),
             part_bytes,
             content_type: None,
+            cross_origin: false,
         };
         PartRequest { file, index: 0 }
     }

@@ -34,6 +34,7 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
         State::Transferring { transfer } => {
             effects.extend(transferring(download, transfer, witness, now));
         }
+        State::Failed { .. } if download.mixed => effects.extend(discard(download, witness)),
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure
                 .resource
@@ -64,9 +65,13 @@ fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
     if witness.context.role == Role::Worker {
         return None;
     }
-    held_up(download, witness, now).or(Some(Effect::Probe {
-        attempt: download.attempt,
-    }))
+    // What may be of several versions must be gone before it is looked what is there.
+    let first = download.mixed.then(|| discard(download, witness)).flatten();
+    first
+        .or_else(|| held_up(download, witness, now))
+        .or(Some(Effect::Probe {
+            attempt: download.attempt,
+        }))
 }
 
 /// The wait that stands before the next round, if one does.
@@ -95,7 +100,10 @@ fn transferring(
     let missing = missing(download, witness);
     if missing.is_empty() {
         let overtaken = overtaken(download, transfer, witness);
-        return overtaken.into_iter().chain(verify(download)).collect();
+        let asks = download.to_confirm().next().is_some();
+        let wait = asks.then(|| held_up(download, witness, now)).flatten();
+        let next = wait.or_else(|| verify(download));
+        return overtaken.into_iter().chain(next).collect();
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
@@ -140,11 +148,9 @@ fn in_background(
     {
         let mut effects = vec![Effect::Harvest { registration }];
         let idle = witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
-        if idle && download.help_waits(now) {
-            effects.push(Effect::Wait {
-                until: download.waiting.as_ref().and_then(|waiting| waiting.until),
-                reason: WaitReason::Browser,
-            });
+        let wait = help_wait(download, now).filter(|_| idle);
+        if let Some(wait) = wait {
+            effects.push(wait);
         } else if idle && witness.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
             effects.extend(fetch(download, transfer, missing.into_iter().rev()));
@@ -152,7 +158,7 @@ fn in_background(
         return effects;
     }
     if witness.unstarted.as_ref() != Some(&registration) {
-        return Vec::new();
+        return help_wait(download, now).into_iter().collect();
     }
     let parts = job_parts(missing, witness.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
@@ -165,6 +171,14 @@ fn in_background(
         total: total.unwrap_or(0),
         parts,
     }]
+}
+
+/// The wait of a page whose help for a job failed.
+fn help_wait(download: &Download, now: u64) -> Option<Effect> {
+    download.help_waits(now).then(|| Effect::Wait {
+        until: download.waiting.as_ref().and_then(|waiting| waiting.until),
+        reason: WaitReason::Browser,
+    })
 }
 
 /// The parts of one job, at least one. The browser keeps them a second time until the job ends, so that they may take half of
@@ -214,9 +228,12 @@ fn verify(download: &Download) -> Option<Effect> {
         .filter(|(_, resource)| resource.sha256.is_some())
         .map(|(n, _)| n)
         .collect();
-    (!resources.is_empty()).then_some(Effect::Verify {
+    let confirm: Vec<u32> = download.to_confirm().collect();
+    let anything = !resources.is_empty() || !confirm.is_empty();
+    anything.then_some(Effect::Verify {
         attempt: download.attempt,
         resources,
+        confirm,
     })
 }
 
@@ -241,12 +258,22 @@ fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
         .collect()
 }
 
+fn discard(download: &Download, witness: &Witness) -> Option<Effect> {
+    let keys = keys_at_rest(&download.files, witness);
+    (!keys.is_empty()).then_some(Effect::Discard {
+        attempt: download.attempt,
+        keys,
+    })
+}
+
+fn keys_at_rest(files: &[File], witness: &Witness) -> Vec<String> {
+    let keys = files.iter().map(File::key);
+    keys.filter(|key| !witness.at_rest(key).is_empty())
+        .collect()
+}
+
 fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
-    let keys: Vec<String> = files
-        .iter()
-        .map(File::key)
-        .filter(|key| !witness.at_rest(key).is_empty())
-        .collect();
+    let keys = keys_at_rest(files, witness);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

@@ -65,16 +65,25 @@ impl Retry {
             .min(self.max_ms.max(1));
         let spread = hash(seed, n) % 256;
         // A quarter of `full` times a 256th of `spread`, without overflow for any `full`.
-        full - (full / 1024 * spread + full % 1024 * spread / 1024)
+        let delay = full - (full / 1024 * spread + full % 1024 * spread / 1024);
+        delay.max(MIN_DELAY_MS)
     }
 }
 
 impl Retry {
-    /// The delay before a server that is gone for so many milliseconds is asked again: half as long again as it is gone
-    /// already, so that a short outage costs little.
+    /// The delay before a server, or a device's network, that is gone for so many milliseconds is tried again: half as long
+    /// again as it is gone already, so that a short outage costs little; at most `max_ms`, or a 16th of a long outage, so that one of any length
+    /// fits into a history.
     #[must_use]
     pub(crate) fn outage_delay_ms(&self, gone: u64) -> u64 {
-        (gone / 2).clamp(self.base_ms, self.max_ms.max(self.base_ms))
+        let most = self.max_ms.max(gone / 16);
+        (gone / 2).min(most).max(self.base_ms).max(MIN_DELAY_MS)
+    }
+
+    /// The delay before a server that said when to come back is asked again.
+    #[must_use]
+    pub(crate) fn told_delay_ms(&self, told: u64) -> u64 {
+        told.max(self.base_ms).max(MIN_DELAY_MS)
     }
 }
 
@@ -103,9 +112,13 @@ impl Default for Overtake {
     }
 }
 
+/// Least delay between a request that failed and its repetition, whatever an app or a server says (law L18).
+pub const MIN_DELAY_MS: u64 = 100;
+
 /// Most entries that one attempt writes (law L12).
 pub const MOST_ENTRIES: u32 = 200;
-/// From here on waits and progress are no longer written, so that tries and the ending have room.
+/// From here on waits and progress are no longer written, so that tries and the ending have room. A fault then ends the
+/// attempt, and where that brought something the machine begins the next one.
 const LAST_DETAIL: u32 = 160;
 /// From here on no further try is begun.
 const LAST_TRY: u32 = 190;

@@ -60,6 +60,17 @@ pub struct Resource {
     pub sha256: Option<String>,
 }
 
+impl Resource {
+    /// Whether both are the same file, of the same bytes. Hexadecimal digits mean the same in either case.
+    fn asks_the_same(&self, other: &Self) -> bool {
+        let same_digest = match (&self.sha256, &other.sha256) {
+            (Some(one), Some(other)) => one.eq_ignore_ascii_case(other),
+            (one, other) => one == other,
+        };
+        same_digest && self.url == other.url && self.bytes == other.bytes
+    }
+}
+
 impl FromJson for Resource {
     fn from_json(json: Json) -> Result<Self, Unreadable> {
         let mut fields = Fields::from_json(json)?;
@@ -156,7 +167,7 @@ impl Spec {
     ///
     /// # Errors
     /// The first field that is wrong.
-    pub fn validated(mut self) -> Result<Self, InvalidSpec> {
+    pub fn validated(mut self) -> Result<ValidSpec, InvalidSpec> {
         let invalid = |field: String, expected| Err(InvalidSpec { field, expected });
         if self.id.is_empty() || self.id.len() > LONGEST_ID {
             return invalid("id".into(), "a string of 1 to 512 bytes");
@@ -214,7 +225,7 @@ impl Spec {
             }
             seen.push(identity);
         }
-        Ok(self)
+        Ok(ValidSpec(self))
     }
 
     /// The spec as the history records it: identities for URLs, no icons (their URLs may be
@@ -236,7 +247,35 @@ impl Spec {
     /// for headers may differ.
     #[must_use]
     pub fn asks_the_same(&self, other: &Self) -> bool {
-        self.resources == other.resources && self.secret_params == other.secret_params
+        let same = |(one, other): (&Resource, &Resource)| one.asks_the_same(other);
+        self.secret_params == other.secret_params
+            && self.resources.len() == other.resources.len()
+            && self.resources.iter().zip(&other.resources).all(same)
+    }
+}
+
+/// A spec that was checked: what can be requested. Only [`Spec::validated`] makes one.
+///
+/// ```compile_fail
+/// # use longhaul_core::{Command, Spec};
+/// fn request(unchecked: Spec) -> Command {
+///     Command::Request(Box::new(unchecked))
+/// }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct ValidSpec(Spec);
+
+impl core::ops::Deref for ValidSpec {
+    type Target = Spec;
+
+    fn deref(&self) -> &Spec {
+        &self.0
+    }
+}
+
+impl From<ValidSpec> for Spec {
+    fn from(valid: ValidSpec) -> Self {
+        valid.0
     }
 }
 

@@ -222,6 +222,7 @@ fn every_word() -> Vec<String> {
             reason: *reason,
             until: Some(START + 1),
             try_: 1,
+            message: None,
         });
     }
     for reason in FailReason::ALL {

@@ -1,8 +1,8 @@
 //! What "exactly what is missing" means: law L9, said without the planner.
 
 use longhaul_core::{
-    Download, Effect, Event, EvictedBy, FailReason, File, Input, Signal, State, Transport, Witness,
-    decide, evolve, plan,
+    Download, Effect, Event, EvictedBy, FailReason, File, Input, Signal, State, Transport,
+    WaitReason, Witness, decide, evolve, plan,
 };
 use std::collections::BTreeSet;
 
@@ -73,9 +73,12 @@ pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Resul
         State::Requested => {
             let probes =
                 matches!(others[..], [Effect::Probe { attempt }] if *attempt == view.attempt);
-            probes || is_wait(&others)
+            probes || is_wait(&others) || discards_exactly(view, witness, &others)
         }
         State::Transferring { .. } => transfers_exactly(view, witness, &others),
+        State::Failed { .. } if view.mixed => {
+            others.is_empty() || discards_exactly(view, witness, &others)
+        }
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure.resource.and_then(|n| view.files.get(n as usize));
             deletes_exactly(
@@ -126,7 +129,8 @@ fn transfers_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) ->
     };
     let missing = missing(view, witness);
     if missing.is_empty() {
-        return matches!(effects, [Effect::Verify { .. }]);
+        let asks = view.to_confirm().next().is_some();
+        return matches!(effects, [Effect::Verify { .. }]) || (asks && is_wait(effects));
     }
     let Some(id) = transfer.registration.as_ref() else {
         let background = transfer.transport == Transport::BackgroundFetch;
@@ -146,6 +150,13 @@ fn transfers_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) ->
             let named = parts.iter().map(|(n, part)| (*n, part.index)).collect();
             !runs && !handled && registration == id && missing == named
         }
+        // A page that helped it and failed leaves its server alone, whatever became of the job.
+        [
+            Effect::Wait {
+                reason: WaitReason::Browser,
+                ..
+            },
+        ] => !runs,
         [] => handled && !runs,
         _ => false,
     }
@@ -159,12 +170,22 @@ fn fetched(effects: &[&Effect]) -> Option<BTreeSet<Part>> {
     parts.collect()
 }
 
+/// What is at rest of files that may be of several versions, all of it.
+fn discards_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) -> bool {
+    let there = keys_at_rest(&view.files, witness);
+    view.mixed
+        && !there.is_empty()
+        && matches!(effects, [Effect::Discard { keys, .. }] if *keys == there)
+}
+
+fn keys_at_rest(files: &[File], witness: &Witness) -> Vec<String> {
+    let keys = files.iter().map(File::key);
+    keys.filter(|key| !witness.at_rest(key).is_empty())
+        .collect()
+}
+
 fn deletes_exactly(files: &[File], witness: &Witness, effects: &[&Effect]) -> bool {
-    let there = files
-        .iter()
-        .map(File::key)
-        .filter(|key| !witness.at_rest(key).is_empty());
-    let there: Vec<String> = there.collect();
+    let there = keys_at_rest(files, witness);
     match effects {
         [] => there.is_empty(),
         [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),

@@ -67,6 +67,7 @@ pub fn file() -> File {
         validator: Some(Validator::Etag("\"v1\"".into())),
         part_bytes: Some(PART),
         content_type: None,
+        cross_origin: false,
     }
 }
 
@@ -292,7 +293,9 @@ impl Scenario {
     /// The app asks for the scenario's spec.
     #[must_use]
     pub fn request(&self) -> Input {
-        Input::Command(Command::Request(Box::new(self.spec.clone())))
+        let spec = self.spec.clone().validated();
+        let spec = spec.expect("scenarios ask for what can be asked for");
+        Input::Command(Command::Request(Box::new(spec)))
     }
 
     /// Somebody looks.
@@ -355,6 +358,18 @@ impl Scenario {
         Input::Signal(Signal::Verified {
             attempt: self.download.attempt,
             digests: vec![(0, digest.to_owned())],
+            answers: Vec::new(),
+            witness: Box::new(self.witness.clone()),
+        })
+    }
+
+    /// The first resource's server was asked again, and answered this.
+    #[must_use]
+    pub fn confirmed(&self, answer: Result<Answer, Fault>) -> Input {
+        Input::Signal(Signal::Verified {
+            attempt: self.download.attempt,
+            digests: Vec::new(),
+            answers: vec![(0, answer)],
             witness: Box::new(self.witness.clone()),
         })
     }

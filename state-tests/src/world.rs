@@ -90,6 +90,8 @@ impl<'a> World<'a> {
             tagged: setup.tagged,
             ranges: setup.ranges,
             sized: setup.sized,
+            cross_origin: setup.cross_origin,
+            spliced: false,
             trouble: None,
         };
         let context = |base: Context, headers| {
@@ -177,6 +179,7 @@ impl<'a> World<'a> {
                 let n = self.servers.len();
                 let server = &mut self.servers[which % n];
                 server.version += 1;
+                server.spliced |= splices;
                 if !splices {
                     server.claimed = server.version;
                     server.size += u64::from(server.version % 2);
@@ -190,10 +193,14 @@ impl<'a> World<'a> {
 
     fn ask(&mut self, by: usize, what: Ask) -> Result<(), String> {
         let mut asked = self.spec.clone();
+        if what == Ask::RequestOther {
+            asked.resources[0].url.push_str("?other");
+        }
         let command = match what {
-            Ask::Request => Command::Request(Box::new(asked)),
-            Ask::RequestOther => {
-                asked.resources[0].url.push_str("?other");
+            Ask::Request | Ask::RequestOther => {
+                let asked = asked
+                    .validated()
+                    .expect("worlds ask for what can be asked for");
                 Command::Request(Box::new(asked))
             }
             Ask::Abort => Command::Abort,

@@ -292,6 +292,7 @@ fn a_part_request_survives_its_url_and_other_urls_are_none() {
                 validator,
                 part_bytes: part_bytes.filter(|_| size.is_some()),
                 content_type: None,
+                cross_origin: false,
             };
             coverage.reached(if file.part_bytes.is_some() {
                 "ranged"
@@ -356,7 +357,7 @@ fn a_url_means_the_resource_that_it_was_requested_for_however_it_is_signed() {
             let spec = secretive.spec.validated();
             let spec = spec.map_err(|error| TestCaseError::fail(error.to_string()))?;
             let urls: Vec<String> = spec.resources.iter().map(|r| r.url.clone()).collect();
-            let scenario = Scenario::new().with(|s| s.spec = spec).requested();
+            let scenario = Scenario::new().with(|s| s.spec = spec.into()).requested();
             for (n, url) in urls.iter().enumerate() {
                 coverage.reached("found");
                 prop_assert_eq!(resource_of(&scenario.download, url), Some(n));

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Download, Effect, EffectId, Fault, File, PartRequest, Signal, file_of};
+use longhaul_core::{Answer, Download, Effect, EffectId, Fault, PartRequest, Signal, file_of};
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
 use crate::background_fetch::StartError;
@@ -55,19 +55,29 @@ impl<P: Platform> Driver<P> {
         let own = flight.clone();
         let work: Work = match effect {
             Effect::AbortJob { registration } => {
-                // What the job of the attempt before has finished may fit this one, which is about to look what is missing.
-                if download.is_running() {
+                // What the job of the attempt before has finished may fit this one, which is about to look what is missing,
+                // but where it may be of several versions.
+                if download.is_running() && !download.mixed {
                     self.harvest(&registration).await?;
                 }
                 self.node.platform.abort_job(&registration).await;
                 return Ok(false);
             }
             // A part that is being stored would come back after its file.
-            Effect::DeleteFiles { .. } if self.still_storing() => return Ok(false),
+            Effect::DeleteFiles { .. } | Effect::Discard { .. } if self.still_storing() => {
+                return Ok(false);
+            }
             Effect::DeleteFiles { keys, .. } => {
                 self.node.delete_files(&self.id, &keys).await?;
                 self.listing.take();
                 return Ok(false);
+            }
+            Effect::Discard { keys, .. } => {
+                for key in &keys {
+                    self.node.platform.delete(key).await?;
+                }
+                self.listing.take();
+                return Ok(true);
             }
             Effect::StartJob { .. } if P::BEGINS_TRANSFERS => {
                 return self.start_job(effect).await.map(|()| true);
@@ -78,9 +88,18 @@ impl<P: Platform> Driver<P> {
             Effect::Harvest { registration } if self.moved(&registration) => {
                 Box::pin(async move { driver.harvest(&registration).await })
             }
-            Effect::Verify { attempt, resources } => {
-                let files = download.files.clone();
-                Box::pin(async move { driver.verify(attempt, &resources, &files, &own).await })
+            Effect::Verify {
+                attempt,
+                resources,
+                confirm,
+            } => {
+                let verify = Verify {
+                    attempt,
+                    resources,
+                    confirm,
+                };
+                let download = download.clone();
+                Box::pin(async move { driver.verify(&verify, &download, &own).await })
             }
             Effect::Fetch { ref part, .. } if P::BEGINS_TRANSFERS => {
                 let flying: Flying = (part.file.key(), part.index);
@@ -164,6 +183,7 @@ impl<P: Platform> Driver<P> {
         self.node.platform.spawn(Box::pin(async move {
             if let Err(error) = work.await {
                 tracing::warn!("the stores failed for {}: {}", driver.id, error);
+                driver.note_trouble(&error).await;
                 driver.sleep_ms(STORE_TROUBLE_MS.into()).await;
             }
             driver.flights.borrow_mut().remove(&id);
@@ -190,8 +210,10 @@ impl<P: Platform> Driver<P> {
         let download = self.node.load(&self.id).await?;
         let full = self.full_urls(&download).await?;
         let policy = &self.node.setup.policy;
-        let answers = probe(&self.node.platform, &download, &full, policy.retry.stall_ms).await;
+        let stall_ms = policy.retry.stall_ms;
         let resources = download.spec.iter().flat_map(|spec| &spec.resources);
+        let all: Vec<u32> = (0_u32..).zip(resources.clone()).map(|(n, _)| n).collect();
+        let answers = probe(&self.node.platform, &download, &full, &all, stall_ms).await;
         let keys: Vec<String> = resources
             .zip(&answers)
             .filter_map(|(resource, answer)| {
@@ -212,15 +234,11 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
-    /// A fault that led to no event (because the same was written already, or the history is full) must not lead to
-    /// the next try at once.
+    /// A fault that led to no event, because the same was written already, must not lead to the next try at once.
     async fn pace(&self, committed: &Committed) {
         if committed.events.is_empty() && committed.download.is_running() {
             let retry = &self.node.setup.policy.retry;
-            // What goes on unwritten has no delay of its own.
-            let rounds = if committed.download.is_terse() { 4 } else { 1 };
-            self.sleep_ms(retry.delay_ms(rounds, &self.id).max(50))
-                .await;
+            self.sleep_ms(retry.delay_ms(1, &self.id)).await;
         }
     }
 
@@ -355,14 +373,15 @@ impl<P: Platform> Driver<P> {
 
     async fn verify(
         &self,
-        attempt: u32,
-        resources: &[u32],
-        files: &[File],
+        verify: &Verify,
+        download: &Download,
         flight: &Cancel,
     ) -> Result<(), CommitError> {
-        let mut digests = Vec::with_capacity(resources.len());
-        for resource in resources {
-            let Some(file) = files.get(*resource as usize) else {
+        let answers = self.confirm(&verify.confirm, download).await?;
+        let refused = answers.iter().any(|(_, answer)| answer.is_err());
+        let mut digests = Vec::with_capacity(verify.resources.len());
+        for resource in &verify.resources {
+            let Some(file) = download.files.get(*resource as usize).filter(|_| !refused) else {
                 continue;
             };
             let wanted = || !flight.is_cancelled();
@@ -380,14 +399,39 @@ impl<P: Platform> Driver<P> {
                 }
             }
         }
-        self.commit(&[], &|witness| Signal::Verified {
-            attempt,
-            digests: digests.clone(),
-            witness,
-        })
-        .await?;
+        let committed = self
+            .commit(&[], &|witness| Signal::Verified {
+                attempt: verify.attempt,
+                digests: digests.clone(),
+                answers: answers.clone(),
+                witness,
+            })
+            .await?;
+        self.pace(&committed).await;
         Ok(())
     }
+
+    /// Asks the servers of some resources again what they have.
+    async fn confirm(
+        &self,
+        resources: &[u32],
+        download: &Download,
+    ) -> Result<Vec<(u32, Result<Answer, Fault>)>, CommitError> {
+        if resources.is_empty() {
+            return Ok(Vec::new());
+        }
+        let full = self.full_urls(download).await?;
+        let stall_ms = self.node.setup.policy.retry.stall_ms;
+        let answers = probe(&self.node.platform, download, &full, resources, stall_ms).await;
+        Ok(resources.iter().copied().zip(answers).collect())
+    }
+}
+
+/// What is to be verified: resources by their hash, and others by asking their servers again.
+struct Verify {
+    attempt: u32,
+    resources: Vec<u32>,
+    confirm: Vec<u32>,
 }
 
 fn secret_params(download: &Download) -> &[String] {

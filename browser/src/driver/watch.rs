@@ -3,7 +3,7 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 
-use longhaul_core::{Download, Range, Rest, Transport, Witness};
+use longhaul_core::{Download, Range, Rest, Witness};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
@@ -89,12 +89,8 @@ impl<P: Platform> Driver<P> {
         self.wake.wake();
     }
 
-    /// For how long nothing has come: by the job that is watched, where one that works in vain has brought nothing for ever,
-    /// or by this page.
-    pub(super) fn idle_ms(&self, download: &Download) -> Option<u64> {
-        if download.state.transfer()?.transport == Transport::Foreground {
-            return Some(self.now_ms().saturating_sub(self.brought_at.get()));
-        }
+    /// For how long nothing has come by the job that is watched, where one that works in vain has brought nothing for ever.
+    pub(super) fn idle_ms(&self) -> Option<u64> {
         let watched = self.watched.borrow();
         let job = watched.as_ref()?;
         if job.in_vain {
@@ -143,7 +139,6 @@ impl<P: Platform> Driver<P> {
 
     pub(super) fn note_stored(&self, key: &str, range: Range) {
         let now = self.now_ms();
-        self.brought_at.set(now);
         let mut noted = self.noted.borrow_mut();
         noted.retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
         noted.push((now, key.to_owned(), range));

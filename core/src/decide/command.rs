@@ -3,7 +3,7 @@
 use crate::download::{Download, State};
 use crate::event::{AbortedBy, Event, EvictedBy};
 use crate::input::{Command, Rejection};
-use crate::spec::Spec;
+use crate::spec::{Spec, ValidSpec};
 
 pub(super) fn decide(
     download: &Download,
@@ -30,7 +30,7 @@ pub(super) fn decide(
     })
 }
 
-fn request(download: &Download, spec: &Spec) -> Result<Vec<Event>, Rejection> {
+fn request(download: &Download, spec: &ValidSpec) -> Result<Vec<Event>, Rejection> {
     let recorded = spec.recorded();
     let same = download
         .spec
@@ -72,6 +72,7 @@ fn retry(download: &Download, now: u64) -> Vec<Event> {
                 reason: waiting.reason,
                 until: Some(now),
                 try_: download.failed_rounds,
+                message: None,
             })
             .filter(|_| crate::policy::may_detail(download.entries))
             .into_iter()

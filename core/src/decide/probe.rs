@@ -1,6 +1,6 @@
 //! From the servers' answers to the first try.
 
-use super::{is_between_rounds, room, wait_or_fail};
+use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
 use crate::fault::Fault;
@@ -23,6 +23,11 @@ pub(super) fn probed(
         || attempt != download.attempt
         || answers.len() != spec.resources.len()
     {
+        return Vec::new();
+    }
+    let at_rest = |file: &File| !witness.at_rest(&file.key()).is_empty();
+    if download.mixed && download.files.iter().any(at_rest) {
+        // None of it may count: the plan deletes it first.
         return Vec::new();
     }
     let mut files = Vec::with_capacity(answers.len());
@@ -81,13 +86,15 @@ fn faulty(
             reason: WaitReason::Headers,
             until: None,
             try_: download.failed_rounds,
+            message: None,
         };
         return if said { Vec::new() } else { vec![wait] };
     }
-    if fault.is_transient() && is_between_rounds(download, now) {
+    if fault.is_transient() && is_waited_for(download, now, witness) {
         return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);
+    let fault = (fault, fault.sentence());
     wait_or_fail(download, now, fault, Some(resource), round, witness)
 }
 

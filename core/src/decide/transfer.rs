@@ -1,13 +1,17 @@
 //! While a transfer runs: progress, the ends of jobs, faults, verification.
 
 use super::probe::{refused, started, stored};
-use super::{exhausted, is_between_rounds, restart, room, wait_or_fail};
+use super::{
+    backoff, history_full, is_between_rounds, is_waited_for, restart, restart_later, room, seed,
+    wait_or_fail,
+};
 use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::evolve::evolve;
 use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
-use crate::policy::{Retry, may_detail, may_try, progress_due};
+use crate::measure::{Answer, check_version, file_of};
+use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
 
 /// Reconciles a running transfer with what can be seen.
 pub(super) fn look(
@@ -21,7 +25,7 @@ pub(super) fn look(
         return restart(download, evicted());
     }
     if is_complete(download, witness) {
-        return complete(download, at_rest, witness);
+        return complete(download, now, at_rest, witness);
     }
     if is_verifying(download) {
         // Everything was there. Of an empty part no figure tells.
@@ -32,17 +36,18 @@ pub(super) fn look(
         return lacking;
     }
     let may_begin = witness.context.role == Role::Page;
-    let waiting = download.waiting.as_ref();
-    let held_up = waiting.is_some_and(|waiting| waiting.holds(witness.context.offline, now));
+    let held_up = is_between_rounds(download, now, witness);
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             let unstarted = witness.unstarted.as_ref() == Some(registration);
-            if may_begin && !unstarted && !witness.knows_job(registration) {
-                return next_try(download, transfer, Why::JobLost, witness);
+            // A page that helped it and failed leaves the server alone for as long as it would have.
+            let lost = !unstarted && !witness.knows_job(registration) && !download.help_waits(now);
+            if may_begin && lost {
+                return next_try(download, now, transfer, Why::JobLost, witness);
             }
         }
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
-            return next_try(download, transfer, Why::JobFailed, witness);
+            return next_try(download, now, transfer, Why::JobFailed, witness);
         }
         // What a page began whose app asked for nothing, or for the page itself: this one's insists on a job.
         (Transport::Foreground, _) if may_begin && !held_up && wants_job(download, witness) => {
@@ -50,7 +55,7 @@ pub(super) fn look(
         }
         _ => {}
     }
-    if waiting.is_some_and(|waiting| waiting.is_imposed(now)) {
+    if held_up || download.help_waits(now) {
         // What was under way comes to rest meanwhile, and would end the wait.
         return Vec::new();
     }
@@ -75,23 +80,26 @@ fn is_complete(download: &Download, witness: &Witness) -> bool {
         .all(|file| witness.missing(&file.key(), file.layout()).is_empty())
 }
 
-/// Whether it is written down that everything is at rest and being hashed.
+/// Whether it is written down that everything is at rest and being verified.
 fn is_verifying(download: &Download) -> bool {
     let waiting = download.waiting.as_ref();
     waiting.is_some_and(|waiting| waiting.reason == WaitReason::Verifying)
 }
 
-/// Everything is at rest: success, or first the hashes.
-fn complete(download: &Download, at_rest: u64, witness: &Witness) -> Vec<Event> {
+/// Everything is at rest: success, or first the hashes, and the servers' word that their versions are still the same.
+fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> Vec<Event> {
     let hashes = download.spec.as_ref().is_some_and(|spec| {
         spec.resources
             .iter()
             .any(|resource| resource.sha256.is_some())
     });
-    if !hashes {
+    let confirms = download.to_confirm().next().is_some();
+    if !hashes && !confirms {
         return vec![success(download, Vec::new(), witness)];
     }
-    if is_verifying(download) || !may_detail(download.entries) {
+    // A server is left alone for as long as a wait lasts; a hash needs none.
+    let waits = confirms && is_between_rounds(download, now, witness);
+    if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
     let progress = Event::Progress {
@@ -102,7 +110,9 @@ fn complete(download: &Download, at_rest: u64, witness: &Witness) -> Vec<Event> 
     let waiting = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
-        try_: 0,
+        // A server that does not answer is asked again, but not for ever.
+        try_: if confirms { download.failed_rounds } else { 0 },
+        message: None,
     };
     if at_rest > download.stored {
         vec![progress, waiting]
@@ -150,25 +160,45 @@ fn progress(
     })
 }
 
-/// The try is over, and the next one begins at once.
-fn next_try(download: &Download, transfer: &Transfer, why: Why, witness: &Witness) -> Vec<Event> {
+/// The try is over, and the next one begins.
+fn next_try(
+    download: &Download,
+    now: u64,
+    transfer: &Transfer,
+    why: Why,
+    witness: &Witness,
+) -> Vec<Event> {
     let fruitless = stored(&download.files, witness) <= transfer.base;
     let insisting = witness.context.preference == Preference::BackgroundFetch;
     if !may_try(download.entries) {
-        return vec![Event::Failure(exhausted(download))];
+        return history_full(download, now, witness);
     }
-    if insisting && fruitless && transfer.try_ > witness.context.policy.retry.limit {
-        return vec![Event::Failure(Failure {
-            reason: FailReason::Lost,
-            message: "the browser lost the job again and again".to_owned(),
-            resource: None,
-            missing_bytes: None,
-        })];
+    if insisting && fruitless && why == Why::JobLost {
+        let retry = &witness.context.policy.retry;
+        if transfer.try_ > retry.limit {
+            return vec![Event::Failure(lost())];
+        }
+        // One that is lost at once would be begun, and lost, again and again.
+        let round = download.failed_rounds.saturating_add(1);
+        let delay = retry.delay_ms(round, &seed(download));
+        return vec![backoff(now, delay, round, lost().message)];
     }
     // A job that brought something was merely interrupted (a browser closed in good order ends
     // its jobs); one that brought nothing is better replaced by the page's own transfer.
     let previous = fruitless.then_some(why);
-    started(download, download.files.clone(), previous, witness)
+    // What came to rest while the try before was waited out ends the row of failed rounds.
+    after_progress(download, stored(&download.files, witness), |download| {
+        started(download, download.files.clone(), previous, witness)
+    })
+}
+
+fn lost() -> Failure {
+    Failure {
+        reason: FailReason::Lost,
+        message: "the browser lost the job again and again".to_owned(),
+        resource: None,
+        missing_bytes: None,
+    }
 }
 
 pub(super) fn job_refused(
@@ -236,8 +266,9 @@ pub(super) fn job_ended(
         }];
     }
     let fault = fault_of(end, faults);
+    let retry = &witness.context.policy.retry;
     if fault == Fault::Changed {
-        return restart(download, fault.failure(None));
+        return restart_later(download, now, fault.failure(None), retry);
     }
     let fruitless = at_rest <= transfer.base;
     let round = if fruitless {
@@ -248,24 +279,53 @@ pub(super) fn job_ended(
     let brought_all = end == JobEnd::Success && faults.is_empty() && !fruitless;
     // With the job goes what it kept a second time, and then there may be room for the rest.
     let was_full = fault == Fault::Quota;
+    let message = rejected(end, faults);
     if (brought_all || was_full) && may_detail(download.entries) {
-        // The rest did not fit into one job. No round failed: a page begins the next one at once.
-        let reason = if was_full {
-            WaitReason::Room
+        // The rest did not fit into one job, and no round failed: a page begins the next one at once, or, where something
+        // found no room, soon.
+        let (reason, delay) = if was_full {
+            (WaitReason::Room, retry.delay_ms(1, &seed(download)))
         } else {
-            WaitReason::Backoff
+            (WaitReason::Backoff, 0)
         };
         return after_progress(download, at_rest, |_| {
             vec![Event::Waiting {
                 reason,
-                until: Some(now),
+                until: Some(now.saturating_add(delay)),
                 try_: 0,
+                message: was_full.then_some(message),
             }]
         });
     }
     after_progress(download, at_rest, |download| {
-        wait_or_fail(download, now, &fault, None, round, witness)
+        wait_or_fail(download, now, (&fault, message), None, round, witness)
     })
+}
+
+/// Why a job did not bring everything, in a sentence for people: how it ended, and what was wrong with its records.
+fn rejected(end: JobEnd, faults: &[Fault]) -> String {
+    let mut sentence = match end {
+        JobEnd::Success => "the browser says that the background job brought everything".to_owned(),
+        JobEnd::Abort => "the background job was aborted".to_owned(),
+        JobEnd::Failure(failure) => {
+            format!("the background job failed ({})", failure.name())
+        }
+    };
+    let mut kinds: Vec<(String, usize)> = Vec::new();
+    for fault in faults {
+        let said = fault.sentence();
+        match kinds.iter_mut().find(|(known, _)| *known == said) {
+            Some((_, count)) => *count += 1,
+            None => kinds.push((said, 1)),
+        }
+    }
+    for (said, count) in kinds {
+        sentence.push_str("; ");
+        sentence.push_str(&count.to_string());
+        sentence.push_str(" of its records did not count: ");
+        sentence.push_str(&said);
+    }
+    sentence
 }
 
 /// The one fault that stands for how a job ended: what no later try can mend before what one can.
@@ -299,13 +359,31 @@ pub(super) fn part_failed(
         return Vec::new();
     };
     let helping = transfer.transport == Transport::BackgroundFetch;
-    if attempt != download.attempt || (helping && transfer.registration.is_none()) {
+    if attempt != download.attempt {
         return Vec::new();
     }
-    if *fault == Fault::Changed {
-        return restart(download, fault.failure(Some(resource)));
+    let retry = &witness.context.policy.retry;
+    if helping && transfer.registration.is_none() {
+        // The job that was helped has ended, and what follows waits already, if not too short by now.
+        return if is_waited_for(download, now, witness) {
+            Vec::new()
+        } else if may_detail(download.entries) {
+            let delay = retry.delay_ms(1, &seed(download));
+            vec![backoff(
+                now,
+                delay,
+                download.failed_rounds,
+                fault.sentence(),
+            )]
+        } else {
+            history_full(download, now, witness)
+        };
     }
-    let between = is_between_rounds(download, now) || (helping && download.help_waits(now));
+    if *fault == Fault::Changed {
+        return restart_later(download, now, fault.failure(Some(resource)), retry);
+    }
+    let between = is_waited_for(download, now, witness)
+        || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
     let passes = fault.is_transient() || (helping && *fault == Fault::Quota);
     if passes && between {
@@ -318,10 +396,9 @@ pub(super) fn part_failed(
     } else {
         1
     };
-    let retry = &witness.context.policy.retry;
     after_progress(download, at_rest, |download| {
         if helping && passes {
-            help_failed(download, now, fault, resource, round, retry)
+            help_failed(download, now, fault, resource, round, witness)
         } else if *fault == Fault::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
@@ -330,6 +407,7 @@ pub(super) fn part_failed(
                 witness,
             ))]
         } else {
+            let fault = (fault, fault.sentence());
             wait_or_fail(download, now, fault, Some(resource), round, witness)
         }
     })
@@ -344,8 +422,9 @@ fn help_failed(
     fault: &Fault,
     resource: u32,
     round: u32,
-    retry: &Retry,
+    witness: &Witness,
 ) -> Vec<Event> {
+    let retry = &witness.context.policy.retry;
     let (delay, try_) = match fault {
         // The job waits out both by itself, so that they are no failed rounds.
         Fault::Offline | Fault::Unreachable => {
@@ -360,18 +439,16 @@ fn help_failed(
             )
         }
         _ if round > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
-        _ => {
-            let seed = format!("{}/{}", download.id, download.attempt);
-            (retry.delay_ms(round, &seed), round)
-        }
+        _ => (retry.delay_ms(round, &seed(download)), round),
     };
     if !may_detail(download.entries) {
-        return Vec::new();
+        return history_full(download, now, witness);
     }
     vec![Event::Waiting {
         reason: WaitReason::Browser,
         until: Some(now.saturating_add(delay)),
         try_,
+        message: Some(fault.sentence()),
     }]
 }
 
@@ -397,11 +474,14 @@ fn after_progress(
     events
 }
 
+/// What the servers of some resources answered, by the index of each.
+type Answers = [(u32, Result<Answer, Fault>)];
+
 pub(super) fn verified(
     download: &Download,
     now: u64,
     attempt: u32,
-    digests: &[(u32, String)],
+    (digests, answers): (&[(u32, String)], &Answers),
     witness: &Witness,
 ) -> Vec<Event> {
     let (Some(transfer), Some(spec)) = (download.state.transfer(), &download.spec) else {
@@ -413,19 +493,63 @@ pub(super) fn verified(
     if stored(&download.files, witness) < download.stored || !is_complete(download, witness) {
         return look(download, now, transfer, witness);
     }
+    for n in download.to_confirm() {
+        // Where not all were asked the plan still names those.
+        let Some((_, answer)) = answers.iter().find(|(of, _)| *of == n) else {
+            return Vec::new();
+        };
+        if let Err(fault) = confirmed(download, n, answer, &witness.context.policy) {
+            return unconfirmed(download, now, n, &fault, witness);
+        }
+    }
     let mut verified = Vec::new();
     for (n, resource) in (0_u32..).zip(&spec.resources) {
         let Some(expected) = &resource.sha256 else {
             continue;
         };
         match digests.iter().find(|(of, _)| *of == n) {
-            Some((_, digest)) if digest == expected => verified.push(n),
+            Some((_, digest)) if digest.eq_ignore_ascii_case(expected) => verified.push(n),
             Some(_) => return vec![Event::Failure(integrity(n, &resource.url))],
             // Not all were hashed: the plan still names those.
             None => return Vec::new(),
         }
     }
     vec![success(download, verified, witness)]
+}
+
+/// Whether a server still has the version of a file that was begun with.
+fn confirmed(
+    download: &Download,
+    n: u32,
+    answer: &Result<Answer, Fault>,
+    policy: &Policy,
+) -> Result<(), Fault> {
+    let resources = download.spec.iter().flat_map(|spec| &spec.resources);
+    let asked = resources.zip(&download.files).nth(n as usize);
+    let (resource, file) = asked.ok_or(Fault::Changed)?;
+    let answer = answer.as_ref().map_err(Clone::clone)?;
+    let now = file_of(resource, &file.url, answer, policy)?;
+    check_version(file, &now, answer)
+}
+
+/// A server did not confirm the version of a file whose parts do not show it.
+fn unconfirmed(
+    download: &Download,
+    now: u64,
+    resource: u32,
+    fault: &Fault,
+    witness: &Witness,
+) -> Vec<Event> {
+    if *fault == Fault::Changed {
+        let retry = &witness.context.policy.retry;
+        return restart_later(download, now, fault.failure(Some(resource)), retry);
+    }
+    if fault.is_transient() && is_waited_for(download, now, witness) {
+        return Vec::new();
+    }
+    let round = download.failed_rounds.saturating_add(1);
+    let fault = (fault, fault.sentence());
+    wait_or_fail(download, now, fault, Some(resource), round, witness)
 }
 
 fn integrity(resource: u32, identity: &str) -> Failure {

@@ -94,7 +94,7 @@ pub enum WaitReason {
     Room,
     /// Bytes that arrived are being stored.
     Storing,
-    /// The hash over what is at rest is being computed.
+    /// The hash over what is at rest is being computed, or the server asked whether its version is still the same.
     Verifying,
 }
 
@@ -156,6 +156,8 @@ pub enum FailReason {
     Network,
     /// The browser's storage quota does not suffice.
     Quota,
+    /// The browser's storage cannot be read or written.
+    Storage,
     /// The bytes at rest do not have the hash that was asked for.
     Integrity,
     /// An HTML page where a file was expected.
@@ -183,6 +185,7 @@ impl Word for FailReason {
         Self::Unreachable,
         Self::Network,
         Self::Quota,
+        Self::Storage,
         Self::Integrity,
         Self::UnexpectedType,
         Self::Changed,
@@ -202,6 +205,7 @@ impl Word for FailReason {
             Self::Unreachable => "unreachable",
             Self::Network => "network",
             Self::Quota => "quota",
+            Self::Storage => "storage",
             Self::Integrity => "integrity",
             Self::UnexpectedType => "unexpected-type",
             Self::Changed => "changed",

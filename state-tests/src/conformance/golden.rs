@@ -34,10 +34,10 @@ macro_rules! stories {
 stories! {
     a_whole_life("a-whole-life", 0x6658_b96c_0033_e178);
     changed_and_evicted("changed-and-evicted", 0xbe1e_02a3_4c10_f0c4);
-    every_word("every-word", 0xb58f_2ae0_d183_ae2d);
-    from_elsewhere("from-elsewhere", 0x2a85_a861_fc4f_65ca);
-    in_the_background("in-the-background", 0xb4c2_95ac_0df7_128a);
-    signed_and_cancelled("signed-and-cancelled", 0x5a75_a259_0778_0683);
+    every_word("every-word", 0x7723_9a2b_ad3a_95ef);
+    from_elsewhere("from-elsewhere", 0x40ec_7253_6837_1b33);
+    in_the_background("in-the-background", 0x9ee6_7350_add0_7e8b);
+    signed_and_cancelled("signed-and-cancelled", 0x13b9_875d_7079_ec4c);
     trouble("trouble", 0xb48b_9df4_be04_df31);
 }
 

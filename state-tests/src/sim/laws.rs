@@ -308,7 +308,9 @@ fn plan_fits(world: &World, download: &Download) -> Option<String> {
     let right = match (missing.is_empty(), foreground) {
         // What is whole is verified, or the next look says so.
         (true, _) => {
-            fetched.is_empty() && verifies == download.spec.as_ref().is_some_and(hashes_wanted)
+            let asks = download.to_confirm().next().is_some();
+            let wanted = asks || download.spec.as_ref().is_some_and(hashes_wanted);
+            fetched.is_empty() && (verifies == wanted || (asks && waits))
         }
         (false, true) => fetched == missing || (fetched.is_empty() && waits),
         // The page helps only a job that it has watched for a while.

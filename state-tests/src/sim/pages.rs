@@ -147,6 +147,9 @@ async fn ask(page: &Page, spec: Spec) -> Result<(), CommitError> {
     };
     let (id, headers) = (spec.id.clone(), spec.headers);
     page.node.look(&id).await?;
+    let spec = spec
+        .validated()
+        .expect("apps ask for what can be asked for");
     let command = Command::Request(Box::new(spec));
     let state = page
         .node

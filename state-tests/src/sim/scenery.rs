@@ -98,7 +98,10 @@ impl Scenery {
             resources: asked,
             headers,
         };
-        let spec = spec.validated().expect("a spec that can be asked for");
+        let spec = spec
+            .validated()
+            .expect("a spec that can be asked for")
+            .into();
         self.wanted.push(Wanted { spec, files });
     }
 

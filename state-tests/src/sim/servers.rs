@@ -215,6 +215,22 @@ impl Server {
             last_modified: (self.tag == Tag::Dated)
                 .then(|| format!("Thu, 01 Jan 2026 00:00:{:02} GMT", version % 60)),
             content_type: Some("application/octet-stream".to_owned()),
+            cross_origin: self.cross_origin,
+            ..Answer::default()
+        }
+    }
+
+    /// What of an answer the record of a background job shows.
+    #[must_use]
+    pub fn as_record(answer: Answer) -> Answer {
+        if !answer.cross_origin {
+            return answer;
+        }
+        Answer {
+            status: answer.status,
+            content_length: answer.content_length,
+            content_type: answer.content_type,
+            cross_origin: true,
             ..Answer::default()
         }
     }
@@ -232,6 +248,7 @@ impl Server {
         let answer = Answer {
             status,
             retry_after: retry_after.map(|seconds| seconds.to_string()),
+            cross_origin: self.cross_origin,
             ..Answer::default()
         };
         Reply::Answer(Box::new(answer), self.flow(0, 0, None))

@@ -9,7 +9,7 @@ use super::bytes::{Bytes, Piece};
 use super::jobs::{self, Job, Record};
 use super::manager::thawed;
 use super::network::{chunk, is_out_of_reach, short};
-use super::servers::{Asked, Break, Flow, Reply, Tag};
+use super::servers::{Asked, Break, Flow, Reply, Server, Tag};
 use super::world::{MS, SECOND, World};
 
 /// How far apart rounds are.
@@ -178,7 +178,7 @@ async fn connect(
     };
     world.trace(|| format!("job asked {} {:?}", short(url), asked.range));
     let (answer, flow) = match reply {
-        Reply::Answer(answer, flow) => (*answer, flow),
+        Reply::Answer(answer, flow) => (Server::as_record(*answer), flow),
         Reply::Hidden => {
             world.coverage.reached("a job met CORS");
             return Then::Failed(JobFailure::FetchError);

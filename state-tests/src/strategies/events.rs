@@ -45,14 +45,18 @@ fn any_file() -> impl Strategy<Value = File> {
         prop::option::of(validator),
         prop::option::of(any_size()),
         prop::option::of(any_text()),
+        any::<bool>(),
     )
-        .prop_map(|(url, size, validator, part_bytes, content_type)| File {
-            url,
-            size,
-            validator,
-            part_bytes,
-            content_type,
-        })
+        .prop_map(
+            |(url, size, validator, part_bytes, content_type, cross_origin)| File {
+                url,
+                size,
+                validator,
+                part_bytes,
+                content_type,
+                cross_origin,
+            },
+        )
 }
 
 fn any_spec() -> impl Strategy<Value = Spec> {
@@ -188,8 +192,15 @@ pub fn any_event() -> impl Strategy<Value = Event> {
         2 => (any_size(), any_size(), prop::option::of(any_size())).prop_map(
             |(downloaded, stored, total)| Event::Progress { downloaded, stored, total }
         ),
-        2 => (any_wait_reason(), prop::option::of(any_size()), any_number())
-            .prop_map(|(reason, until, try_)| Event::Waiting { reason, until, try_ }),
+        2 => (
+            any_wait_reason(),
+            prop::option::of(any_size()),
+            any_number(),
+            prop::option::of(any_text())
+        )
+            .prop_map(|(reason, until, try_, message)| {
+                Event::Waiting { reason, until, try_, message }
+            }),
         2 => (
             prop::collection::vec(any_size(), 0..4),
             prop::collection::vec(any_number(), 0..3)

@@ -28,11 +28,12 @@ pub fn any_setup() -> impl Strategy<Value = Setup> {
         (
             select(vec![0_u64, 1, 30, 45, 100]),
             select(vec![0_u32, 3, 8]),
+            any::<bool>(),
         ),
     )
         .prop_map(
             |(background, preference, resources, hashed, headers, tagged, ranges, sized, more)| {
-                let (other_size, patience) = more;
+                let (other_size, patience, cross_origin) = more;
                 Setup {
                     background,
                     preference,
@@ -42,6 +43,7 @@ pub fn any_setup() -> impl Strategy<Value = Setup> {
                     tagged,
                     ranges,
                     sized,
+                    cross_origin,
                     size: SIZE,
                     other_size,
                     patience,

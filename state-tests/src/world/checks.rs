@@ -27,6 +27,12 @@ impl World<'_> {
                     "L5: sizes {sizes:?}, but {measured} of {n} at rest"
                 ));
             }
+            let server = &self.servers[n];
+            let versions = self.rest.get(&file.key()).into_iter().flatten();
+            let versions: BTreeSet<u32> = versions.map(|(_, version)| *version).collect();
+            if versions.len() > 1 && !server.spliced {
+                return Err(format!("L5: {} of versions {versions:?}", event.name()));
+            }
             let asked = self
                 .folded
                 .spec
@@ -143,6 +149,7 @@ impl World<'_> {
                     current != Some(registration) || missing.is_empty()
                 }
                 Effect::DeleteFiles { .. } => !download.is_running() && !download.is_available(),
+                Effect::Discard { .. } => download.mixed && !transferring,
                 Effect::Wait { until, .. } => until.is_none_or(|until| until > self.now),
             };
             if !right {

@@ -1,7 +1,7 @@
 //! Background jobs, and the storing of what came.
 
 use super::outcome::Outcome;
-use super::{JobFate, WORKER, World};
+use super::{JobFate, Served, WORKER, World};
 use longhaul_core::{Answer, Fault, JobEnd, PartRequest, measure};
 
 /// A record of a background job that came: its answer, its body's length, its true version.
@@ -34,6 +34,12 @@ impl World<'_> {
         let server = &self.servers[resource as usize];
         let (answer, body) = server.part(part)?;
         Ok((answer, body, server.version))
+    }
+
+    /// The same, as the record of a background job shows it.
+    fn record(&mut self, resource: u32, part: &PartRequest) -> Record {
+        let (answer, body, version) = self.answer(resource, part)?;
+        Ok((Served::as_record(answer), body, version))
     }
 
     /// Measures what came, and stores it where it is right.
@@ -71,7 +77,7 @@ impl World<'_> {
             let Some((resource, part)) = job.parts.get(job.records.len()).cloned() else {
                 break;
             };
-            let record = self.answer(resource, &part);
+            let record = self.record(resource, &part);
             if let Ok((_, body, _)) = &record {
                 job.downloaded += body;
             }
@@ -103,7 +109,7 @@ impl World<'_> {
             JobFate::Success => {
                 while job.records.len() < job.parts.len() {
                     let (resource, part) = job.parts[job.records.len()].clone();
-                    let record = self.answer(resource, &part);
+                    let record = self.record(resource, &part);
                     job.records.push(record);
                 }
                 JobEnd::Success

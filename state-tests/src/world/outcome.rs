@@ -9,7 +9,7 @@ pub(super) enum Outcome {
     Refused(String, bool),
     Ended(String, JobEnd, Vec<Fault>),
     PartFailed(u32, u32, Fault),
-    Verified(u32, Vec<(u32, String)>),
+    Verified(u32, Vec<(u32, String)>, Vec<(u32, Result<Answer, Fault>)>),
 }
 
 impl Outcome {
@@ -48,9 +48,10 @@ impl Outcome {
                 fault,
                 witness,
             },
-            Self::Verified(attempt, digests) => Signal::Verified {
+            Self::Verified(attempt, digests, answers) => Signal::Verified {
                 attempt,
                 digests,
+                answers,
                 witness,
             },
         })
@@ -61,7 +62,7 @@ impl Outcome {
         match self {
             Self::Probed(attempt, _)
             | Self::PartFailed(attempt, ..)
-            | Self::Verified(attempt, _) => *attempt != download.attempt,
+            | Self::Verified(attempt, ..) => *attempt != download.attempt,
             Self::Refused(registration, _) | Self::Ended(registration, ..) => {
                 let current = download.state.transfer();
                 current.is_none_or(|t| t.registration.as_ref() != Some(registration))

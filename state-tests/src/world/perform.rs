@@ -79,12 +79,22 @@ impl World<'_> {
                 let fault = self.store(&part, &record).err()?;
                 Some(Outcome::PartFailed(attempt, resource, fault))
             }
-            Effect::Verify { attempt, resources } => {
+            Effect::Verify {
+                attempt,
+                resources,
+                confirm,
+            } => {
+                let answers = confirm
+                    .iter()
+                    .map(|n| (*n, self.servers[*n as usize].probe()));
+                let answers: Vec<_> = answers.collect();
+                self.coverage
+                    .sometimes(!answers.is_empty(), "a version was asked for again");
                 let digests = resources.iter().filter_map(|n| {
                     let file = self.folded.files.get(*n as usize)?;
                     Some((*n, self.digest(&file.key())))
                 });
-                Some(Outcome::Verified(attempt, digests.collect()))
+                Some(Outcome::Verified(attempt, digests.collect(), answers))
             }
             Effect::AbortJob { registration } => {
                 let job = self.jobs.remove(&registration)?;
@@ -92,7 +102,7 @@ impl World<'_> {
                 self.handling.insert(registration, Completion { job, end });
                 None
             }
-            Effect::DeleteFiles { keys, .. } => {
+            Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
                     self.rest.remove(&key);
                 }
@@ -136,7 +146,7 @@ impl World<'_> {
             Rumour::Refused { quota } => Outcome::Refused(registration, quota),
             Rumour::Ended(end, faults) => Outcome::Ended(registration, end, faults),
             Rumour::PartFailed(fault) => Outcome::PartFailed(attempt, 0, fault),
-            Rumour::Verified => Outcome::Verified(attempt, vec![(0, digest('e'))]),
+            Rumour::Verified => Outcome::Verified(attempt, vec![(0, digest('e'))], Vec::new()),
         };
         self.arrives(self.owner, &outcome)
     }

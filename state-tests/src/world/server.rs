@@ -48,6 +48,10 @@ impl Trouble {
 
 /// One file on a server.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of a server"
+)]
 pub struct Served {
     /// Its size in bytes.
     pub size: u64,
@@ -61,6 +65,10 @@ pub struct Served {
     pub ranges: bool,
     /// Whether it says how long the file is.
     pub sized: bool,
+    /// Whether it is of another origin than the pages: then background records hide their version and range.
+    pub cross_origin: bool,
+    /// Whether it ever said that a new version is the old one.
+    pub spliced: bool,
     /// What is wrong at present.
     pub trouble: Option<Trouble>,
 }
@@ -144,7 +152,22 @@ impl Served {
             status,
             retry_after_ms: (status == 429).then_some(5_000),
             etag: self.tagged.then(|| format!("\"v{}\"", self.claimed)),
+            cross_origin: self.cross_origin,
             ..Answer::default()
+        }
+    }
+
+    /// What of an answer the record of a background job shows.
+    #[must_use]
+    pub fn as_record(answer: Answer) -> Answer {
+        if !answer.cross_origin {
+            return answer;
+        }
+        Answer {
+            etag: None,
+            content_range: None,
+            retry_after_ms: None,
+            ..answer
         }
     }
 

@@ -24,6 +24,8 @@ pub struct Setup {
     pub tagged: bool,
     /// Whether servers honour `Range`.
     pub ranges: bool,
+    /// Whether servers are of another origin than the pages.
+    pub cross_origin: bool,
     /// Whether servers say how long a file is.
     pub sized: bool,
     /// Size of the first file.

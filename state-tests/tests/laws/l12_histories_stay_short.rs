@@ -68,6 +68,7 @@ fn an_attempt_that_a_person_hurries_on_and_on_has_at_most_200_entries() {
                 tagged: true,
                 ranges: true,
                 sized: true,
+                cross_origin: false,
                 size: 25 * PART,
                 other_size: 0,
                 patience: u32::MAX,

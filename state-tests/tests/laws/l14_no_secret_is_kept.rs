@@ -32,7 +32,7 @@ fn no_secret_of_a_url_is_in_the_history_a_snapshot_a_plan_or_a_refusal() {
         |(setup, secretive, steps), coverage| {
             let spec = secretive.spec.validated();
             let spec = spec.map_err(|error| TestCaseError::fail(error.to_string()))?;
-            let mut world = World::asked_for(spec, &setup, coverage);
+            let mut world = World::asked_for(spec.into(), &setup, coverage);
             for step in &steps {
                 world.step(step).map_err(TestCaseError::fail)?;
             }
@@ -109,6 +109,7 @@ fn a_part_names_the_same_file_however_often_its_url_is_signed() {
                 validator: None,
                 part_bytes: Some(30),
                 content_type: None,
+                cross_origin: false,
             };
             let part = PartRequest { file, index: 2 };
             let asked = part.url(&signed_anew, secret_params);

@@ -2,7 +2,7 @@
 //! read at a glance. It knows no events, no plans and no times, only whether a wait is over.
 
 use crate::PATIENCE;
-use longhaul_state_tests::scenario::PARTS;
+use longhaul_state_tests::scenario::{PART, PARTS, SIZE};
 use longhaul_state_tests::world::Phase;
 use std::collections::BTreeSet;
 
@@ -79,6 +79,10 @@ pub(crate) struct Model {
     pub how: How,
     pub rounds: u32,
     pub waits: bool,
+    /// Whether the job is gone, which is seen to after a wait.
+    pub lost: bool,
+    /// Bytes at rest when they were last written down.
+    pub written: u64,
     pub restarts: u32,
     /// Whether what is at rest is to be deleted although the attempt only failed.
     pub wrong: bool,
@@ -99,6 +103,8 @@ impl Model {
             how: How::Page,
             rounds: 0,
             waits: false,
+            lost: false,
+            written: 0,
             restarts: 0,
             wrong: false,
             refused: false,
@@ -111,6 +117,13 @@ impl Model {
 
     fn here(&self) -> usize {
         self.rest[self.asked].len()
+    }
+
+    fn bytes(&self) -> u64 {
+        let parts = self.rest[self.asked].iter();
+        parts
+            .map(|part| PART.min(SIZE - u64::from(*part) * PART))
+            .sum()
     }
 
     fn is_complete(&self) -> bool {
@@ -132,7 +145,8 @@ impl Model {
             Transition::PartComes(part) => transferring && !at_rest(part),
             Transition::PartBreaks | Transition::Changed => transferring,
             Transition::JobFails | Transition::JobVanishes | Transition::JobCancelled => {
-                transferring && !self.is_complete() && matches!(self.how, How::Job { .. })
+                let runs = matches!(self.how, How::Job { .. }) && !self.lost;
+                transferring && !self.is_complete() && runs
             }
             Transition::Hashed { .. } => transferring && self.hashed && self.is_complete(),
             Transition::Evicted(part) => {
@@ -174,16 +188,16 @@ impl Model {
             Transition::ProbeBreaks | Transition::PartBreaks => self.breaks(),
             Transition::PartComes(part) => {
                 self.rest[self.asked].insert(*part);
-                self.waits = false;
-                self.rounds = 0;
             }
-            Transition::Changed => match self.how {
-                // Nobody asked: the job that was helped has ended.
-                How::Between { .. } => {}
-                _ => self.begin_again(),
-            },
+            Transition::Changed => {
+                // Between two jobs nobody has asked.
+                if !matches!(self.how, How::Between { .. }) {
+                    self.begin_again();
+                    self.waits = self.is_running();
+                }
+            }
             Transition::JobFails => self.job_fails(),
-            Transition::JobVanishes => self.next_try(),
+            Transition::JobVanishes => self.lost = true,
             Transition::JobCancelled => self.phase = Phase::Aborted,
             Transition::Hashed { right: true } => self.available(),
             Transition::Hashed { right: false } => {
@@ -194,6 +208,8 @@ impl Model {
                 self.rest[self.asked].remove(part);
                 match self.phase {
                     Phase::Available => self.phase = Phase::Evicted,
+                    // What came during a wait was not written down, and is not missed.
+                    _ if self.bytes() >= self.written => {}
                     _ => self.begin_again(),
                 }
             }
@@ -218,10 +234,23 @@ impl Model {
             (true, true) => {
                 self.waits = false;
                 self.rounds = 0;
+                self.write();
             }
             (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => self.next_try(),
+            (false, _) if self.lost && !self.waits => self.next_try(),
             _ => {}
         }
+        if self.phase == Phase::Transferring && !self.waits {
+            self.write();
+        }
+    }
+
+    /// What came is written down, and no round has failed since.
+    fn write(&mut self) {
+        if self.bytes() > self.written {
+            self.rounds = 0;
+        }
+        self.written = self.bytes();
     }
 
     fn request(&mut self, asked: usize) {
@@ -241,6 +270,7 @@ impl Model {
         self.phase = Phase::Requested;
         self.rounds = 0;
         self.waits = false;
+        self.lost = false;
         self.wrong = false;
     }
 
@@ -259,6 +289,7 @@ impl Model {
             return self.available();
         }
         self.phase = Phase::Transferring;
+        self.written = self.bytes();
         self.how = if self.background && !self.is_complete() {
             How::Job { base: self.here() }
         } else {
@@ -295,6 +326,7 @@ impl Model {
         if self.here() > base {
             self.rounds = 0;
         }
+        self.written = self.bytes();
         self.how = How::Between { base };
         self.fails_a_round();
     }
@@ -305,6 +337,7 @@ impl Model {
             return;
         };
         let fruitful = self.here() > base;
+        self.lost = false;
         self.how = if fruitful {
             How::Job { base: self.here() }
         } else {

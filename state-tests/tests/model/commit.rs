@@ -153,6 +153,7 @@ impl World {
                 m.places[who].unstarted.clone_from(registration);
             }
         }
+        m.places[who].appended = m.history.seq;
         for (n, place) in m.places.iter_mut().enumerate() {
             if n == who {
                 place.woken |= place.driver.is_some();
@@ -235,6 +236,7 @@ impl Outcome {
             Self::Verified(attempt, digit) => Signal::Verified {
                 attempt,
                 digests: vec![(0, digest(digit))],
+                answers: Vec::new(),
                 witness,
             },
             Self::Ended(registration, end, faults) => Signal::JobEnded {

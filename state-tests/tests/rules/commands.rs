@@ -214,6 +214,7 @@ fn a_retry_cuts_a_wait_short_without_counting_a_round() {
         reason,
         until,
         try_: 2,
+        message: None,
     };
     let request = requested(1, &Scenario::new());
     for reason in [

@@ -1,6 +1,6 @@
 //! Parts that break while the page fetches: rounds, waits, and what no later try can mend.
 
-use longhaul_core::{Answer, FailReason, Fault, MOST_ENTRIES, State, WaitReason};
+use longhaul_core::{Answer, Effect, Event, FailReason, Fault, MOST_ENTRIES, State, WaitReason};
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, Scenario, ranged_answer};
 
@@ -173,11 +173,11 @@ fn long_download(limit: u32) -> Scenario {
     s
 }
 
-/// The same when its history is full, so that its waits go unwritten: a part came, and the next one met the fault, again and again.
-fn terse(fault: &Fault) -> Scenario {
+/// The same when its history is full: a part came, and the next one met the fault, again and again.
+fn full(fault: &Fault) -> Scenario {
     let mut s = long_download(8);
     let mut parts = 0;
-    while !s.download.is_terse() {
+    while s.download.entries < 160 {
         parts += 1;
         s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
         s.now += 120_000;
@@ -187,36 +187,52 @@ fn terse(fault: &Fault) -> Scenario {
 }
 
 #[test]
-fn where_rounds_are_no_longer_counted_an_attempt_ends_when_nothing_has_come_for_as_long_as_a_server_may_be_gone()
+fn where_a_history_is_full_an_attempt_that_brought_something_is_followed_by_the_next_one_after_a_wait()
  {
-    // What came since the history was full is not in it, so that every round seems to have brought something.
-    let uncounted = || {
-        let mut s = terse(&Fault::Network).at_rest(&(0..MANY - 1).collect::<Vec<u32>>());
+    for fault in [Fault::Network, Fault::Unreachable] {
+        let mut s = full(&fault);
         s.now += 120_000;
-        s
-    };
-    let patience = uncounted().witness.context.policy.retry.unreachable_ms;
-    for (fault, ends) in [
-        (Fault::Network, true),
-        (Fault::Unreachable, true),
-        // A device may be offline for ever.
-        (Fault::Offline, false),
-    ] {
-        let mut s = uncounted().with(|s| s.witness.idle_ms = Some(patience - 1));
-        s.takes(s.part_failed(fault.clone()));
-        assert_eq!(s.fail_reason(), None, "{fault:?}");
-        s.witness.idle_ms = Some(patience);
-        s.takes(s.part_failed(fault.clone()));
-        let reason = ends.then_some(FailReason::RetriesExhausted);
-        assert_eq!(s.fail_reason(), reason, "{fault:?}");
+        let events = s.takes(s.part_failed(fault.clone()));
+        let [
+            Event::Failure(failure),
+            Event::Requested {
+                attempt: 2,
+                restarts: 0,
+                ..
+            },
+            Event::Waiting {
+                reason: WaitReason::Backoff,
+                until: Some(until),
+                ..
+            },
+        ] = &events[..]
+        else {
+            panic!("{fault:?}: {events:?}");
+        };
+        assert_eq!(failure.reason, FailReason::RetriesExhausted);
+        assert!(*until > s.now, "{fault:?}: asked again at once");
+        assert!(matches!(s.plan()[..], [Effect::Wait { .. }]), "{fault:?}");
+    }
+}
+
+#[test]
+fn where_a_history_is_full_an_attempt_that_brought_nothing_ends() {
+    for fault in [Fault::Network, Fault::Unreachable, Fault::Offline] {
+        let mut s = long_download(8);
+        s.download.entries = 160;
+        s.witness.context.offline = fault == Fault::Offline;
+        s.takes(s.part_failed(fault));
+        assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
+        assert_eq!(s.plan(), []);
     }
 }
 
 #[test]
 fn a_wait_that_was_the_last_one_written_is_over_when_a_part_comes() {
-    let mut s = terse(&Fault::Unreachable);
+    let mut s = full(&Fault::Unreachable);
     assert!(s.download.waiting.is_some());
     s = s.at_rest(&(0..MANY - 1).collect::<Vec<u32>>());
+    s.now += 120_000;
     s.takes(s.observed());
     assert_eq!(s.download.waiting, None);
     // Hours of good transfer later, a short outage is not taken for one that lasted since then.
@@ -228,15 +244,23 @@ fn a_wait_that_was_the_last_one_written_is_over_when_a_part_comes() {
 #[test]
 fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
     let mut s = long_download(1);
+    let answer = Answer {
+        content_range: Some(format!("bytes 0-0/{}", u64::from(MANY) * PART)),
+        ..ranged_answer()
+    };
     for part in 0..MANY - 1 {
         s = s.at_rest(&(0..=part).collect::<Vec<u32>>());
         s.now += 120_000;
         s.takes(s.part_failed(Fault::Network));
         assert_eq!(s.fail_reason(), None, "after part {part}");
+        assert!(s.download.entries <= MOST_ENTRIES);
+        if s.download.state == State::Requested {
+            s.now += 120_000;
+            s.takes(s.probed(&answer));
+        }
     }
-    assert!(s.download.is_terse());
+    assert!(s.download.attempt > 1, "its history was never full");
     s = s.at_rest(&(0..MANY).collect::<Vec<u32>>());
     s.takes(s.observed());
     assert_eq!(s.download.state, State::Available);
-    assert!(s.download.entries <= MOST_ENTRIES);
 }

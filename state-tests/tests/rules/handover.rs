@@ -15,6 +15,7 @@ fn wait(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
                 reason,
                 try_,
                 until,
+                ..
             },
         ] => (*reason, *try_, *until),
         other => panic!("no wait: {other:?}"),

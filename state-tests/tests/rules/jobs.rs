@@ -218,6 +218,12 @@ fn where_the_app_insists_on_jobs_a_browser_that_loses_each_of_them_loses_the_dow
         .transferring();
     for try_ in 2..=3 {
         s.witness.jobs.clear();
+        // One that was lost at once would be lost again at once.
+        let look = s.observed();
+        let events = s.takes(look);
+        let (reason, _, until) = backoff_from(&events);
+        assert_eq!(reason, WaitReason::Backoff);
+        s.now = until.expect("it goes on by itself");
         let look = s.observed();
         let events = s.takes(look);
         assert!(

@@ -1,5 +1,6 @@
 //! Every rule of the machine, as a sentence: what is decided in which state, and what is then planned.
 
+mod another_origin;
 mod commands;
 mod faults;
 mod handover;
@@ -36,6 +37,7 @@ pub(crate) fn backoff_from(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
             reason,
             try_,
             until,
+            ..
         }) => (*reason, *try_, *until),
         other => panic!("no wait: {other:?}"),
     }

@@ -239,6 +239,7 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
     let verify = Effect::Verify {
         attempt: 1,
         resources: vec![0],
+        confirm: Vec::new(),
     };
     assert_eq!(s.plan(), std::slice::from_ref(&verify));
     let by_worker = s.with(|s| s.witness.context = worker());
@@ -260,6 +261,7 @@ fn a_job_that_others_overtook_is_aborted_before_the_hash_and_one_that_brought_al
     let verify = Effect::Verify {
         attempt: 1,
         resources: vec![0],
+        confirm: Vec::new(),
     };
     for downloaded in [0, SIZE - 1] {
         let plan = brought(downloaded).plan();

@@ -183,6 +183,7 @@ fn an_empty_file_is_stored_without_a_transfer() {
                 validator: None,
                 part_bytes: None,
                 content_type: None,
+                cross_origin: false,
             }],
         }]);
 }
@@ -282,6 +283,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
         reason: WaitReason::Headers,
         until: None,
         try_: 0,
+        message: None,
     };
     given_scenario(&s)
         .when(s.probed_as(vec![Err(wanted.clone())]))
@@ -337,6 +339,7 @@ fn transient_faults_wait_and_the_next_round_waits_longer() {
                 reason,
                 until,
                 try_,
+                ..
             },
         ] = events[..]
         else {

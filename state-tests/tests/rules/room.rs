@@ -129,6 +129,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         );
         s.takes(s.job_ended(REGISTRATION, end, faults));
         s.witness.jobs.clear();
+        s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
             .then_names(&["started"]);
@@ -147,6 +148,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         let mut s = Scenario::new().transferring();
         s.takes(s.job_ended(REGISTRATION, end, faults));
         s.witness.jobs.clear();
+        s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
             .then_names(&["started"]);

@@ -63,6 +63,7 @@ fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification
         reason: WaitReason::Verifying,
         until: None,
         try_: 0,
+        message: None,
     };
     let look = s.observed();
     assert_eq!(s.takes(look), [progress(SIZE, SIZE), verifying]);
@@ -96,6 +97,7 @@ fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
         .when(Signal::Verified {
             attempt,
             digests: vec![],
+            answers: vec![],
             witness,
         })
         .then_nothing();
@@ -206,11 +208,11 @@ fn a_file_that_changes_in_mid_download_begins_a_new_attempt() {
     let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[Fault::Changed]);
     given_scenario(&s)
         .when(ended)
-        .then_names(&["failure", "requested"]);
+        .then_names(&["failure", "requested", "waiting"]);
     let s = Scenario::foreground().halfway();
     given_scenario(&s)
         .when(s.part_failed(Fault::Changed))
-        .then_names(&["failure", "requested"]);
+        .then_names(&["failure", "requested", "waiting"]);
 }
 
 #[test]

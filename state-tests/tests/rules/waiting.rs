@@ -1,6 +1,6 @@
 //! Why a download waits, until when, and what ends the wait.
 
-use longhaul_core::{Answer, Effect, Event, FailReason, Fault, JobEnd, WaitReason};
+use longhaul_core::{Answer, Effect, Event, FailReason, Fault, JobEnd, MIN_DELAY_MS, WaitReason};
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{START, Scenario};
 
@@ -13,6 +13,7 @@ fn wait(events: &[Event]) -> (WaitReason, Option<u64>, u32) {
                 reason,
                 until,
                 try_,
+                ..
             },
         ] => (*reason, *until, *try_),
         other => panic!("no wait: {other:?}"),
@@ -24,19 +25,41 @@ fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
     let mut s = Scenario::foreground().transferring();
     s.witness.context.offline = true;
     let events = s.takes(s.part_failed(Fault::Offline));
-    assert_eq!(wait(&events), (WaitReason::Offline, None, 0));
+    let until = Some(START + 1_000);
+    assert_eq!(wait(&events), (WaitReason::Offline, until, 0));
     given_scenario(&s)
         .when(s.part_failed(Fault::Offline))
         .then_nothing();
-    assert_eq!(
-        s.plan(),
-        [Effect::Wait {
-            until: None,
-            reason: WaitReason::Offline
-        }]
-    );
+    let waits = [Effect::Wait {
+        until,
+        reason: WaitReason::Offline,
+    }];
+    assert_eq!(s.plan(), waits);
     s.witness.context.offline = false;
+    assert_eq!(s.plan(), waits, "what just failed is not tried at once");
+    s.now += MIN_DELAY_MS;
     assert_eq!(s.plan().len(), 4, "back online all parts are fetched");
+}
+
+#[test]
+fn what_a_browser_says_of_being_offline_draws_no_wait_out() {
+    // Some say so for ever, behind a VPN or beside a server of the local network.
+    let mut s = Scenario::foreground().transferring();
+    s.witness.context.offline = true;
+    for gone in [0, 1_000, 2_000, 3_000, 4_500, 6_750] {
+        s.now = START + gone;
+        assert_eq!(s.plan().len(), 4, "{gone}: tried all the same");
+        let failed = s.part_failed(Fault::Offline);
+        let events = s.takes(failed);
+        let until = s.now + (gone / 2).max(1_000);
+        assert_eq!(wait(&events), (WaitReason::Offline, Some(until), 0));
+    }
+    // Whoever is offline by one word and online by another is kept from a server, and waits for that.
+    let mut s = Scenario::foreground().transferring();
+    let failed = s.part_failed(Fault::Offline);
+    let events = s.takes(failed);
+    let until = Some(START + 1_000);
+    assert_eq!(wait(&events), (WaitReason::Unreachable, until, 0));
 }
 
 #[test]
@@ -45,9 +68,13 @@ fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
     let mut s = Scenario::foreground().transferring();
     s.witness.context.offline = true;
     s.takes(s.part_failed(Fault::Offline));
-    let s = s.at_rest(&[0]);
+    let mut s = s.at_rest(&[0]);
+    let again = s.part_failed(Fault::Offline);
+    given_scenario(&s).when(again.clone()).then_nothing();
+    given_scenario(&s).when(s.observed()).then_nothing();
+    s.now += 1_000;
     given_scenario(&s)
-        .when(s.part_failed(Fault::Offline))
+        .when(again)
         .then_names(&["progress", "waiting"]);
 }
 
@@ -60,6 +87,7 @@ fn a_job_that_ended_offline_has_no_successor_before_the_network_is_back() {
     s.takes(s.job_ended(&registration, JobEnd::Success, &[Fault::Offline]));
     given_scenario(&s).when(s.observed()).then_nothing();
     s.witness.context.offline = false;
+    s.now += MIN_DELAY_MS;
     given_scenario(&s)
         .when(s.observed())
         .then_names(&["started"]);
@@ -139,33 +167,29 @@ fn a_server_says_itself_when_to_come_back_but_not_at_once() {
 }
 
 #[test]
-fn what_comes_to_rest_meanwhile_does_not_end_a_wait_that_the_server_asked_for() {
-    let mut s = Scenario::foreground().transferring();
-    s.takes(s.part_failed(Fault::Status {
+fn what_comes_to_rest_meanwhile_does_not_end_a_wait() {
+    let told = Fault::Status {
         status: 429,
         retry_after_ms: Some(7_000),
-    }));
-    s = s.at_rest(&[0]);
-    s.now += 6_999;
-    given_scenario(&s).when(s.observed()).then_nothing();
-    assert!(matches!(
-        s.plan()[..],
-        [Effect::Wait {
-            reason: WaitReason::RetryAfter,
-            ..
-        }]
-    ));
-    s.now += 1;
-    given_scenario(&s)
-        .when(s.observed())
-        .then_names(&["progress"]);
-    // Any other wait is over as soon as something comes.
-    let mut s = Scenario::foreground().transferring();
-    s.takes(s.part_failed(Fault::Network));
-    let s = s.at_rest(&[0]);
-    given_scenario(&s)
-        .when(s.observed())
-        .then_names(&["progress"]);
+    };
+    for fault in [told, Fault::Network, Fault::Unreachable] {
+        let mut s = Scenario::foreground().transferring();
+        let failed = s.part_failed(fault.clone());
+        let events = s.takes(failed);
+        let (why, until, _) = wait(&events);
+        let until = until.expect("until then");
+        s = s.at_rest(&[0]);
+        s.now = until - 1;
+        given_scenario(&s).when(s.observed()).then_nothing();
+        assert!(
+            matches!(s.plan()[..], [Effect::Wait { reason, .. }] if reason == why),
+            "{fault:?}"
+        );
+        s.now = until;
+        given_scenario(&s)
+            .when(s.observed())
+            .then_names(&["progress"]);
+    }
 }
 
 #[test]
@@ -211,6 +235,7 @@ fn every_failure_has_its_own_sentence() {
         Fault::Truncated,
         Fault::UnexpectedType,
         Fault::Quota,
+        Fault::Storage,
         Fault::HeadersNeeded,
     ];
     let said: Vec<String> = faults
@@ -264,20 +289,22 @@ fn a_wait_for_the_same_reason_began_when_the_first_one_did() {
 }
 
 #[test]
-fn a_history_is_terse_when_it_has_so_many_entries_that_waits_go_unwritten() {
-    let of = |entries| longhaul_core::Download {
-        entries,
-        ..Scenario::new().requested().download
-    };
-    let writes = |entries| {
-        let mut s = Scenario::new().requested();
-        s.download = of(entries);
-        !s.takes(s.probed_as(vec![Err(Fault::Offline)])).is_empty()
-    };
-    for entries in [1, 100, 159, 160, 180] {
-        assert_eq!(of(entries).is_terse(), !writes(entries), "{entries}");
+fn what_has_no_room_in_a_history_any_more_ends_an_attempt_that_brought_nothing() {
+    for (entries, ends) in [
+        (1, false),
+        (100, false),
+        (159, false),
+        (160, true),
+        (180, true),
+    ] {
+        for fault in [Fault::Offline, Fault::Unreachable, Fault::Network] {
+            let mut s = Scenario::new().requested();
+            s.download.entries = entries;
+            s.takes(s.probed_as(vec![Err(fault)]));
+            let reason = ends.then_some(FailReason::RetriesExhausted);
+            assert_eq!(s.fail_reason(), reason, "{entries}");
+        }
     }
-    assert!(of(200).is_terse() && !of(1).is_terse());
 }
 
 #[test]

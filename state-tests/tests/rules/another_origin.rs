@@ -1,0 +1,260 @@
+//! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
+
+use longhaul_core::{
+    Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, PartRequest, Range, State,
+    WaitReason, measure,
+};
+use longhaul_state_tests::given::given_scenario;
+use longhaul_state_tests::scenario::{
+    PART, SIZE, Scenario, digest, file, page, ranged_answer, worker,
+};
+
+use crate::REGISTRATION;
+
+/// What a host of another origin that exposes its headers answers to a probe.
+fn exposed() -> Answer {
+    Answer {
+        cross_origin: true,
+        ..ranged_answer()
+    }
+}
+
+/// What a record of a background job shows of its answer.
+fn record(len: u64) -> Answer {
+    Answer {
+        status: 206,
+        content_length: Some(len),
+        cross_origin: true,
+        ..Answer::default()
+    }
+}
+
+/// A download whose job has brought everything, which is not written down yet.
+fn brought(begun: Scenario) -> Scenario {
+    let mut s = begun.requested();
+    s.takes(s.probed(&exposed()));
+    s.at_rest(&[0, 1, 2, 3])
+}
+
+/// The same while the version is being asked for.
+fn asking() -> Scenario {
+    let mut s = brought(Scenario::new());
+    s.takes(s.observed());
+    s
+}
+
+#[test]
+fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length() {
+    let part = PartRequest {
+        file: file(),
+        index: 1,
+    };
+    let right = Ok(Range::new(PART, PART));
+    assert_eq!(measure(&part, &record(PART), PART), right);
+    // Not said is not wrong: a body in chunks has no length of its own.
+    let chunked = Answer {
+        content_length: None,
+        ..record(PART)
+    };
+    assert_eq!(measure(&part, &chunked, PART), right);
+    for (answer, body, fault) in [
+        (record(PART), PART - 1, Fault::Truncated),
+        (record(PART), 0, Fault::Truncated),
+        (record(PART + 1), PART, Fault::WrongRange),
+        (record(SIZE), SIZE, Fault::WrongRange),
+    ] {
+        assert_eq!(measure(&part, &answer, body), Err(fault), "{answer:?}");
+    }
+    // What is shown is believed, and what this origin itself does not say is missing.
+    let elsewhere = Answer {
+        content_range: Some(format!("bytes 0-{}/{SIZE}", PART - 1)),
+        ..record(PART)
+    };
+    assert_eq!(measure(&part, &elsewhere, PART), Err(Fault::WrongRange));
+    let own = Answer {
+        cross_origin: false,
+        ..record(PART)
+    };
+    assert_eq!(measure(&part, &own, PART), Err(Fault::WrongRange));
+}
+
+#[test]
+fn what_a_job_brought_from_another_origin_counts_when_its_server_was_asked_again() {
+    let mut s = brought(Scenario::new());
+    let events = s.takes(s.observed());
+    assert!(
+        matches!(
+            events[..],
+            [
+                Event::Progress { stored: SIZE, .. },
+                Event::Waiting {
+                    reason: WaitReason::Verifying,
+                    ..
+                }
+            ]
+        ),
+        "{events:?}"
+    );
+    let ask = Effect::Verify {
+        attempt: 1,
+        resources: vec![],
+        confirm: vec![0],
+    };
+    for context in [page(), worker()] {
+        s.witness.context = context;
+        s.witness.jobs.clear();
+        assert_eq!(s.plan(), std::slice::from_ref(&ask));
+    }
+    given_scenario(&s).when(s.observed()).then_nothing();
+    given_scenario(&s)
+        .when(s.verified(&digest('a')))
+        .then_nothing();
+    given_scenario(&s)
+        .when(s.confirmed(Ok(exposed())))
+        .then_names(&["success"]);
+}
+
+#[test]
+fn only_what_hides_its_version_is_asked_for_again() {
+    // A hash tells more; the page sees the version of each part; this origin hides nothing.
+    let hashed = brought(Scenario::new().hashed());
+    let by_page = brought(Scenario::foreground());
+    let mut same_origin = Scenario::new().requested();
+    same_origin.takes(same_origin.probed(&ranged_answer()));
+    let same_origin = same_origin.at_rest(&[0, 1, 2, 3]);
+    for (mut s, ends) in [(hashed, false), (by_page, true), (same_origin, true)] {
+        s.takes(s.observed());
+        assert_eq!(s.download.state == State::Available, ends);
+        let asks = |effect: &Effect| matches!(effect, Effect::Verify { confirm, .. } if !confirm.is_empty());
+        assert!(!s.plan().iter().any(asks), "{:?}", s.plan());
+    }
+}
+
+#[test]
+fn another_version_or_size_means_that_nothing_of_it_counts() {
+    let other_tag = Answer {
+        etag: Some("\"v2\"".into()),
+        ..exposed()
+    };
+    let other_size = Answer {
+        content_range: Some(format!("bytes 0-0/{}", SIZE + 1)),
+        ..exposed()
+    };
+    for other in [other_tag, other_size] {
+        let mut s = asking();
+        let events = s.takes(s.confirmed(Ok(other.clone())));
+        let names: Vec<&str> = events.iter().map(Event::name).collect();
+        assert_eq!(names, ["failure", "requested", "waiting"], "{events:?}");
+        let Event::Failure(failure) = &events[0] else {
+            unreachable!("by its name")
+        };
+        assert_eq!(failure.reason, FailReason::Changed);
+        // First of all it is deleted, whoever else refers to it; only then is it asked what there is.
+        s.witness.jobs.clear();
+        let key = file().key();
+        let discard = Effect::Discard {
+            attempt: 2,
+            keys: vec![key.clone()],
+        };
+        assert_eq!(s.plan(), [discard]);
+        given_scenario(&s).when(s.probed(&exposed())).then_nothing();
+        s.witness.rest.insert(key, Vec::new());
+        assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
+        s.now += 60_000;
+        assert_eq!(s.plan(), [Effect::Probe { attempt: 2 }]);
+        given_scenario(&s)
+            .when(s.probed(&other))
+            .then_names(&["started"]);
+    }
+}
+
+#[test]
+fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
+    let mut s = Scenario::new().requested();
+    for _ in 0..4 {
+        s.now += 60_000;
+        s.witness.rest = longhaul_core::Rest::new();
+        s.takes(s.probed(&exposed()));
+        s = s.at_rest(&[0, 1, 2, 3]);
+        s.takes(s.observed());
+        let other = Answer {
+            etag: Some("\"other\"".into()),
+            ..exposed()
+        };
+        s.takes(s.confirmed(Ok(other)));
+    }
+    assert_eq!(s.fail_reason(), Some(FailReason::Changed));
+    s.witness.jobs.clear();
+    assert!(matches!(s.plan()[..], [Effect::Discard { .. }]));
+}
+
+#[test]
+fn a_tag_that_compression_made_weak_is_the_same_and_one_that_is_missing_says_nothing() {
+    let with = |etag: Option<&str>| Answer {
+        etag: etag.map(str::to_owned),
+        ..exposed()
+    };
+    let s = asking();
+    given_scenario(&s)
+        .when(s.confirmed(Ok(with(Some("W/\"v1\"")))))
+        .then_names(&["success"]);
+    given_scenario(&s)
+        .when(s.confirmed(Ok(with(None))))
+        .then_names(&["waiting"]);
+}
+
+#[test]
+fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
+    let mut s = asking();
+    let events = s.takes(s.confirmed(Err(Fault::Unreachable)));
+    let [
+        Event::Waiting {
+            reason: WaitReason::Unreachable,
+            until: Some(until),
+            ..
+        },
+    ] = events[..]
+    else {
+        panic!("{events:?}");
+    };
+    s.witness.jobs.clear();
+    given_scenario(&s).when(s.observed()).then_nothing();
+    assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
+    s.now = until;
+    s.takes(s.observed());
+    assert!(matches!(s.plan()[..], [Effect::Verify { .. }]));
+    // A refusal is final, and what is stored is kept.
+    let refused = Fault::Status {
+        status: 403,
+        retry_after_ms: None,
+    };
+    s.takes(s.confirmed(Err(refused)));
+    assert_eq!(s.fail_reason(), Some(FailReason::Unauthorized));
+    assert_eq!(s.plan(), []);
+}
+
+#[test]
+fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
+    let mut s = Scenario::new().transferring();
+    s.witness.jobs.clear();
+    let status = Fault::Status {
+        status: 503,
+        retry_after_ms: None,
+    };
+    let faults = [Fault::WrongRange, status, Fault::WrongRange];
+    let end = JobEnd::Failure(JobFailure::BadStatus);
+    let events = s.takes(s.job_ended(REGISTRATION, end, &faults));
+    let [
+        Event::Waiting {
+            message: Some(said),
+            ..
+        },
+    ] = &events[..]
+    else {
+        panic!("{events:?}");
+    };
+    assert!(
+        said.contains("(bad-status)") && said.contains("2 of its records") && said.contains("503"),
+        "{said}"
+    );
+}
