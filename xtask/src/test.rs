@@ -17,7 +17,7 @@ use clap::Args;
 
 use crate::dist;
 use crate::setup::wasm_target::{self, WasmCompiler};
-use crate::setup::{self, Part};
+use crate::setup::{self, Part, deny};
 use crate::shell;
 use crate::workspace;
 use counts::{Counter, Kind};
@@ -49,7 +49,7 @@ impl Options {
 
     /// What has to be there.
     fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Lints];
+        let mut parts = vec![Part::Lints, Part::Deny];
         if self.native {
             return parts;
         }
@@ -58,6 +58,7 @@ impl Options {
             Part::Tools,
             Part::DemoPackages,
             Part::Newcomers,
+            Part::GuestPackages,
             Part::Browser,
             Part::Model,
         ]);
@@ -106,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         )
     });
     report.check("documentation", documentation);
-    licences(&mut report);
+    report.check("licences and sources", licences);
     for example in targets.examples_of("longhaul-core") {
         report.check(&format!("example {example}"), || {
             cargo(
@@ -183,18 +184,17 @@ fn documentation() -> Result<()> {
     )
 }
 
-/// Licences and sources of all dependencies. The tool takes minutes to build, so it is used where it is there.
-fn licences(report: &mut Report) {
-    if shell::answer(shell::cargo().args(["deny", "--version"])).is_none() {
-        report.not_run("licences and sources (cargo-deny is not installed: `cargo install cargo-deny --locked`)");
-        return;
-    }
-    report.check("licences and sources", || {
-        cargo(
-            &["deny", "check", "licenses", "bans", "sources"],
-            "see its findings above",
-        )
-    });
+/// Licences and sources of all dependencies.
+fn licences() -> Result<()> {
+    let mut command = Command::new(deny::program());
+    // What is there twice is no finding, only a long list.
+    command.args(["--log-level", "error"]);
+    command.args(["check", "licenses", "bans", "sources"]);
+    shell::forget_cargo(&mut command);
+    shell::run(
+        command.current_dir(workspace::root()),
+        "see its findings above",
+    )
 }
 
 /// Unit, integration, property and documentation tests of all crates, without those that need a browser.

@@ -4,6 +4,7 @@
     reason = "every test binary compiles the whole harness and uses its own share of it"
 )]
 
+pub(crate) mod apps;
 pub(crate) mod browser;
 pub(crate) mod chance;
 pub(crate) mod client;
@@ -14,4 +15,5 @@ pub(crate) mod page;
 pub(crate) mod process;
 pub(crate) mod readme;
 pub(crate) mod server;
+pub(crate) mod site;
 pub(crate) mod world;

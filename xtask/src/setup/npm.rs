@@ -52,6 +52,12 @@ pub(crate) fn ensure_all(all: &[Packages]) -> Result<String> {
     let lines: Result<Vec<_>> = all.iter().map(Packages::ensure).collect();
     Ok(lines?.join(", "))
 }
+/// What the sites are made with that the end-to-end tests visit.
+pub(crate) const GUESTS: Packages = Packages {
+    folder: "demo/tests/guests",
+    into: None,
+    why: "Workbox makes service workers of the kind that sites have before they have Longhaul; only the browser tests need it",
+};
 
 impl Packages {
     const fn of_newcomer(folder: &'static str, into: &'static str) -> Self {
