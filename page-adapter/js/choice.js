@@ -55,8 +55,9 @@ export function chosen(given, name) {
   if (!isTrusted(handed)) {
     // Served by hand the wasm lies beside its script; where a bundler named both, it knows where.
     const wasm = given === undefined ? files.wasm : new URL("./worker_bg.wasm", url);
-    url.searchParams.set("name", name);
+    // The address must not end in `.wasm`: Vite's dev server would take the script for wasm.
     url.searchParams.set("wasm", wasm.href);
+    url.searchParams.set("name", name);
   }
   const own = within ?? new URL(`.${ownScopeEnd(name)}`, url).href;
   return { own: true, url, scope: own, asked: own, type: "classic", handed: isTrusted(handed) ? handed : url };
