@@ -52,6 +52,9 @@ export function chosen(given, name) {
   if (!OWN.test(url.pathname) && given !== undefined) {
     return { own: false, url, scope: within ?? new URL("./", url).href, asked: within, type: type ?? "module", handed };
   }
+  if (url.protocol === "data:" || files.wasm.protocol === "data:") {
+    return { own: true, inlined: true, url, scope: "", type: "classic", handed: url };
+  }
   if (!isTrusted(handed)) {
     // Served by hand the wasm lies beside its script; where a bundler named both, it knows where.
     const wasm = given === undefined ? files.wasm : new URL("./worker_bg.wasm", url);
