@@ -4,8 +4,11 @@ import { absoluteUrl, isA, underPolicy } from "./context.js";
 import { LonghaulError } from "./error.js";
 import init from "./page.js";
 
-/** A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. */
-const OPTIMIZED = /\/\.vite\/deps[^/]*\//;
+/**
+ * A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. No slash in brackets:
+ * Vite 5 would take what follows for a comment, and miss the files that are named in it.
+ */
+const OPTIMIZED = /\/\.vite\/deps\w*\//;
 
 /**
  * Where a file of this package lies, given where a bundler says it is: some make an object of it that only looks like a URL, and is
