@@ -310,7 +310,8 @@ impl<P: Platform> Driver<P> {
                 }
                 continue;
             }
-            if self.perform(&download, effect).await? {
+            // A flight may have told meanwhile that what is planned here has just failed.
+            if self.node.knows_more_than(&download) || self.perform(&download, effect).await? {
                 return Ok(Next::Again);
             }
         }

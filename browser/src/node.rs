@@ -125,6 +125,13 @@ impl<P: Platform> Node<P> {
         Ok(download)
     }
 
+    /// Whether this context has read or written a later state of a download by now.
+    pub(crate) fn knows_more_than(&self, download: &Download) -> bool {
+        let known = self.known.borrow();
+        let known = known.get(&download.id);
+        known.is_some_and(|known| known.download.seq > download.seq)
+    }
+
     fn remember(&self, head: String, download: &Download) {
         let known = Known {
             head,

@@ -112,8 +112,9 @@ fn hides_its_range(answer: &Answer) -> bool {
     answer.status == 206 && answer.cross_origin && answer.content_range.is_none()
 }
 
-/// The size of a file whose host lets nobody read `Content-Range`, but honours it. `Content-Length` can always be read; it
-/// may be that of a compressed body, and so the server is asked for the last byte and one more: it has one to give.
+/// The size of a file whose host lets nobody read `Content-Range`, but honours it: what the app says, or `HEAD`, or where
+/// that is refused or tells the length of a compressed body, an answer to an open range, which no browser asks to be
+/// compressed. Each is only believed where the file ends there.
 async fn hidden_size<P: Platform>(
     platform: &P,
     download: &Download,
@@ -125,12 +126,27 @@ async fn hidden_size<P: Platform>(
     {
         return Some(said);
     }
-    let length = plain_length(platform, download, url).await?;
+    let head = head(platform, download, url).await;
+    let head = head.filter(|head| head.status == 200);
+    if let Some(length) = head.and_then(|head| head.content_length)
+        && ends_at(platform, download, url, length).await
+    {
+        return Some(length);
+    }
+    let question = Question {
+        url,
+        range: Some(longhaul_core::Range::from(0)),
+        headers_of: Some(download),
+        ..Question::default()
+    };
+    let (answer, _) = platform.ask(&question).await.ok()?;
+    let length = answer.content_length.filter(|_| answer.status == 206)?;
     ends_at(platform, download, url, length)
         .await
         .then_some(length)
 }
 
+/// Whether a file ends after so many bytes: asked for the last one and one more, its server has one to give.
 async fn ends_at<P: Platform>(platform: &P, download: &Download, url: &str, size: u64) -> bool {
     let Some(last) = size.checked_sub(1) else {
         return false;
@@ -143,23 +159,6 @@ async fn ends_at<P: Platform>(platform: &P, download: &Download, url: &str, size
     };
     let answered = platform.ask(&question).await;
     answered.is_ok_and(|(answer, _)| answer.status == 206 && answer.content_length == Some(1))
-}
-
-/// `Content-Length` by `HEAD`, or of a plain `GET` where that is refused.
-async fn plain_length<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<u64> {
-    let asked = head(platform, download, url).await;
-    if let Some(head) = asked.filter(|head| head.status == 200)
-        && head.content_length.is_some()
-    {
-        return head.content_length;
-    }
-    let question = Question {
-        url,
-        headers_of: Some(download),
-        ..Question::default()
-    };
-    let (answer, _) = platform.ask(&question).await.ok()?;
-    answer.content_length.filter(|_| answer.status == 200)
 }
 
 /// What `HEAD` tells, where its answer can be read.

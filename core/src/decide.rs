@@ -9,7 +9,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
-use crate::policy::{Retry, may_detail};
+use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
@@ -117,13 +117,18 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
     Vec::new()
 }
 
-/// Whether the time for the next round has not come yet. What fails until then belongs to the round
-/// before: requests in parallel break together, and outcomes may arrive twice.
+/// Whether the time for the next round has not come yet.
 fn is_between_rounds(download: &Download, now: u64, witness: &Witness) -> bool {
     download
         .waiting
         .as_ref()
         .is_some_and(|waiting| waiting.holds(witness.context.offline, now))
+}
+
+/// Whether what fails now belongs to the round before, whose wait keeps it from being asked for again for long enough:
+/// requests in parallel break together, and outcomes may arrive twice.
+fn is_waited_for(download: &Download, now: u64, witness: &Witness) -> bool {
+    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), witness)
 }
 
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
@@ -193,7 +198,7 @@ fn wait_or_fail(
     let (reason, delay, try_) = match fault {
         // Neither the device nor the server being away is a failed round.
         Fault::Offline if witness.context.offline => {
-            let delay = retry.offline_delay_ms(gone_for(WaitReason::Offline));
+            let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
             (WaitReason::Offline, delay, download.failed_rounds)
         }
         // One who is offline no longer has no use for a wait until he is online.

@@ -30,6 +30,12 @@ impl Range {
         Self { start, len }
     }
 
+    /// The range of everything from `start` on, wherever that ends.
+    #[must_use]
+    pub const fn from(start: u64) -> Self {
+        Self::new(start, u64::MAX)
+    }
+
     /// Offset just after the last byte.
     #[must_use]
     pub const fn end(&self) -> u64 {
@@ -37,14 +43,17 @@ impl Range {
     }
 
     /// The value of a `Range` request header for it ([RFC 9110, 14.2]); `None` where the range
-    /// is empty, which HTTP cannot express.
+    /// is empty, which HTTP cannot express. One without end ([`Range::from`]) asks for all that follows.
     ///
     /// [RFC 9110, 14.2]: https://www.rfc-editor.org/rfc/rfc9110#section-14.2
     #[must_use]
     pub fn header(&self) -> Option<String> {
         (self.len > 0).then(|| {
-            let (first, last) = (self.start.to_string(), (self.end() - 1).to_string());
-            ["bytes=", &first, "-", &last].concat()
+            let last = match self.end() {
+                u64::MAX => String::new(),
+                end => (end - 1).to_string(),
+            };
+            ["bytes=", &self.start.to_string(), "-", &last].concat()
         })
     }
 }

@@ -148,11 +148,9 @@ fn in_background(
     {
         let mut effects = vec![Effect::Harvest { registration }];
         let idle = witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
-        if idle && download.help_waits(now) {
-            effects.push(Effect::Wait {
-                until: download.waiting.as_ref().and_then(|waiting| waiting.until),
-                reason: WaitReason::Browser,
-            });
+        let wait = help_wait(download, now).filter(|_| idle);
+        if let Some(wait) = wait {
+            effects.push(wait);
         } else if idle && witness.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
             effects.extend(fetch(download, transfer, missing.into_iter().rev()));
@@ -160,7 +158,7 @@ fn in_background(
         return effects;
     }
     if witness.unstarted.as_ref() != Some(&registration) {
-        return Vec::new();
+        return help_wait(download, now).into_iter().collect();
     }
     let parts = job_parts(missing, witness.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
@@ -173,6 +171,14 @@ fn in_background(
         total: total.unwrap_or(0),
         parts,
     }]
+}
+
+/// The wait of a page whose help for a job failed.
+fn help_wait(download: &Download, now: u64) -> Option<Effect> {
+    download.help_waits(now).then(|| Effect::Wait {
+        until: download.waiting.as_ref().and_then(|waiting| waiting.until),
+        reason: WaitReason::Browser,
+    })
 }
 
 /// The parts of one job, at least one. The browser keeps them a second time until the job ends, so that they may take half of

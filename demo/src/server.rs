@@ -55,6 +55,7 @@ pub struct Builder {
     host: IpAddr,
     port: u16,
     second_port: Option<u16>,
+    third_port: Option<u16>,
     folders: Folders,
     model: Option<PathBuf>,
     site: Option<Arc<dyn Site>>,
@@ -79,6 +80,13 @@ impl Builder {
     #[must_use]
     pub fn second_port(mut self, port: Option<u16>) -> Self {
         self.second_port = port;
+        self
+    }
+
+    /// The same for the third origin, which hubs redirect to (`redirect=third`).
+    #[must_use]
+    pub fn third_port(mut self, port: Option<u16>) -> Self {
+        self.third_port = port;
         self
     }
 
@@ -136,6 +144,7 @@ impl Builder {
         app.set_sockets(Sockets {
             first: socket(1, self.port),
             second: self.second_port.map(|port| socket(2, port)),
+            third: self.third_port.map(|port| socket(3, port)),
             router,
         });
         let server = Server {
@@ -147,7 +156,7 @@ impl Builder {
     }
 }
 
-/// A running server. Dropping it closes both sockets and ends all connections.
+/// A running server. Dropping it closes all sockets and ends all connections.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -163,6 +172,7 @@ impl Server {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             second_port: Some(0),
+            third_port: Some(0),
             folders: Folders::of_checkout(&root),
             model: None,
             site: None,
@@ -187,10 +197,23 @@ impl Server {
             .origin()
     }
 
-    /// Takes the server off the network: both sockets close, all connections end as said. Returns when they have.
+    /// The third origin.
+    ///
+    /// # Panics
+    /// If the server was built without one.
+    #[must_use]
+    pub fn third_origin(&self) -> String {
+        let third = self.app.third_origin();
+        third.expect("the server was built with a third port")
+    }
+
+    /// Takes the server off the network: all sockets close, all connections end as said. Returns when they have.
     pub fn close(&self, how: Ending) {
         self.app.sockets().first.close(how);
         self.close_second(how);
+        if let Some(third) = &self.app.sockets().third {
+            third.close(how);
+        }
     }
 
     /// Puts the server back on the network, at the ports it had. Does nothing where it is.
@@ -198,8 +221,16 @@ impl Server {
     /// # Errors
     /// If another program has taken a port meanwhile.
     pub fn open(&self) -> io::Result<()> {
-        let Sockets { first, router, .. } = self.app.sockets();
+        let Sockets {
+            first,
+            third,
+            router,
+            ..
+        } = self.app.sockets();
         first.open(router.clone())?;
+        if let Some(third) = third {
+            third.open(router.clone())?;
+        }
         self.open_second()
     }
 

@@ -98,7 +98,6 @@ export interface RequestOptions {
 export type Phase = "requested" | "transferring" | "available" | "failed" | "aborted" | "evicted";
 
 export type WaitReason =
-  | "queued"
   | "browser"
   | "offline"
   | "unreachable"
@@ -106,7 +105,6 @@ export type WaitReason =
   | "retry-after"
   | "headers"
   | "room"
-  | "storing"
   | "verifying";
 
 export type FailReason =

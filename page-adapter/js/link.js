@@ -104,6 +104,8 @@ export class WorkerLink {
   #transport;
   #registration;
   #problem;
+  /** A problem that comes with where this runs: nothing that the app could change. */
+  #given;
   #finding;
   #began = performance.now();
   /** By worker: what it said of itself. */
@@ -163,10 +165,16 @@ export class WorkerLink {
     await within(this.#began + activeMs - performance.now(), this.#finding);
     if (!hasJobs()) return { word: "missing" };
     const registration = this.#registration;
-    if (!registration) return { word: "no-worker" };
+    if (!registration) {
+      this.#warn(this.#problemNow(false));
+      return { word: "no-worker" };
+    }
     const manager = registration.backgroundFetch;
     const worker = await this.#activated(registration, activeMs);
-    if (!worker) return { word: "no-worker", manager };
+    if (!worker) {
+      this.#warn(this.#problemNow(false));
+      return { word: "no-worker", manager };
+    }
     await this.#asked(worker).within(answerMs);
     return { word: this.#problemNow(true) ? "no-worker" : "usable", manager };
   }
@@ -266,8 +274,8 @@ export class WorkerLink {
   #problemNow(say) {
     const registration = this.#registration;
     if (!registration) {
-      const late = "the service worker is not registered yet: background jobs begin as soon as it is";
-      return this.#problem ?? (this.#choice.off ? undefined : late);
+      // As long as there is no problem the script is still waited for.
+      return this.#problem ?? `the service worker ${shown(this.#choice.url)} has not been loaded yet: background jobs begin as soon as it is`;
     }
     if (!hasJobs()) return NO_JOBS;
     if (this.#isForeground) return FOREGROUND;
@@ -286,8 +294,8 @@ export class WorkerLink {
   #unfit(worker, conversation) {
     const script = shown(worker.scriptURL);
     const answer = conversation?.answer;
-    if (!answer && this.#choice.own) {
-      return `the service worker ${script} does not answer yet (it may still be loading its code): background jobs begin as soon as it does`;
+    if (!answer && (this.#choice.own || !conversation.isOlderThan(ANSWER_MS))) {
+      return `the service worker ${script} has not answered yet (it may still be loading its code): background jobs begin as soon as it does`;
     }
     if (!answer) {
       return `the service worker ${script} does not answer: if it is your app's own, call attach() of "longhaul/sw" in it; without the option \`serviceWorker\` Longhaul brings one of its own`;
@@ -305,9 +313,10 @@ export class WorkerLink {
     this.#problem = this.#warn(problem);
   }
 
-  /** Says a sentence once in a page. */
+  /** Says a sentence once in a page, where an app can do something about it. */
   #warn(sentence) {
-    if (!warned.has(sentence)) {
+    const quiet = this.#choice.off || sentence === this.#given || sentence === NO_JOBS || sentence === FOREGROUND;
+    if (!quiet && !warned.has(sentence)) {
       warned.add(sentence);
       console.warn(`Longhaul: downloads go on only while a page is open: ${sentence}`);
     }
@@ -328,8 +337,7 @@ export class WorkerLink {
     }
     const { container, problem } = serviceWorkers();
     if (problem) {
-      // Nothing that the app could change.
-      this.#problem = problem;
+      this.#problem = this.#given = problem;
       return;
     }
     // A worker of our own is for background jobs alone: where there are none, nothing is registered.
@@ -403,7 +411,7 @@ function trusted(url) {
 }
 
 /** Why a worker could not be registered, as a sentence. */
-async function explained(thrown, directive, { own, url, scope }) {
+async function explained(thrown, directive, { own, url, scope, type }) {
   const script = shown(url);
   if (directive?.includes("trusted-types") || /Trusted(ScriptURL|Type)/.test(thrown?.message)) {
     return own
@@ -419,7 +427,8 @@ async function explained(thrown, directive, { own, url, scope }) {
   if (thrown?.name === "SecurityError" || thrown?.name === "NotSupportedError") {
     return `the browser refuses service workers here (${thrown.name}): a private window or its settings may be why`;
   }
-  return `${script} did not start: it threw, or something that it imports is missing or threw (${thrown?.message || thrown?.name})`;
+  const asModule = !own && type === "module" ? '; if it is a classic script (importScripts), pass { url, type: "classic" }' : "";
+  return `${script} did not start: it threw, or something that it imports is missing or threw${asModule}`;
 }
 
 /** What is wrong with the answer to a request for a script; undefined where nothing is. */

@@ -7,6 +7,8 @@
 
 #[cfg(feature = "adapters")]
 pub mod conformance;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod embedder;
 #[cfg(all(feature = "adapters", not(target_arch = "wasm32")))]
 pub mod fuzz;
 #[cfg(not(target_arch = "wasm32"))]

@@ -25,7 +25,7 @@ pub struct Law {
 pub const SIMULATION: &str = "sim/main.rs::no_order_of_faults_loses_a_download_or_invents_one";
 
 /// Every law.
-pub const LAWS: [Law; 14] = [
+pub const LAWS: [Law; 15] = [
     Law {
         number: 1,
         says: "`evolve` is total",
@@ -201,6 +201,20 @@ pub const LAWS: [Law; 14] = [
         model: &[],
         simulated: true,
         mutants: &["identity.rs", "spec.rs"],
+    },
+    Law {
+        number: 18,
+        says: "no request is repeated without a delay",
+        properties: &[
+            "laws/l18_no_request_is_repeated_without_a_delay.rs::whoever_does_what_is_planned_repeats_no_failed_request_without_a_delay",
+            "laws/l18_no_request_is_repeated_without_a_delay.rs::who_once_repeated_a_request_at_once_no_longer_does",
+        ],
+        model: &[
+            "model/laws.rs::L18",
+            "model/bugs.rs::who_repeats_without_a_delay_asks_a_server_for_ever",
+        ],
+        simulated: false,
+        mutants: &["decide.rs", "plan.rs"],
     },
 ];
 

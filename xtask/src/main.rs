@@ -26,7 +26,7 @@ struct Arguments {
 
 #[derive(Subcommand)]
 enum Task {
-    /// Install what is missing: wasm compiler, npm packages, browsers, model
+    /// Install what is missing: wasm compiler, npm packages, browsers, model, checkers
     ///
     /// Looks for each and says what it installs and why; what is there is left alone. The other commands do
     /// the part that they need by themselves. System packages are installed by apt on Debian and its
@@ -40,7 +40,7 @@ enum Task {
     Demo(demo::Options),
     /// Run every check and every test, and say how many of each kind ran
     ///
-    /// Format, clippy, documentation, licences (where cargo-deny is installed), the core's example, native
+    /// Format, clippy, documentation, licences and sources of all dependencies (cargo-deny), the core's example, native
     /// unit, property and documentation tests, that the core's wasm imports nothing, the package and its
     /// types, the stores' tests in wasm in a browser, and the end-to-end tests. Goes on after a failure and
     /// fails at the end.

@@ -2,6 +2,7 @@
 //! there, and installs itself if not.
 
 pub(crate) mod browser;
+pub(crate) mod deny;
 mod firefox;
 mod lints;
 pub(crate) mod model;
@@ -9,6 +10,7 @@ pub(crate) mod npm;
 pub(crate) mod system;
 pub(crate) mod wasm_target;
 mod webkit;
+mod wheel;
 
 use anyhow::Result;
 
@@ -17,10 +19,14 @@ use anyhow::Result;
 pub(crate) enum Part {
     /// A compiler for `wasm32-unknown-unknown`.
     WasmTarget,
-    /// wasm-opt and tsc, from npm.
+    /// wasm-opt, tsc and what else builds and checks the package, from npm.
     Tools,
     /// What the demo's page loads from npm.
     DemoPackages,
+    /// The bundlers of the apps that new users make.
+    Newcomers,
+    /// Those of the long test run, which alone installs them: they are large.
+    MoreNewcomers,
     /// What the sites of the end-to-end tests are made with, from npm.
     GuestPackages,
     /// Chromium and its WebDriver.
@@ -33,19 +39,23 @@ pub(crate) enum Part {
     Model,
     /// rustfmt and clippy.
     Lints,
+    /// cargo-deny.
+    Deny,
 }
 
-/// Everything, in the order in which it is set up.
-const ALL: [Part; 9] = [
+/// Everything that is wanted without being asked for, in the order in which it is set up.
+const ALL: [Part; 11] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
+    Part::Newcomers,
     Part::GuestPackages,
     Part::Browser,
     Part::Firefox,
     Part::WebKit,
     Part::Model,
     Part::Lints,
+    Part::Deny,
 ];
 
 /// Sets everything up and says where each part is.
@@ -72,11 +82,14 @@ impl Part {
             Self::WasmTarget => wasm_target::ensure().map(|compiler| compiler.to_string()),
             Self::Tools => npm::TOOLS.ensure(),
             Self::DemoPackages => npm::DEMO.ensure(),
+            Self::Newcomers => npm::ensure_all(&npm::NEWCOMERS),
+            Self::MoreNewcomers => npm::ensure_all(&npm::MORE_NEWCOMERS),
             Self::GuestPackages => npm::GUESTS.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
             Self::Firefox => firefox::ensure(),
             Self::WebKit => webkit::ensure(),
             Self::Lints => lints::ensure(),
+            Self::Deny => deny::ensure(),
             Self::Model => model::ensure().map(|model| model.to_string()),
         }
     }

@@ -4,6 +4,7 @@ mod core_imports;
 mod counts;
 mod reasons;
 mod report;
+mod tarball;
 pub(crate) mod targets;
 mod types;
 
@@ -16,7 +17,7 @@ use clap::Args;
 
 use crate::dist;
 use crate::setup::wasm_target::{self, WasmCompiler};
-use crate::setup::{self, Part};
+use crate::setup::{self, Part, deny};
 use crate::shell;
 use crate::workspace;
 use counts::{Counter, Kind};
@@ -48,7 +49,7 @@ impl Options {
 
     /// What has to be there.
     fn parts(&self) -> Vec<Part> {
-        let mut parts = vec![Part::Lints];
+        let mut parts = vec![Part::Lints, Part::Deny];
         if self.native {
             return parts;
         }
@@ -56,10 +57,14 @@ impl Options {
             Part::WasmTarget,
             Part::Tools,
             Part::DemoPackages,
+            Part::Newcomers,
             Part::GuestPackages,
             Part::Browser,
             Part::Model,
         ]);
+        if self.deep {
+            parts.push(Part::MoreNewcomers);
+        }
         for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
             if self.wants(engine) {
                 parts.push(part);
@@ -102,7 +107,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         )
     });
     report.check("documentation", documentation);
-    licences(&mut report);
+    report.check("licences and sources", licences);
     for example in targets.examples_of("longhaul-core") {
         report.check(&format!("example {example}"), || {
             cargo(
@@ -130,6 +135,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let built = report.check("package", dist::run);
         if built {
             report.check("types of the contract", types::check);
+            report.check("publint", tarball::publint);
+            report.check("attw", tarball::types_are_found);
             browser_tests(&mut report, &targets, options)?;
         }
     }
@@ -177,18 +184,17 @@ fn documentation() -> Result<()> {
     )
 }
 
-/// Licences and sources of all dependencies. The tool takes minutes to build, so it is used where it is there.
-fn licences(report: &mut Report) {
-    if shell::answer(shell::cargo().args(["deny", "--version"])).is_none() {
-        report.not_run("licences and sources (cargo-deny is not installed: `cargo install cargo-deny --locked`)");
-        return;
-    }
-    report.check("licences and sources", || {
-        cargo(
-            &["deny", "check", "licenses", "bans", "sources"],
-            "see its findings above",
-        )
-    });
+/// Licences and sources of all dependencies.
+fn licences() -> Result<()> {
+    let mut command = Command::new(deny::program());
+    // What is there twice is no finding, only a long list.
+    command.args(["--log-level", "error"]);
+    command.args(["check", "licenses", "bans", "sources"]);
+    shell::forget_cargo(&mut command);
+    shell::run(
+        command.current_dir(workspace::root()),
+        "see its findings above",
+    )
 }
 
 /// Unit, integration, property and documentation tests of all crates, without those that need a browser.
@@ -265,6 +271,10 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> R
         return Ok(());
     }
     command.args(["--", "--test-threads=1", "--nocapture"]);
+    if options.deep {
+        // What is ignored by default is so because it is long.
+        command.arg("--include-ignored");
+    }
     tests(report, "tests in the browser", &mut command, targets)
 }
 

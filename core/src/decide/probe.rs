@@ -1,6 +1,6 @@
 //! From the servers' answers to the first try.
 
-use super::{is_between_rounds, room, wait_or_fail};
+use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
 use crate::fault::Fault;
@@ -90,7 +90,7 @@ fn faulty(
         };
         return if said { Vec::new() } else { vec![wait] };
     }
-    if fault.is_transient() && is_between_rounds(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, witness) {
         return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);

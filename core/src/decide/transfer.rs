@@ -2,7 +2,8 @@
 
 use super::probe::{refused, started, stored};
 use super::{
-    backoff, history_full, is_between_rounds, restart, restart_later, room, seed, wait_or_fail,
+    backoff, history_full, is_between_rounds, is_waited_for, restart, restart_later, room, seed,
+    wait_or_fail,
 };
 use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
@@ -10,7 +11,7 @@ use crate::evolve::evolve;
 use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::{Answer, check_version, file_of};
-use crate::policy::{Policy, may_detail, may_try, progress_due};
+use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
 
 /// Reconciles a running transfer with what can be seen.
 pub(super) fn look(
@@ -39,7 +40,9 @@ pub(super) fn look(
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             let unstarted = witness.unstarted.as_ref() == Some(registration);
-            if may_begin && !unstarted && !witness.knows_job(registration) {
+            // A page that helped it and failed leaves the server alone for as long as it would have.
+            let lost = !unstarted && !witness.knows_job(registration) && !download.help_waits(now);
+            if may_begin && lost {
                 return next_try(download, now, transfer, Why::JobLost, witness);
             }
         }
@@ -356,15 +359,31 @@ pub(super) fn part_failed(
         return Vec::new();
     };
     let helping = transfer.transport == Transport::BackgroundFetch;
-    if attempt != download.attempt || (helping && transfer.registration.is_none()) {
+    if attempt != download.attempt {
         return Vec::new();
     }
     let retry = &witness.context.policy.retry;
+    if helping && transfer.registration.is_none() {
+        // The job that was helped has ended, and what follows waits already, if not too short by now.
+        return if is_waited_for(download, now, witness) {
+            Vec::new()
+        } else if may_detail(download.entries) {
+            let delay = retry.delay_ms(1, &seed(download));
+            vec![backoff(
+                now,
+                delay,
+                download.failed_rounds,
+                fault.sentence(),
+            )]
+        } else {
+            history_full(download, now, witness)
+        };
+    }
     if *fault == Fault::Changed {
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    let between =
-        is_between_rounds(download, now, witness) || (helping && download.help_waits(now));
+    let between = is_waited_for(download, now, witness)
+        || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
     let passes = fault.is_transient() || (helping && *fault == Fault::Quota);
     if passes && between {
@@ -525,7 +544,7 @@ fn unconfirmed(
         let retry = &witness.context.policy.retry;
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    if fault.is_transient() && is_between_rounds(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, witness) {
         return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);

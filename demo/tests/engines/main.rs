@@ -6,6 +6,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod another_origin;
 mod bad_servers;
 mod contexts;
 mod damage;
@@ -26,6 +27,7 @@ use suite::Suite;
 fn main() -> ExitCode {
     let mut suite = Suite::default();
     downloads::announce(&mut suite);
+    another_origin::announce(&mut suite);
     tabs::announce(&mut suite);
     lease::announce(&mut suite);
     interruptions::announce(&mut suite);

@@ -13,6 +13,7 @@ pub(crate) mod history;
 pub(crate) mod model;
 pub(crate) mod page;
 pub(crate) mod process;
+pub(crate) mod readme;
 pub(crate) mod server;
 pub(crate) mod site;
 pub(crate) mod world;

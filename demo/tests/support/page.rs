@@ -198,10 +198,11 @@ impl Page {
         }
     }
 
-    /// Runs `body` like [`Page::eval`] and demands that it throws.
+    /// Runs `body` like [`Page::eval`] and demands that it throws, but no `bug`: nothing that a test does to a page is one.
     pub(crate) async fn throws(&self, body: &str, args: Value) -> Result<Thrown> {
         match self.outcome(LIMIT, body, args).await? {
             Ok(value) => bail!("the script should have thrown but gave {value}:\n{body}"),
+            Err(thrown) if thrown.code() == "bug" => bail!("{thrown}\n{body}"),
             Err(thrown) => Ok(thrown),
         }
     }

@@ -48,6 +48,10 @@ impl Trouble {
 
 /// One file on a server.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of a server"
+)]
 pub struct Served {
     /// Its size in bytes.
     pub size: u64,

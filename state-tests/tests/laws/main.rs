@@ -18,6 +18,7 @@ mod l12_histories_stay_short;
 mod l13_entries_survive;
 mod l13_json_reads_like_any_other;
 mod l14_no_secret_is_kept;
+mod l18_no_request_is_repeated_without_a_delay;
 
 use longhaul_state_tests::prove::Coverage;
 use longhaul_state_tests::world::{Setup, Step, World};

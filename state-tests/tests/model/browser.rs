@@ -1,6 +1,6 @@
 //! The browser's side: jobs, their records, and how they end.
 
-use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record};
+use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record, Request};
 use crate::world::{Bug, World, part_answer};
 use longhaul_core::{Answer, Fault, JobEnd, JobFailure, JobId, PartRequest, measure};
 
@@ -23,7 +23,11 @@ pub(crate) fn start(m: &mut Moment, registration: String, parts: &[(u32, PartReq
     if id.attempt > attempt || (id.attempt == attempt && id.try_ > tries) {
         m.broke("the one law: a job runs that no event licenses");
     }
-    m.jobs.insert(registration, job_of(parts));
+    let job = job_of(parts);
+    for part in &job.parts {
+        m.asks_for(Request::Part(*part));
+    }
+    m.jobs.insert(registration, job);
 }
 
 /// A job is aborted: its records so far can be read in the event that follows.

@@ -1,8 +1,10 @@
 //! Bugs, planted one at a time: a checker that finds none of them proves nothing.
 
-use crate::laws::{L5, L7, L8, L10, L11, ONE_LAW};
+use crate::laws::{L5, L7, L8, L10, L11, L18, ONE_LAW};
 use crate::world::{Ask, Bug, World};
-use crate::worlds::{CHANGED, CRASH, EMPTY_SUCCESS, FOREGROUND, HASHED, OPENING, QUIET, REMOVED};
+use crate::worlds::{
+    CHANGED, CRASH, EMPTY_SUCCESS, FOREGROUND, HASHED, OPENING, QUIET, REMOVED, RETRIED,
+};
 use stateright::{Checker, HasDiscoveries, Model};
 
 /// The checker finds this bug in this world, where it breaks this law. That the world is whole without the bug is what
@@ -91,4 +93,9 @@ fn who_rests_for_ever_does_not_see_the_worker_die() {
 #[test]
 fn who_skips_the_hash_takes_other_bytes_for_the_file() {
     finds(Bug::SkipsTheHash, &HASHED, L5);
+}
+
+#[test]
+fn who_repeats_without_a_delay_asks_a_server_for_ever() {
+    finds(Bug::RepeatsWithoutADelay, &RETRIED, L18);
 }

@@ -153,6 +153,7 @@ impl World {
                 m.places[who].unstarted.clone_from(registration);
             }
         }
+        m.places[who].appended = m.history.seq;
         for (n, place) in m.places.iter_mut().enumerate() {
             if n == who {
                 place.woken |= place.driver.is_some();

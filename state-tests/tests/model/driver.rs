@@ -90,7 +90,15 @@ impl World {
             return Driver::Looks(self.first(m, n));
         }
         let download = &commit.view;
-        let effects = plan(download, &witness, START);
+        if download.seq < m.places[n].appended {
+            // What failed while this looked has a wait by now.
+            return Driver::Looks(self.first(m, n));
+        }
+        let mut planned = Download::clone(download);
+        if self.bug == Some(Bug::RepeatsWithoutADelay) {
+            planned.waiting = None;
+        }
+        let effects = plan(&planned, &witness, START);
         let overtaking = !commit.jobs.is_empty();
         let fly = |effect: &Effect| flying_of(effect, overtaking);
         let planned: Vec<Flying> = effects.iter().filter_map(fly).collect();

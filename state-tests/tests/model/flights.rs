@@ -1,7 +1,7 @@
 //! What runs beside a driver's loop: probes, fetches, harvests, hashing, and the telling of what came of them.
 
 use crate::commit::{Appended, look};
-use crate::moment::{Bytes, Commit, Flight, Flying, Moment, Outcome, Stage};
+use crate::moment::{Bytes, Commit, Flight, Flying, Moment, Outcome, Request, Stage};
 use crate::world::{PARTS, World, probe_answer};
 use longhaul_core::{Effect, Fault, decide};
 use longhaul_state_tests::scenario::START;
@@ -52,6 +52,9 @@ impl World {
             (Flight::Told(outcome, commit), _) => match self.tell(m, n, &outcome, &commit) {
                 Appended::Conflict => Some(Flight::Told(outcome, self.first(m, n))),
                 Appended::Done(new) => {
+                    if !outcome.is_stale(&commit.view) {
+                        m.failed.extend(failed(&outcome, flying));
+                    }
                     if twice {
                         self.tell_again(m, n, &outcome, new);
                     }
@@ -111,9 +114,24 @@ impl World {
 }
 
 pub(crate) fn set_going(m: &mut Moment, n: usize, flying: Flying) {
-    let flights = &mut m.places[n].flights;
-    if !flights.keys().any(|other| same_effect(other, &flying)) {
-        flights.insert(flying, Flight::Air);
+    let flights = &m.places[n].flights;
+    if flights.keys().any(|other| same_effect(other, &flying)) {
+        return;
+    }
+    match &flying {
+        Flying::Probe(_) => m.asks_for(Request::Probe),
+        Flying::Fetch(_, _, part, _) => m.asks_for(Request::Part(*part)),
+        Flying::Harvest(_) | Flying::Verify(_) => {}
+    }
+    m.places[n].flights.insert(flying, Flight::Air);
+}
+
+/// The request of which an outcome says that it did not come.
+fn failed(outcome: &Outcome, flying: &Flying) -> Option<Request> {
+    match (outcome, flying) {
+        (Outcome::PartFailed(..), Flying::Fetch(_, _, part, _)) => Some(Request::Part(*part)),
+        (Outcome::Probed(_, Err(_)), _) => Some(Request::Probe),
+        _ => None,
     }
 }
 

@@ -160,6 +160,8 @@ impl World {
             m.places[n].asking = Some((ask, Arc::clone(&m.history)));
             return;
         }
+        // Who asks need not wait.
+        m.failed.clear();
         if self.bug == Some(Bug::DeletesWithoutTheLock) && matches!(ask, Ask::Abort | Ask::Remove) {
             m.places[n].rash = true;
         }
@@ -228,6 +230,9 @@ impl World {
                 match self.tell(m, WORKER, &outcome, &commit) {
                     Appended::Conflict => Handling::Accounting(self.first(m, WORKER)),
                     Appended::Done(new) => {
+                        if !outcome.is_stale(&commit.view) {
+                            m.failed.extend(completion.job.failed(&m.rest));
+                        }
                         if twice {
                             self.tell_again(m, WORKER, &outcome, new);
                         }
@@ -277,6 +282,7 @@ fn wake(m: &mut Moment, n: usize) {
     match timer {
         Timer::Wait => {
             after_the_wait(&mut m.history);
+            m.failed.clear();
             for place in &mut m.places {
                 forget_waits(place);
             }

@@ -45,6 +45,7 @@ impl Model for World {
                 m.told == m.history.seq && !m.history.degraded
             }),
             Property::always(L11, |_, m: &Moment| moves_once(m)),
+            Property::always(L18, |_, m: &Moment| !broke(m, "L18")),
         ];
         all.extend(self.reached.iter().map(|name| {
             let (_, holds) = SOMETIMES
@@ -68,6 +69,7 @@ pub(crate) const L8: &str = "L8: where nothing more happens by itself, the downl
 pub(crate) const L9: &str = "L9: whoever looks anew plans exactly what is missing";
 pub(crate) const L10: &str = "L10: one gapless history, and nothing in it is lost";
 pub(crate) const L11: &str = "L11: a part is under way at most once";
+pub(crate) const L18: &str = "L18: what failed is asked for again after a wait, or by a person";
 
 type Case = fn(&World, &Moment) -> bool;
 
@@ -140,6 +142,10 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
     }),
     ("a dead owner's job begins late", |_, m| {
         !m.late_jobs.is_empty() && !m.queue.is_empty()
+    }),
+    ("what failed is asked for again after a wait", |_, m| {
+        let waited = m.history.waiting.as_ref();
+        waited.is_some_and(|waited| waited.until == Some(START)) && flights(m).next().is_some()
     }),
     ("nobody is there", |_, m| {
         !m.places[0].open && !m.places[1].open && m.history.is_running()

@@ -41,6 +41,16 @@ pub(crate) struct Job {
     pub late: bool,
 }
 
+impl Job {
+    /// Its records that came and brought nothing that could be stored.
+    pub(crate) fn failed(&self, rest: &BTreeMap<Part, Bytes>) -> Vec<Request> {
+        let came = self.parts.iter().take(self.records.len());
+        came.filter(|part| !rest.contains_key(part))
+            .map(|part| Request::Part(*part))
+            .collect()
+    }
+}
+
 /// A completion event: begun, and not accounted for yet.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Completion {
@@ -122,6 +132,14 @@ pub(crate) enum Flying {
     Fetch(u32, u32, Part, bool),
 }
 
+/// What somebody outside was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) enum Request {
+    /// Size and version.
+    Probe,
+    Part(Part),
+}
+
 /// How far it is.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[allow(
@@ -191,6 +209,8 @@ pub(crate) struct Place {
     pub flights: BTreeMap<Flying, Flight>,
     pub unstarted: Option<String>,
     pub watched: Option<Watched>,
+    /// Number of the last entry that this context has appended.
+    pub appended: u64,
 }
 
 /// Everything at one moment.
@@ -214,6 +234,8 @@ pub(crate) struct Moment {
     pub late_parts: BTreeSet<Part>,
     pub late_jobs: BTreeMap<String, Job>,
     pub left: Left,
+    /// What did not come, as the machine was told, since the last wait ran out or a person asked.
+    pub failed: BTreeSet<Request>,
     /// The law that was seen to break, and how.
     pub broken: Option<&'static str>,
 }
@@ -238,6 +260,7 @@ impl Moment {
             late_parts: BTreeSet::new(),
             late_jobs: BTreeMap::new(),
             left: world.left,
+            failed: BTreeSet::new(),
             broken: None,
         }
     }
@@ -249,6 +272,13 @@ impl Moment {
 
     pub(crate) fn broke(&mut self, law: &'static str) {
         self.broken.get_or_insert(law);
+    }
+
+    /// Somebody outside is asked: for nothing that failed a moment ago.
+    pub(crate) fn asks_for(&mut self, request: Request) {
+        if self.failed.contains(&request) {
+            self.broke("L18: what failed is asked for again without a delay");
+        }
     }
 }
 

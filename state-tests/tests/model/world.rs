@@ -77,6 +77,8 @@ pub(crate) enum Bug {
     RestsForEver,
     /// Says that a download succeeded without computing its hash.
     SkipsTheHash,
+    /// Does what a plan would name if no wait were written.
+    RepeatsWithoutADelay,
 }
 
 /// A small world.

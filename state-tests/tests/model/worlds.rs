@@ -188,7 +188,12 @@ pub(crate) const RETRIED: World = World {
         repeats: 1,
         ..NONE
     },
-    reached: &["available", "failed", "a second attempt"],
+    reached: &[
+        "available",
+        "failed",
+        "a second attempt",
+        "what failed is asked for again after a wait",
+    ],
     ..FOREGROUND
 };
 
