@@ -77,10 +77,17 @@ async fn beside_its_listener(before: bool) -> Result<()> {
     site.put("/app/data", Answer::bytes("text/plain", b"data".to_vec()));
     let name = format!("serve_own_before_{before}");
     app(&name, &site, async |world: &mut World| {
-        let (page, _) = with_a_download(world).await?;
+        let (page, model) = with_a_download(world).await?;
         page.close().await?;
-        ensure!(own_answer(&world.browser.open("/").await?).await? == "build 1");
-        unrelated(world, &site).await
+        let page = world.browser.open("/").await?;
+        ensure!(own_answer(&page).await? == "build 1");
+        unrelated(world, &site).await?;
+        // What is stored is worth the wasm.
+        until_served(world, &page, &model.url).await?;
+        ensure!(own_answer(&page).await? == "build 1");
+        let started = wasm_started(&page).await?;
+        ensure!(started > 0, "served without wasm: the counter is broken");
+        Ok(())
     })
     .await
     .context(name)

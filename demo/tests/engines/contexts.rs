@@ -115,6 +115,7 @@ async fn without_cache_storage(world: &mut World, site: &Site, cell: &Cell) -> R
     ensure!(!secure, "the name is taken for trustworthy");
     page.eval::<()>("await load('/longhaul/index.js')", json!(null))
         .await?;
+    ensure!(site.times("/longhaul/index.js") > 0, "{:?}", site.asked());
     site.forget_asked();
     let began = Instant::now();
     let thrown = page.throws("await longhaul()", json!(null)).await?;
