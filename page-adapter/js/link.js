@@ -107,6 +107,7 @@ export class WorkerLink {
   /** A problem that comes with where this runs: nothing that the app could change. */
   #given;
   #finding;
+  #wasActive = false;
   #began = performance.now();
   /** By worker: what it said of itself. */
   #conversations = new WeakMap();
@@ -232,7 +233,10 @@ export class WorkerLink {
 
   /** The active worker; a first one that is on its way is waited for. */
   async #activated(registration, ms) {
-    if (registration.active) return registration.active;
+    if (registration.active) {
+      this.#wasActive = true;
+      return registration.active;
+    }
     const coming = newest(registration);
     if (!coming) {
       this.#findAgain();
@@ -286,9 +290,14 @@ export class WorkerLink {
 
   #inactive(registration) {
     const coming = newest(registration);
-    return coming
-      ? `the service worker ${shown(coming.scriptURL)} is not active yet: background jobs begin as soon as it is`
-      : "the service worker was unregistered: reload the page, and it is registered again";
+    if (coming) {
+      const state = coming.state === "installing" ? "its `install` has not ended yet" : "it is not active yet";
+      return `the service worker ${shown(coming.scriptURL)} is of no use so far, because ${state}: background jobs begin as soon as it is active`;
+    }
+    const script = this.#choice.url ? ` ${shown(this.#choice.url)}` : "";
+    return this.#wasActive
+      ? `the service worker${script} was unregistered: reload the page, and it is registered again`
+      : `the service worker${script} was not installed: its own \`install\` failed (a file that it wants to keep may be missing)`;
   }
 
   #unfit(worker, conversation) {
@@ -325,7 +334,7 @@ export class WorkerLink {
 
   /** Finds out which registration is to be used, and registers where nobody is. */
   async #find() {
-    const { off, registration, own, url, scope } = this.#choice;
+    const { off, registration, own, inlined, url, scope } = this.#choice;
     this.#problem = undefined;
     if (off) {
       this.#problem = "switched off: open() was called with `serviceWorker: false`";
@@ -349,6 +358,12 @@ export class WorkerLink {
       this.#problem = FOREGROUND;
       return;
     }
+    if (inlined) {
+      this.#trouble(
+        "the bundler put longhaul.worker.js or worker_bg.wasm into the text of a script, and a service worker must be a file: in Vite lower build.assetsInlineLimit, or copy the files (`npx longhaul copy <folder>`) and pass the address of longhaul.worker.js as `serviceWorker`",
+      );
+      return;
+    }
     if (url.origin !== location.origin) {
       this.#trouble(
         `service workers must come from the page's own origin, and ${shown(url)} does not: copy the package's files to this site (\`npx longhaul copy <folder>\`) and pass the address of longhaul.worker.js there as \`serviceWorker\``,
@@ -356,21 +371,35 @@ export class WorkerLink {
       return;
     }
     const held = (await container.getRegistrations()).find((registration) => registration.scope === scope);
-    if (held && newest(held)) {
-      if ([held.installing, held.waiting, held.active].some((worker) => worker?.scriptURL === url.href)) {
-        this.#registration = held;
+    const isSame = held && [held.installing, held.waiting, held.active].some((worker) => worker?.scriptURL === url.href);
+    if (isSame) {
+      this.#registration = held;
+      if (!own) return;
+      if (!(await this.#letGo(held))) {
         // No page lies in its scope, so that no navigation makes the browser look for a newer one.
-        if (own) held.update().catch(() => {});
+        held.update().catch(() => {});
         return;
       }
-      if (!(await this.#mayReplace(held))) {
-        this.#trouble(
-          `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
-        );
-        return;
-      }
+    } else if (held && newest(held) && !(await this.#mayReplace(held))) {
+      this.#trouble(
+        `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
+      );
+      return;
     }
     await this.#register(container);
+  }
+
+  /**
+   * Unregisters our own worker where it is hindered by the policy that its script came with; whether it did. Browsers look at a
+   * script's bytes alone, so that no update brings another policy.
+   */
+  async #letGo(held) {
+    if (!held.active) return false;
+    const answer = await this.#asked(held.active).within(ANSWER_MS);
+    if (answer?.name !== this.#name || answer.byPolicy !== true) return false;
+    const jobs = await held.backgroundFetch.getIds().catch(() => ["unknown"]);
+    if (jobs.length > 0 || answer.handling?.length > 0) return false;
+    return held.unregister();
   }
 
   /** Whether another script at our scope is an older one of ours. */
@@ -415,7 +444,7 @@ async function explained(thrown, directive, { own, url, scope, type }) {
   const script = shown(url);
   if (directive?.includes("trusted-types") || /Trusted(ScriptURL|Type)/.test(thrown?.message)) {
     return own
-      ? "the page demands Trusted Types and allows no policy of ours: add `longhaul` to trusted-types in its Content-Security-Policy, or pass a TrustedScriptURL as `serviceWorker`"
+      ? "the page demands Trusted Types and allows no policy of ours: say `trusted-types longhaul` in its Content-Security-Policy, or pass a TrustedScriptURL as `serviceWorker`"
       : "the page demands Trusted Types: pass a TrustedScriptURL as `serviceWorker`";
   }
   if (directive) return `the page's Content-Security-Policy blocks ${script}: add 'self' to ${directive === "script-src" ? "worker-src or script-src" : directive}`;
