@@ -1,4 +1,4 @@
-//! Handing out what is stored: as a Blob of Blobs, or as a streaming Response.
+//! Handing out what is stored: as a Blob of Blobs, as a streaming Response, or as a server would answer a request for it.
 
 use longhaul_core::{Download, File, Validator, identity};
 use wasm_bindgen::JsValue;
@@ -8,6 +8,7 @@ use crate::js::Exception;
 use crate::node::{CommitError, Node};
 use crate::parts::{PartError, Range};
 use crate::platform::Platform;
+use crate::translate::http_date_ms;
 use crate::web::{Host, Web};
 
 /// A stored file, with where it ends.
@@ -98,15 +99,153 @@ impl<H: Host> Node<Web<H>> {
             .parts
             .compose_stream(&stored.file.key(), wanted.start, wanted.end())
             .await?;
-        response(stored, range, wanted, &body).map_err(|thrown| Exception::from_js(&thrown).into())
+        response(stored, range, wanted, Some(&body))
+            .map_err(|thrown| Exception::from_js(&thrown).into())
     }
+
+    /// A stored file as a server would answer a request for it ([RFC 9110, 13.2.2]).
+    ///
+    /// [RFC 9110, 13.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2
+    pub async fn reply(&self, stored: &Stored, asked: &Asked) -> Result<Response, PartError> {
+        let whole = Range {
+            start: 0,
+            len: stored.size,
+        };
+        let made = match judge(&stored.file, stored.size, asked) {
+            Reply::Whole => return self.response(stored, None).await,
+            Reply::Part(range) => return self.response(stored, Some(range)).await,
+            Reply::Head => response(stored, None, whole, None),
+            Reply::NotModified => not_modified(stored),
+            Reply::Unsatisfiable => unsatisfiable(stored),
+        };
+        made.map_err(|thrown| Exception::from_js(&thrown).into())
+    }
+}
+
+/// What a request asks for beside its URL: the headers that matter, as sent.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Asked {
+    /// Whether only the head is wanted.
+    pub head: bool,
+    /// `Range`.
+    pub range: Option<String>,
+    /// `If-Range`.
+    pub if_range: Option<String>,
+    /// `If-None-Match`.
+    pub if_none_match: Option<String>,
+    /// `If-Modified-Since`.
+    pub if_modified_since: Option<String>,
+}
+
+/// How a request for a stored file is answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// 200 with the whole body.
+    Whole,
+    /// 200 without a body.
+    Head,
+    /// 206 with this range.
+    Part(Range),
+    /// 304: whoever asks has it already.
+    NotModified,
+    /// 416: there is no such range.
+    Unsatisfiable,
+}
+
+/// Judges a request in the order of [RFC 9110, 13.2.2]. What it has no validator for, or cannot read, it passes over.
+///
+/// [RFC 9110, 13.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2
+#[must_use]
+pub fn judge(file: &File, size: u64, asked: &Asked) -> Reply {
+    let validator = file.validator.as_ref();
+    let unchanged = match (&asked.if_none_match, &asked.if_modified_since) {
+        (Some(tags), _) => names_tag(tags, validator),
+        (None, Some(date)) => is_as_old_as(date, validator),
+        (None, None) => false,
+    };
+    if unchanged {
+        return Reply::NotModified;
+    }
+    if asked.head {
+        return Reply::Head;
+    }
+    let range = asked.range.as_deref().filter(|_| {
+        let condition = asked.if_range.as_deref();
+        condition.is_none_or(|condition| match validator {
+            Some(Validator::Etag(tag)) => condition.trim() == tag,
+            Some(Validator::LastModified(date)) => condition.trim() == date,
+            None => false,
+        })
+    });
+    match range.and_then(|header| requested_range(header, size)) {
+        Some(Some(range)) => Reply::Part(range),
+        Some(None) => Reply::Unsatisfiable,
+        None => Reply::Whole,
+    }
+}
+
+/// Whether a list of entity tags, or `*`, has the file's. The comparison is the weak one.
+fn names_tag(tags: &str, validator: Option<&Validator>) -> bool {
+    if tags.trim() == "*" {
+        return true;
+    }
+    let Some(Validator::Etag(own)) = validator else {
+        return false;
+    };
+    // A comma may be part of a tag, so that it is looked for as it is, quotes included, between what may stand between tags.
+    tags.match_indices(own.as_str()).any(|(at, _)| {
+        let before = tags[..at].trim_end();
+        let before = before.strip_suffix("W/").unwrap_or(before).trim_end();
+        let after = tags[at + own.len()..].trim_start();
+        (before.is_empty() || before.ends_with(',')) && (after.is_empty() || after.starts_with(','))
+    })
+}
+
+fn is_as_old_as(date: &str, validator: Option<&Validator>) -> bool {
+    let Some(Validator::LastModified(own)) = validator else {
+        return false;
+    };
+    match (http_date_ms(own), http_date_ms(date)) {
+        (Some(own), Some(known)) => own <= known,
+        _ => false,
+    }
+}
+
+fn validated(headers: &Headers, stored: &Stored) -> Result<(), JsValue> {
+    match &stored.file.validator {
+        Some(Validator::Etag(tag)) => headers.set("ETag", tag),
+        Some(Validator::LastModified(date)) => headers.set("Last-Modified", date),
+        None => Ok(()),
+    }
+}
+
+/// 304 ([RFC 9110, 15.4.5](https://www.rfc-editor.org/rfc/rfc9110#section-15.4.5)).
+fn not_modified(stored: &Stored) -> Result<Response, JsValue> {
+    let headers = Headers::new()?;
+    validated(&headers, stored)?;
+    empty(304, &headers)
+}
+
+/// 416 ([RFC 9110, 15.5.17](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.17)).
+fn unsatisfiable(stored: &Stored) -> Result<Response, JsValue> {
+    let headers = Headers::new()?;
+    let range = ["bytes */", &stored.size.to_string()].concat();
+    headers.set("Content-Range", &range)?;
+    empty(416, &headers)
+}
+
+fn empty(status: u16, headers: &Headers) -> Result<Response, JsValue> {
+    let init = ResponseInit::new();
+    init.set_status(status);
+    init.set_headers(headers);
+    Response::new_with_opt_str_and_init(None, &init)
 }
 
 fn response(
     stored: &Stored,
     range: Option<Range>,
     wanted: Range,
-    body: &web_sys::ReadableStream,
+    body: Option<&web_sys::ReadableStream>,
 ) -> Result<Response, JsValue> {
     let headers = Headers::new()?;
     headers.set("Content-Length", &wanted.len.to_string())?;
@@ -117,11 +256,7 @@ fn response(
         .as_deref()
         .unwrap_or("application/octet-stream");
     headers.set("Content-Type", kind)?;
-    match &stored.file.validator {
-        Some(Validator::Etag(tag)) => headers.set("ETag", tag)?,
-        Some(Validator::LastModified(date)) => headers.set("Last-Modified", date)?,
-        None => {}
-    }
+    validated(&headers, stored)?;
     let init = ResponseInit::new();
     if range.is_some() {
         let text = [
@@ -136,7 +271,7 @@ fn response(
         init.set_status(206);
     }
     init.set_headers(&headers);
-    Response::new_with_opt_readable_stream_and_init(Some(body), &init)
+    Response::new_with_opt_readable_stream_and_init(body, &init)
 }
 
 /// Which resource of a download a URL means.
@@ -203,5 +338,98 @@ mod tests {
         ] {
             assert_eq!(requested_range(passed_over, 100), None, "{passed_over}");
         }
+    }
+
+    fn file(validator: Option<Validator>) -> File {
+        File {
+            url: "https://h/f".into(),
+            size: Some(100),
+            validator,
+            part_bytes: None,
+            content_type: None,
+        }
+    }
+
+    fn tagged() -> File {
+        file(Some(Validator::Etag("\"a,b\"".into())))
+    }
+
+    fn dated() -> File {
+        let date = "Tue, 24 Nov 2026 10:00:00 GMT";
+        file(Some(Validator::LastModified(date.into())))
+    }
+
+    fn text(value: &str) -> Option<String> {
+        Some(value.to_owned())
+    }
+
+    #[test]
+    fn whoever_has_the_file_already_is_told_so() {
+        let none_match = |file: &File, tags: &str| {
+            let asked = Asked {
+                if_none_match: text(tags),
+                ..Asked::default()
+            };
+            judge(file, 100, &asked) == Reply::NotModified
+        };
+        for tags in [
+            "\"a,b\"",
+            "W/\"a,b\"",
+            "\"x\", \"a,b\"",
+            "\"x\",W/\"a,b\" ,\"y\"",
+            "*",
+        ] {
+            assert!(none_match(&tagged(), tags), "{tags}");
+        }
+        for tags in ["", "\"a\"", "\"a,b", "a,b", "\"x\"\"a,b\"", "\"a,b\"x"] {
+            assert!(!none_match(&tagged(), tags), "{tags}");
+        }
+        assert!(!none_match(&dated(), "\"a,b\""));
+
+        let since = |file: &File, date: &str| {
+            let asked = Asked {
+                if_modified_since: text(date),
+                ..Asked::default()
+            };
+            judge(file, 100, &asked) == Reply::NotModified
+        };
+        assert!(since(&dated(), "Tue, 24 Nov 2026 10:00:00 GMT"));
+        assert!(since(&dated(), "Wed, 25 Nov 2026 00:00:00 GMT"));
+        assert!(!since(&dated(), "Tue, 24 Nov 2026 09:59:59 GMT"));
+        assert!(!since(&dated(), "yesterday"));
+        assert!(!since(&tagged(), "Wed, 25 Nov 2026 00:00:00 GMT"));
+        // With both it is the tag that counts.
+        let both = Asked {
+            if_none_match: text("\"x\""),
+            if_modified_since: text("Wed, 25 Nov 2026 00:00:00 GMT"),
+            ..Asked::default()
+        };
+        assert_eq!(judge(&dated(), 100, &both), Reply::Whole);
+    }
+
+    #[test]
+    fn a_range_is_answered_where_its_condition_holds_and_a_head_has_none() {
+        let asked = |condition: Option<&str>| Asked {
+            range: text("bytes=10-19"),
+            if_range: condition.map(str::to_owned),
+            ..Asked::default()
+        };
+        let part = Reply::Part(Range { start: 10, len: 10 });
+        assert_eq!(judge(&tagged(), 100, &asked(None)), part);
+        assert_eq!(judge(&tagged(), 100, &asked(Some("\"a,b\""))), part);
+        assert_eq!(
+            judge(&dated(), 100, &asked(Some("Tue, 24 Nov 2026 10:00:00 GMT"))),
+            part
+        );
+        for condition in ["W/\"a,b\"", "\"other\"", "Tue, 24 Nov 2026 10:00:00 GMT"] {
+            assert_eq!(judge(&tagged(), 100, &asked(Some(condition))), Reply::Whole);
+        }
+        assert_eq!(judge(&file(None), 100, &asked(Some("\"a\""))), Reply::Whole);
+        assert_eq!(judge(&tagged(), 10, &asked(None)), Reply::Unsatisfiable);
+        let head = Asked {
+            head: true,
+            ..asked(None)
+        };
+        assert_eq!(judge(&tagged(), 100, &head), Reply::Head);
     }
 }

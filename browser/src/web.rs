@@ -40,8 +40,10 @@ pub trait Host: 'static {
     fn live(&self, download: &str, downloaded: u64, stored: u64);
     /// The headers that requests of a download carry, where this context has been given any for what it is about now.
     fn headers(&self, download: &Download) -> Option<Headers>;
-    /// Whether background jobs can be started from here, and where running ones can be looked up.
+    /// Whether background jobs can be started from here, and by which manager.
     async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
+    /// Where running jobs can be looked up: an app under another path of the origin may share downloads.
+    async fn managers(&self) -> Vec<BackgroundFetchManager>;
     /// Registrations whose completion the worker is handling now, see [`Platform::handling`].
     async fn handling(&self) -> Vec<String>;
 }
@@ -83,8 +85,13 @@ impl<H: Host> Web<H> {
     }
 
     async fn registration(&self, id: &str) -> Option<BackgroundFetchRegistration> {
-        let (_, manager) = self.host.background().await;
-        manager?.get(id).await.ok().flatten()
+        for manager in self.host.managers().await {
+            // Where the browser does not answer, there is nothing to be seen.
+            if let Ok(Some(registration)) = manager.get(id).await {
+                return Some(registration);
+            }
+        }
+        None
     }
 }
 
@@ -257,14 +264,13 @@ impl<H: Host> Platform for Web<H> {
     }
 
     async fn jobs(&self) -> Vec<JobState> {
-        let (_, Some(manager)) = self.host.background().await else {
-            return Vec::new();
-        };
         let mut jobs = Vec::new();
-        // Where the browser does not answer, there is nothing to be seen.
-        for id in manager.get_ids().await.unwrap_or_default() {
-            if let Ok(Some(registration)) = manager.get(&id).await {
-                jobs.push(registration.state());
+        for manager in self.host.managers().await {
+            // Where the browser does not answer, there is nothing to be seen.
+            for id in manager.get_ids().await.unwrap_or_default() {
+                if let Ok(Some(registration)) = manager.get(&id).await {
+                    jobs.push(registration.state());
+                }
             }
         }
         jobs

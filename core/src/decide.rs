@@ -198,7 +198,7 @@ fn wait_or_fail(
     let (reason, delay, try_) = match fault {
         // Neither the device nor the server being away is a failed round.
         Fault::Offline if witness.context.offline => {
-            let delay = retry.offline_delay_ms(gone_for(WaitReason::Offline));
+            let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
             (WaitReason::Offline, delay, download.failed_rounds)
         }
         // One who is offline no longer has no use for a wait until he is online.

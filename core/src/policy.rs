@@ -71,20 +71,13 @@ impl Retry {
 }
 
 impl Retry {
-    /// The delay before a server that is gone for so many milliseconds is asked again: half as long again as it is gone
-    /// already, so that a short outage costs little; at most `max_ms`, or a 16th of a long outage, so that one of any length
+    /// The delay before a server, or a device's network, that is gone for so many milliseconds is tried again: half as long
+    /// again as it is gone already, so that a short outage costs little; at most `max_ms`, or a 16th of a long outage, so that one of any length
     /// fits into a history.
     #[must_use]
     pub(crate) fn outage_delay_ms(&self, gone: u64) -> u64 {
         let most = self.max_ms.max(gone / 16);
         (gone / 2).min(most).max(self.base_ms).max(MIN_DELAY_MS)
-    }
-
-    /// The delay before a device that is offline for so many milliseconds tries all the same. It ends early when the browser
-    /// says that it is online again, so that it may grow with the outage.
-    #[must_use]
-    pub(crate) fn offline_delay_ms(&self, gone: u64) -> u64 {
-        (gone / 2).max(self.base_ms).max(MIN_DELAY_MS)
     }
 
     /// The delay before a server that said when to come back is asked again.

@@ -59,7 +59,12 @@ start().catch((error) => {
 async function start() {
   facts = new Facts(document);
   chat = new Chat(document, async (id) => (await downloadOf(id)).blob());
-  const opening = open({ name: query.get("name") ?? undefined, transport: query.get("transport") ?? "auto" });
+  // A worker of the page's own, because it also keeps the page itself for starts without the network.
+  const opening = open({
+    name: query.get("name") ?? undefined,
+    transport: query.get("transport") ?? "auto",
+    serviceWorker: "/sw.js",
+  });
   // The list is shown even where opening takes its time or fails.
   opening.catch(() => {});
   await readModels();

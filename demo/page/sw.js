@@ -46,8 +46,7 @@ addEventListener("fetch", (event) => {
   }
 });
 
-// After the listener above: of several, the first one that answers a request is the only one that hears of it, and
-// with `serve` Longhaul answers whatever scripts fetch.
+// Answers what is stored, and nothing else.
 attach({ serve: true });
 
 /**

@@ -34,7 +34,7 @@ const APP: &str = "\
 import { open } from '/longhaul/index.js';
 const { id, spec } = JSON.parse(decodeURIComponent(location.search.slice(1)));
 const opened = async () => {
-  const longhaul = await open();
+  const longhaul = await open({ serviceWorker: '/sw.js' });
   const download = spec ? await longhaul.request(spec) : await longhaul.get(id);
   return { longhaul, seen: download.snapshot };
 };
@@ -112,6 +112,10 @@ async fn one_end(world: &World, round: usize, moments: &[u64], around: &mut Arou
         world.browser.open(BLANK).await?,
         world.browser.open(BLANK).await?,
     );
+    first.longhaul(json!({ "serviceWorker": "/sw.js" })).await?;
+    // A slow worker is no worker until it has answered.
+    let fit = "const lh = await longhaul(); await eventually(() => !lh.serviceWorker.problem)";
+    first.eval::<()>(fit, json!(null)).await?;
     first.request(&model.spec).await?;
     until_sent(world, PART).await?;
     // Without this page nothing is stored before the end, and nobody keeps the worker awake. (Going elsewhere would freeze the job.)

@@ -265,7 +265,7 @@ async fn of_a_database_that_was_deleted_no_byte_and_no_job_is_left_behind() -> R
         until_sent(world, MIB).await?;
         page.eval::<()>(
             "await result(indexedDB.deleteDatabase('longhaul'));
-             const { backgroundFetch } = await navigator.serviceWorker.getRegistration();
+             const { backgroundFetch } = (await longhaul()).serviceWorker.registration;
              await eventually(async () => (await backgroundFetch.getIds()).length === 0)",
             json!(null),
         )

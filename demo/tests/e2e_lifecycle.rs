@@ -199,7 +199,7 @@ async fn an_abort_by_the_browser_is_one_aborted_and_leaves_nothing_behind() -> R
         until_parts_rest(&page, "cancelled", 2).await?;
         // What the browser's own cancel button does, behind Longhaul's back.
         page.eval::<()>(
-            "const registration = await navigator.serviceWorker.ready;
+            "const { registration } = (await longhaul()).serviceWorker;
              const [id] = await registration.backgroundFetch.getIds();
              if (!(await (await registration.backgroundFetch.get(id)).abort())) throw new Error('not aborted');",
             json!(null),

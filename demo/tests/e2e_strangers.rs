@@ -62,6 +62,7 @@ where
 async fn with_a_download(world: &World) -> Result<Page> {
     let page = world.browser.open(BLANK).await?;
     page.eval::<()>(LISTEN, json!(null)).await?;
+    page.longhaul(json!({ "serviceWorker": "/sw.js" })).await?;
     let known = Model::unthrottled(world, "known", 2 * MIB);
     page.request(&known.spec).await?;
     page.until_available("known", SOON).await?;
@@ -175,7 +176,7 @@ async fn the_background_jobs_of_other_scripts_are_left_to_them() -> Result<()> {
             .await?;
         }
 
-        page.longhaul(json!({})).await?;
+        page.longhaul(json!({ "serviceWorker": "/sw.js" })).await?;
         let model = Model::unthrottled(world, "ours", 3 * MIB);
         page.request(&model.spec).await?;
         page.until_available("ours", SOON).await?;
@@ -329,14 +330,24 @@ fn malformed_ids(chance: &mut Rng, count: usize) -> BTreeSet<String> {
 #[tokio::test]
 async fn a_worker_of_another_make_is_not_asked_again_and_pages_bring_everything() -> Result<()> {
     tokio::try_join!(
-        not_asked_again("a_worker_that_is_not_ours", NOT_OURS, "longhaul"),
-        not_asked_again("a_worker_of_another_name", WORKER, "elsewhere"),
+        not_asked_again(
+            "a_worker_that_is_not_ours",
+            NOT_OURS,
+            "longhaul",
+            "does not answer"
+        ),
+        not_asked_again(
+            "a_worker_of_another_name",
+            WORKER,
+            "elsewhere",
+            "works for another name"
+        ),
     )?;
     Ok(())
 }
 
 /// What the page asks the worker comes back to it, and is counted.
-async fn not_asked_again(scenario: &str, worker: &str, name: &str) -> Result<()> {
+async fn not_asked_again(scenario: &str, worker: &str, name: &str, problem: &str) -> Result<()> {
     app(scenario, worker, async |world: &mut World| {
         let page = world.browser.open(BLANK).await?;
         page.eval::<()>(LISTEN, json!(null)).await?;
@@ -349,7 +360,7 @@ async fn not_asked_again(scenario: &str, worker: &str, name: &str) -> Result<()>
             json!(null),
         )
         .await?;
-        page.longhaul(json!({ "name": name })).await?;
+        page.longhaul(json!({ "name": name, "serviceWorker": "/sw.js" })).await?;
         let mut asked = Vec::new();
         for id in ["first", "second"] {
             let model = Model::unthrottled(world, id, 2 * MIB);
@@ -372,8 +383,9 @@ async fn not_asked_again(scenario: &str, worker: &str, name: &str) -> Result<()>
         );
         let warned: bool = page
             .eval(
-                "return e2e.traces.some((line) => line.includes('of another version or name'))",
-                json!(null),
+                "const { problem } = (await longhaul()).serviceWorker;
+                 return problem.includes(args) && e2e.traces.some((line) => line.endsWith(problem))",
+                json!(problem),
             )
             .await?;
         ensure!(warned, "no warning");

@@ -3,17 +3,14 @@
 // This file checks what an app hands over, turns relative URLs into absolute ones and keeps promises; every decision
 // is made by the state machine behind `Engine`.
 
-import init, { Engine, parseImport, stateAt as foldTexts } from "./page.js";
+import { chosen } from "./choice.js";
+import { instantiate } from "./code.js";
+import { absoluteUrl, checkContext, isA } from "./context.js";
+import { LonghaulError } from "./error.js";
+import { WorkerLink } from "./link.js";
+import { Engine, parseImport, stateAt as foldTexts } from "./page.js";
 
-/** An error with a stable `code`; see the list in `index.d.ts`. */
-export class LonghaulError extends Error {
-  constructor(code, message, data) {
-    super(message);
-    this.name = "LonghaulError";
-    this.code = code;
-    if (data !== undefined) this.data = data;
-  }
-}
+export { LonghaulError };
 
 /** What the engine throws is a plain `{code, message, data}`; anything else is a bug of ours. */
 function asError(thrown) {
@@ -32,30 +29,19 @@ async function engineCall(work) {
   }
 }
 
-let instance;
-
-/** One wasm instance for all `open()` calls of a page, begun with what the first one says. */
-function instantiate(wasm) {
-  instance ??= init({ module_or_path: wasm ?? new URL("page_bg.wasm", import.meta.url) }).catch((thrown) => {
-    instance = undefined;
-    throw new LonghaulError("bug", "page_bg.wasm could not be loaded: is it served beside index.js?", {
-      name: thrown?.name,
-    });
-  });
-  return instance;
-}
-
 const invalid = (field, expected) =>
   new LonghaulError("invalid-spec", `the spec's field \`${field}\` must be ${expected}`, { field });
 
 const isWhole = (value) => Number.isSafeInteger(value) && value >= 0;
 
 function absolute(url, field) {
-  if (!(typeof url === "string" || url instanceof URL)) throw invalid(field, "a URL");
+  if (!(typeof url === "string" || isA("URL", url))) throw invalid(field, "a URL");
   try {
-    return new URL(url, document.baseURI).href;
-  } catch {
-    throw invalid(field, "a URL");
+    // An empty address would be that of the document.
+    if (String(url).trim() === "") throw invalid(field, "a URL that is not empty");
+    return absoluteUrl(url).href;
+  } catch (thrown) {
+    throw thrown instanceof LonghaulError ? thrown : invalid(field, "a URL");
   }
 }
 
@@ -84,7 +70,7 @@ function checkedIcon(icon, n) {
 
 function checkedResource(given, n) {
   const field = `resources[${n}]`;
-  const isUrl = typeof given === "string" || given instanceof URL;
+  const isUrl = typeof given === "string" || isA("URL", given);
   if (!isUrl && (given === null || typeof given !== "object")) throw invalid(field, "a URL or an object with one");
   const resource = isUrl ? { url: given } : given;
   const { bytes } = resource;
@@ -139,32 +125,41 @@ function checkedOptions(options) {
   for (const [key, value] of Object.entries({ partBytes, parallel, limit, baseMs, maxMs, unreachableMs, stallMs })) {
     if (value !== undefined && !isWhole(value)) throw new TypeError(`options: ${key} must be a whole number`);
   }
-  return { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs, stallMs } };
+  checkWasm(options.wasm);
+  return {
+    engine: { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs, stallMs } },
+    worker: chosen(options.serviceWorker, name),
+  };
 }
 
-/** Registers the service worker. Without one everything works but Background Fetch. */
-async function registerWorker(script) {
-  if (script === false || !("serviceWorker" in navigator)) return undefined;
-  try {
-    return await navigator.serviceWorker.register(new URL(script, document.baseURI), { type: "module" });
-  } catch (thrown) {
-    console.warn(`Longhaul: no service worker, so downloads go on only while a page is open (${thrown.name})`);
-    return undefined;
+function checkWasm(wasm) {
+  const wanted = "options.wasm must be an address, a Response, bytes or a WebAssembly.Module";
+  if (isA("Response", wasm)) {
+    if (wasm.bodyUsed) throw new TypeError("options.wasm is a Response that was read already");
+  } else if (typeof wasm === "string" || isA("URL", wasm)) {
+    try {
+      absoluteUrl(wasm);
+    } catch {
+      throw new TypeError(wanted);
+    }
+  } else if (!(wasm === undefined || isA("ArrayBuffer", wasm) || ArrayBuffer.isView(wasm) || isA("WebAssembly.Module", wasm))) {
+    throw new TypeError(wanted);
   }
 }
 
 /**
- * Opens Longhaul in this page: registers the service worker and looks after every download that is under way.
+ * Opens Longhaul in this page, frame or worker, and looks after every download that is under way. Waits about a second for a
+ * service worker at most.
  * @param {import("./index.js").OpenOptions} [options]
+ * @returns {Promise<Longhaul>}
  */
 export async function open(options = {}) {
-  const checked = checkedOptions(options);
-  const [registration] = await Promise.all([
-    registerWorker(options.serviceWorker ?? "./sw.js"),
-    instantiate(options.wasm),
-  ]);
+  await checkContext();
+  const { engine, worker } = checkedOptions(options);
+  const link = new WorkerLink(engine.name, worker, engine.transport);
+  await instantiate(options.wasm);
   const longhaul = new Longhaul(token);
-  await start(longhaul, checked, registration);
+  await Promise.all([start(longhaul, engine, link), link.settled()]);
   return longhaul;
 }
 
@@ -185,6 +180,7 @@ function endingError({ phase, failure, by }) {
 /** All downloads under one name. Events: "entry" (CustomEvent<Entry>), "change" (CustomEvent<Snapshot>). */
 export class Longhaul extends EventTarget {
   #engine;
+  #link;
   #downloads = new Map();
 
   constructor(secret) {
@@ -192,9 +188,15 @@ export class Longhaul extends EventTarget {
     super();
   }
 
-  async #start(options, registration) {
+  /** The service worker for background jobs, and where there are none, why: `{ registration?, controls, problem? }`. */
+  get serviceWorker() {
+    return this.#link.state;
+  }
+
+  async #start(options, link) {
+    this.#link = link;
     this.#engine = await engineCall(() =>
-      Engine.open(options, registration, (kind, payload) => {
+      Engine.open(options, link, (kind, payload) => {
         // What an app's listener throws is the app's; dispatchEvent reports it and goes on.
         if (kind === "gone") return this.#downloads.get(payload)?.[gone]();
         if (kind === "change") this.#downloads.get(payload.id)?.[changed](payload);
@@ -204,7 +206,7 @@ export class Longhaul extends EventTarget {
   }
 
   static {
-    start = (longhaul, options, registration) => longhaul.#start(options, registration);
+    start = (longhaul, options, link) => longhaul.#start(options, link);
   }
 
   get #live() {
@@ -256,7 +258,7 @@ export class Longhaul extends EventTarget {
 
   async match(url) {
     const engine = this.#live;
-    const href = new URL(url instanceof Request ? url.url : url, document.baseURI).href;
+    const { href } = absoluteUrl(isA("Request", url) ? url.url : url);
     return engineCall(() => engine.match(href));
   }
 
@@ -475,9 +477,14 @@ export class Download {
   }
 }
 
-const resourceUrl = (url) => (url === undefined ? undefined : new URL(url, document.baseURI).href);
+const resourceUrl = (url) => (url === undefined ? undefined : absoluteUrl(url).href);
 
-/** The fold of one download's entries, up to and with number `seq`. */
+/**
+ * The fold of one download's entries, up to and with number `seq`. Works in Node, too.
+ * @param {readonly import("./index.js").Entry[]} entries
+ * @param {number} [seq]
+ * @returns {Promise<import("./index.js").Snapshot | undefined>}
+ */
 export async function stateAt(entries, seq) {
   await instantiate();
   const texts = entries.map((entry) => JSON.stringify(entry));

@@ -17,6 +17,7 @@ use crate::options::Options;
 use crate::session::Session;
 use crate::text::from_js;
 use crate::view::shown_entry;
+use crate::worker::WorkerLink;
 
 /// Longhaul in this page, over one name.
 #[wasm_bindgen]
@@ -32,12 +33,12 @@ fn promise(work: impl Future<Output = Result<JsValue, PageError>> + 'static) -> 
 #[wasm_bindgen]
 impl Engine {
     /// Opens the stores and looks after everything that is under way; an `Engine`. `options` are those of
-    /// `js/index.js`, `registration` the service worker's, where there is one.
-    pub fn open(options: JsValue, registration: JsValue, emit: Function) -> Promise {
+    /// `js/index.js`, `worker` the link to the service worker.
+    pub fn open(options: JsValue, worker: WorkerLink, emit: Function) -> Promise {
         trace::install();
         promise(async move {
             let options: Options = from_js(&options)?;
-            let session = Session::open(&options, registration, emit).await?;
+            let session = Session::open(&options, worker, emit).await?;
             Ok(Self(session).into())
         })
     }

@@ -99,6 +99,10 @@ impl Host for PageHost {
         self.worker.background().await
     }
 
+    async fn managers(&self) -> Vec<BackgroundFetchManager> {
+        self.worker.managers().await
+    }
+
     async fn handling(&self) -> Vec<String> {
         self.worker.handling().await
     }

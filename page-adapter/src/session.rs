@@ -24,7 +24,7 @@ use crate::host::{Notice, PageHost};
 use crate::options::Options;
 use crate::text::{from_js, to_js};
 use crate::view::shown_entry;
-use crate::worker::{WorkerLink, registration_of};
+use crate::worker::WorkerLink;
 
 /// Longhaul over one name, as [`Engine`](crate::engine::Engine) hands it on.
 pub(crate) struct Session {
@@ -65,11 +65,10 @@ impl Session {
     /// Opens the stores, listens, and looks after everything that is under way.
     pub(crate) async fn open(
         options: &Options,
-        registration: JsValue,
+        worker: WorkerLink,
         emit: Function,
     ) -> Result<Rc<Self>, PageError> {
         let setup = options.setup();
-        let worker = WorkerLink::new(&setup.name, registration_of(registration));
         let web = Web::new(&setup.name, PageHost::new(worker));
         let node = Node::new(setup, web);
         node.platform.store.open().await?;

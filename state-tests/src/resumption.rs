@@ -1,8 +1,8 @@
 //! What "exactly what is missing" means: law L9, said without the planner.
 
 use longhaul_core::{
-    Download, Effect, Event, EvictedBy, FailReason, File, Input, Signal, State, Transport, Witness,
-    decide, evolve, plan,
+    Download, Effect, Event, EvictedBy, FailReason, File, Input, Signal, State, Transport,
+    WaitReason, Witness, decide, evolve, plan,
 };
 use std::collections::BTreeSet;
 
@@ -150,6 +150,13 @@ fn transfers_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) ->
             let named = parts.iter().map(|(n, part)| (*n, part.index)).collect();
             !runs && !handled && registration == id && missing == named
         }
+        // A page that helped it and failed leaves its server alone, whatever became of the job.
+        [
+            Effect::Wait {
+                reason: WaitReason::Browser,
+                ..
+            },
+        ] => !runs,
         [] => handled && !runs,
         _ => false,
     }

@@ -1,18 +1,28 @@
-// Types of the package "longhaul/sw", for the service worker's script.
+// Types of the package "longhaul/sw", for an app's own service worker.
 
 export interface AttachOptions {
   /** The `name` that pages give to `open()`. Default: "longhaul". */
   name?: string;
   /**
-   * Answer GETs of stored URLs with the stored bytes, Range included. Never navigations, never Longhaul's own
-   * transfers. Default: false.
+   * Answer GET and HEAD of stored URLs with the stored bytes, as a server would (Range, If-Range, If-None-Match,
+   * If-Modified-Since). A function says for which of them. Default: false.
    *
-   * What is stored is known only after the event must be answered, so that Longhaul answers every GET that scripts
-   * make, what is not stored by a plain `fetch()`. A worker that answers some of them itself adds its own `fetch`
-   * listener before it calls `attach`: of several listeners the first one that answers is the last one that is asked.
+   * Nothing but stored URLs is answered, and no navigation. Which URLs these are is read when the worker starts; what is
+   * asked for before that is left to the app and the network. Of several listeners for `fetch` the first one that answers a
+   * request is the last one that is asked.
    */
-  serve?: boolean;
+  serve?: boolean | ((url: URL) => boolean);
+  /** Take over from an older worker at once (`skipWaiting()` and `clients.claim()`). Default: false, as the app decides. */
+  takeOver?: boolean;
+  /** Where `worker_bg.wasm` is, relative to the worker's script. Default: beside this module. */
+  wasm?: string | URL;
+}
+
+/** What Longhaul has to offer to the app's own listeners. */
+export interface Attached {
+  /** What is stored for a request, answered as a server would; undefined where nothing is. For routes of the app's own. */
+  match(request: Request): Promise<Response | undefined>;
 }
 
 /** Registers Longhaul's listeners. Call it synchronously when the script is first evaluated. */
-export function attach(options?: AttachOptions): void;
+export function attach(options?: AttachOptions): Attached;

@@ -47,16 +47,12 @@ async fn clients(kind: Option<ClientType>) -> Vec<Client> {
     found.iter().map(JsCast::unchecked_into).collect()
 }
 
-/// Brings a window of this origin to the front, or opens one.
-pub(crate) async fn show_window() {
+/// Brings a window of this origin to the front, or opens one at `home`.
+pub(crate) async fn show_window(home: &str) {
     let window = clients(Some(ClientType::Window)).await.into_iter().next();
     let shown = match window {
         Some(client) => client.unchecked_into::<WindowClient>().focus().ok(),
-        None => Some(
-            scope()
-                .clients()
-                .open_window(&scope().registration().scope()),
-        ),
+        None => Some(scope().clients().open_window(home)),
     };
     if let Some(shown) = shown {
         // The browser may refuse where no click led here.
@@ -85,7 +81,11 @@ impl Host for WorkerHost {
 
     async fn background(&self) -> (Background, Option<BackgroundFetchManager>) {
         // Jobs can be looked up here, but not started.
-        (Background::NoWorker, manager(&scope().registration()))
+        (Background::NoWorker, None)
+    }
+
+    async fn managers(&self) -> Vec<BackgroundFetchManager> {
+        manager(&scope().registration()).into_iter().collect()
     }
 
     async fn handling(&self) -> Vec<String> {

@@ -5,15 +5,14 @@ use std::rc::Rc;
 use js_sys::Function;
 use longhaul_browser::background_fetch::BackgroundFetchEvent;
 use longhaul_browser::completion::complete;
-use longhaul_browser::deliver::{Stored, requested_range};
+use longhaul_browser::deliver::Asked;
 use longhaul_browser::js::set;
 use longhaul_browser::node::{CommitError, Node, Setup};
-use longhaul_browser::parts::PartError;
 use longhaul_browser::trace;
 use longhaul_browser::web::{Web, records};
-use longhaul_core::{Download, JOB_FORMAT, State};
+use longhaul_core::{Download, State};
 use wasm_bindgen::prelude::*;
-use web_sys::{Headers, Request, Response, ResponseInit};
+use web_sys::Request;
 
 use crate::host::{WorkerHost, show_window};
 
@@ -37,13 +36,6 @@ impl WorkerNode {
         Self {
             node: Node::new(setup, Web::new(name, WorkerHost::new(name))),
         }
-    }
-
-    /// Format of registration ids and request fragments.
-    #[wasm_bindgen(getter)]
-    #[must_use]
-    pub fn format(&self) -> u32 {
-        JOB_FORMAT
     }
 
     /// Handles the end of a job: stores what it brought, then writes down what happened, then `accounted` is called,
@@ -75,14 +67,14 @@ impl WorkerNode {
         Ok(())
     }
 
-    /// A click on the browser's own display of a job.
-    pub async fn clicked(&self, registration: String) {
+    /// A click on the browser's own display of a job. `home` is opened where no page of this origin is open.
+    pub async fn clicked(&self, registration: String, home: String) {
         if self.node.own_job(&registration).is_some() {
-            show_window().await;
+            show_window(&home).await;
         }
     }
 
-    /// The stored bytes that a request asks for, or undefined.
+    /// What a request for a stored URL is answered, as a server would; undefined where it is not stored.
     pub async fn serve(&self, request: Request) -> Result<JsValue, JsValue> {
         let stored = self
             .node
@@ -92,22 +84,16 @@ impl WorkerNode {
         let Some(stored) = stored else {
             return Ok(JsValue::UNDEFINED);
         };
-        let range = request.headers().get("Range")?;
-        let range = range.and_then(|header| requested_range(&header, stored.size));
-        let response = match range {
-            Some(None) => unsatisfiable(&stored)?,
-            Some(range) => self
-                .node
-                .response(&stored, range)
-                .await
-                .map_err(|error| exception(&error.into()))?,
-            None => self
-                .node
-                .response(&stored, None)
-                .await
-                .map_err(|error: PartError| exception(&error.into()))?,
+        let headers = request.headers();
+        let asked = Asked {
+            head: request.method() == "HEAD",
+            range: headers.get("Range")?,
+            if_range: headers.get("If-Range")?,
+            if_none_match: headers.get("If-None-Match")?,
+            if_modified_since: headers.get("If-Modified-Since")?,
         };
-        Ok(response.into())
+        let reply = self.node.reply(&stored, &asked).await;
+        Ok(reply.map_err(|error| exception(&error.into()))?.into())
     }
 }
 
@@ -127,19 +113,6 @@ fn title(download: &Download) -> Option<String> {
         }
         _ => None,
     }
-}
-
-/// 416 ([RFC 9110, 15.5.17](https://www.rfc-editor.org/rfc/rfc9110#section-15.5.17)).
-fn unsatisfiable(stored: &Stored) -> Result<Response, JsValue> {
-    let headers = Headers::new()?;
-    headers.set(
-        "Content-Range",
-        &["bytes */", &stored.size.to_string()].concat(),
-    )?;
-    let init = ResponseInit::new();
-    init.set_status(416);
-    init.set_headers(&headers);
-    Response::new_with_opt_str_and_init(None, &init)
 }
 
 /// Plain data for `js/sw.js`, which only names it.

@@ -19,36 +19,70 @@ use crate::setup::{self, Part};
 use crate::shell;
 use crate::workspace;
 use files::Folder;
-use script::LocalNames;
+use script::Format;
 use sizes::EntryPoint;
 use wasm::Optimize;
 
-/// One entry point of the package: a crate and the hand-written modules around it.
-struct Entry {
+/// One side of the package: a crate's wasm with its glue.
+struct Side {
     crate_name: &'static str,
     /// Name of the generated module, without extension.
     out_name: &'static str,
-    /// Folder of the hand-written modules.
+    /// Folder of the hand-written modules and types.
     scripts: &'static str,
-    /// The modules that must be there.
-    needed: [&'static str; 2],
-    /// Compressed size that the entry point should stay under, in KiB.
-    gzip_budget_kib: usize,
+    /// What hand-written modules call this build.
+    build_name: &'static str,
 }
 
-const ENTRIES: [Entry; 2] = [
-    Entry {
+const SIDES: [Side; 2] = [
+    Side {
         crate_name: "longhaul-page",
         out_name: "page",
         scripts: "page-adapter/js",
-        needed: ["index.js", "index.d.ts"],
-        gzip_budget_kib: 90,
+        build_name: "__LONGHAUL_PAGE_BUILD__",
     },
-    Entry {
+    Side {
         crate_name: "longhaul-sw",
         out_name: "worker",
         scripts: "sw-adapter/js",
-        needed: ["sw.js", "sw.d.ts"],
+        build_name: "__LONGHAUL_WORKER_BUILD__",
+    },
+];
+
+/// One script of the package, made of the hand-written module of the same name and what that imports.
+struct Entry {
+    file: &'static str,
+    /// Index of the side whose wasm it loads.
+    side: usize,
+    /// A classic script has the glue in itself, too; a module imports it.
+    format: Format,
+    /// Compressed size that all which a browser loads for it should stay under, in KiB.
+    gzip_budget_kib: usize,
+}
+
+const ENTRIES: [Entry; 4] = [
+    Entry {
+        file: "index.js",
+        side: 0,
+        format: Format::Module,
+        gzip_budget_kib: 90,
+    },
+    Entry {
+        file: "sw.js",
+        side: 1,
+        format: Format::Module,
+        gzip_budget_kib: 75,
+    },
+    Entry {
+        file: "sw.classic.js",
+        side: 1,
+        format: Format::Classic,
+        gzip_budget_kib: 75,
+    },
+    Entry {
+        file: "longhaul.worker.js",
+        side: 1,
+        format: Format::Classic,
         gzip_budget_kib: 75,
     },
 ];
@@ -68,10 +102,9 @@ pub(crate) fn build() -> Result<Vec<EntryPoint>> {
     // Two builds: what the test crate asks of shared dependencies must not reach what ships.
     compile(compiler.build(), &[CONFORMANCE_CRATE])?;
     write_conformance(compiler)?;
-    ENTRIES.iter().try_for_each(Entry::look_for_scripts)?;
     compile(
         compiler.build_to_ship(),
-        &ENTRIES.each_ref().map(|entry| entry.crate_name),
+        &SIDES.each_ref().map(|side| side.crate_name),
     )?;
     write_package(compiler)
 }
@@ -97,49 +130,86 @@ fn write_conformance(compiler: WasmCompiler) -> Result<()> {
 fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
     let _alone = lock()?;
     let mut folder = Folder::new(workspace::path("dist"));
-    let mut points = Vec::new();
-    for entry in &ENTRIES {
-        let mut point = EntryPoint::new(entry.out_name, entry.gzip_budget_kib);
-        let wasm = compiler.artifact(entry.crate_name, "wasm");
-        let mut files = wasm::generate(&wasm, entry.out_name, Optimize::Yes)?;
-        let build = build_of(&files)?;
-        for (path, bytes) in scripts(&workspace::path(entry.scripts))? {
-            let mut bytes = stamped(bytes, &build);
-            if !path.ends_with(".d.ts") {
-                bytes = script::minify(&bytes, LocalNames::Keep)?;
-            }
-            files.push((path, bytes));
+    let mut sides = Vec::new();
+    let mut names = vec![(
+        "__LONGHAUL_FORMAT__".to_owned(),
+        longhaul_core::JOB_FORMAT.to_string(),
+    )];
+    for side in &SIDES {
+        let wasm = compiler.artifact(side.crate_name, "wasm");
+        let files = wasm::generate(&wasm, side.out_name, Optimize::Yes)?;
+        let build = format!("\"{}\"", build_of(&files)?);
+        names.push((side.build_name.to_owned(), build));
+        for (path, bytes) in &files {
+            folder.add(path.clone(), bytes.clone());
         }
-        for (path, bytes) in files {
-            if !path.ends_with(".d.ts") {
-                point.add(&path, &bytes)?;
-            }
+        for (path, bytes) in types(&workspace::path(side.scripts))? {
             folder.add(path, bytes);
         }
+        sides.push(files);
+    }
+    let mut points = Vec::new();
+    for entry in &ENTRIES {
+        let mut point = EntryPoint::new(entry.name(), entry.gzip_budget_kib);
+        let bytes = entry.script(&sides[entry.side], &names)?;
+        point.add(entry.file, &bytes)?;
+        for (path, bytes) in &sides[entry.side] {
+            // A classic script has the glue in itself.
+            if entry.format == Format::Module || path.ends_with(".wasm") {
+                point.add(path, bytes)?;
+            }
+        }
+        folder.add(entry.file.into(), bytes);
         points.push(point);
     }
-    folder.add("package.json".into(), package_json().into_bytes());
-    for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
-        folder.add(license.into(), fs::read(workspace::path(license))?);
+    for (path, bytes) in papers()? {
+        folder.add(path, bytes);
     }
     folder.write()?;
     Ok(points)
 }
 
 impl Entry {
-    /// Fails with the name of a module that is missing.
-    fn look_for_scripts(&self) -> Result<()> {
-        for file in self.needed {
-            let path = workspace::path(self.scripts).join(file);
-            if !path.is_file() {
-                bail!(
-                    "{} is missing; the package cannot be built without it.",
-                    workspace::shown(&path)
-                );
-            }
+    /// What tables call it: by the module that it is made for.
+    fn name(&self) -> &'static str {
+        match self.file {
+            "index.js" => "page",
+            "sw.js" => "worker",
+            other => other,
         }
-        Ok(())
     }
+
+    /// The script as it ships. Whenever the wasm is another one, so is the script, which is how a browser notices a new
+    /// version of a service worker.
+    fn script(&self, files: &[(String, Vec<u8>)], names: &[(String, String)]) -> Result<Vec<u8>> {
+        let side = &SIDES[self.side];
+        let module = workspace::path(side.scripts).join(self.file);
+        if !module.is_file() {
+            bail!(
+                "{} is missing; the package cannot be built without it.",
+                workspace::shown(&module)
+            );
+        }
+        let glue = format!("{}.js", side.out_name);
+        let (_, text) = files
+            .iter()
+            .find(|(path, _)| *path == glue)
+            .context("wasm-bindgen left no glue")?;
+        script::bundle(&module, self.format, (&glue, text), names)
+    }
+}
+
+/// The manifest, the README, the licences and the command.
+fn papers() -> Result<Vec<(String, Vec<u8>)>> {
+    let mut papers = vec![("package.json".to_owned(), manifest()?.into_bytes())];
+    for paper in ["README.md", "cli.js"] {
+        let path = workspace::path("xtask/package").join(paper);
+        papers.push((paper.to_owned(), fs::read(path)?));
+    }
+    for license in ["LICENSE-MIT", "LICENSE-APACHE"] {
+        papers.push((license.to_owned(), fs::read(workspace::path(license))?));
+    }
+    Ok(papers)
 }
 
 /// Two runs at a time would write the same files; the second waits until the first lets go of this.
@@ -150,23 +220,19 @@ fn lock() -> Result<File> {
     Ok(file)
 }
 
-/// The hand-written modules and types of a folder, by file name.
-fn scripts(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
+/// The types of a folder, by file name.
+fn types(folder: &Path) -> Result<Vec<(String, Vec<u8>)>> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        let extension = entry.path().extension().map(OsStr::to_os_string);
-        if name.ends_with(".d.ts") || extension.is_some_and(|extension| extension == "js") {
+        if name.ends_with(".d.ts") {
             found.push((name, fs::read(entry.path())?));
         }
     }
     found.sort();
     Ok(found)
 }
-
-/// What a hand-written module has where the build is to be named.
-const BUILD: &str = "__LONGHAUL_BUILD__";
 
 /// The name of a build: the beginning of its wasm's digest.
 fn build_of(files: &[(String, Vec<u8>)]) -> Result<String> {
@@ -179,34 +245,11 @@ fn build_of(files: &[(String, Vec<u8>)]) -> Result<String> {
     Ok(digest)
 }
 
-/// Names the build in a module: whenever the wasm is another one, so is the script, which is how a browser notices
-/// a new version of a service worker.
-fn stamped(script: Vec<u8>, build: &str) -> Vec<u8> {
-    match String::from_utf8(script) {
-        Ok(text) => text.replace(BUILD, build).into_bytes(),
-        Err(other) => other.into_bytes(),
-    }
+/// The package's manifest. The order of the conditions counts (`types` before `default`), so that it stays a text.
+fn manifest() -> Result<String> {
+    let text = fs::read_to_string(workspace::path("xtask/package/package.json"))?;
+    Ok(text.replace("{version}", workspace::VERSION))
 }
-
-/// The package's manifest. The order of the conditions counts (`types` before `default`), so it is written as text.
-fn package_json() -> String {
-    PACKAGE_JSON.replace("{version}", workspace::VERSION)
-}
-
-const PACKAGE_JSON: &str = r#"{
-  "name": "longhaul",
-  "version": "{version}",
-  "description": "Downloads large files in the browser and never loses them: one state machine, an append-only history, Background Fetch where there is one",
-  "license": "MIT OR Apache-2.0",
-  "type": "module",
-  "exports": {
-    ".": { "types": "./index.d.ts", "default": "./index.js" },
-    "./sw": { "types": "./sw.d.ts", "default": "./sw.js" },
-    "./package.json": "./package.json"
-  },
-  "types": "./index.d.ts"
-}
-"#;
 
 #[cfg(test)]
 mod tests {
@@ -222,22 +265,71 @@ mod tests {
         ];
         let build = build_of(&files).unwrap();
         assert_eq!(build, "ba7816bf8f01cfea");
-        let script = fs::read(workspace::path("sw-adapter/js/sw.js")).unwrap();
-        let script = String::from_utf8(stamped(script, &build)).unwrap();
-        assert!(script.contains("\"ba7816bf8f01cfea\"") && !script.contains(BUILD));
         assert!(build_of(&files[..1]).is_err());
     }
 
     #[test]
-    fn the_manifest_names_modules_that_the_package_holds() {
-        let manifest: Value = serde_json::from_str(&package_json()).unwrap();
+    fn a_script_is_another_one_whenever_its_wasm_is() {
+        let glue = |text: &str| [("worker.js".to_owned(), text.as_bytes().to_vec())];
+        let glue = glue("export default function init() {}; export class WorkerNode {}");
+        let worker = &ENTRIES[3];
+        let script = |build: &str| {
+            let names = [
+                (
+                    "__LONGHAUL_WORKER_BUILD__".to_owned(),
+                    format!("\"{build}\""),
+                ),
+                ("__LONGHAUL_FORMAT__".to_owned(), "1".to_owned()),
+            ];
+            String::from_utf8(worker.script(&glue, &names).unwrap()).unwrap()
+        };
+        let first = script("ba7816bf8f01cfea");
+        assert!(first.contains("ba7816bf8f01cfea") && !first.contains("__LONGHAUL"));
+        assert!(!first.contains("import"), "a classic script has no imports");
+        assert_ne!(first, script("0000000000000000"));
+    }
+
+    #[test]
+    fn the_manifest_names_files_that_the_package_holds() {
+        let manifest: Value = serde_json::from_str(&manifest().unwrap()).unwrap();
         assert_eq!(manifest["version"], workspace::VERSION);
-        let needed: Vec<&str> = ENTRIES.iter().flat_map(|entry| entry.needed).collect();
-        for entry in [".", "./sw"] {
-            for condition in ["default", "types"] {
-                let file = manifest["exports"][entry][condition].as_str().unwrap();
-                assert!(needed.contains(&file.trim_start_matches("./")), "{file}");
-            }
+        let mut held: Vec<String> = ENTRIES.iter().map(|entry| entry.file.into()).collect();
+        for side in &SIDES {
+            held.push(format!("{}_bg.wasm", side.out_name));
+            held.extend(
+                types(&workspace::path(side.scripts))
+                    .unwrap()
+                    .into_iter()
+                    .map(|(name, _)| name),
+            );
+        }
+        held.extend(papers().unwrap().into_iter().map(|(name, _)| name));
+        let exports = manifest["exports"].as_object().unwrap();
+        let named = exports.values().flat_map(|export| match export {
+            Value::Object(conditions) => conditions.values().collect(),
+            file => vec![file],
+        });
+        for file in named.chain([&manifest["types"], &manifest["bin"]["longhaul"]]) {
+            let file = file.as_str().unwrap().trim_start_matches("./").to_owned();
+            assert!(held.contains(&file), "{file}");
+        }
+    }
+
+    #[test]
+    fn the_command_copies_every_file_that_browsers_load() {
+        let command = fs::read_to_string(workspace::path("xtask/package/cli.js")).unwrap();
+        let glue = SIDES.iter().flat_map(|side| {
+            [
+                format!("{}.js", side.out_name),
+                format!("{}_bg.wasm", side.out_name),
+            ]
+        });
+        for file in ENTRIES
+            .iter()
+            .map(|entry| entry.file.to_owned())
+            .chain(glue)
+        {
+            assert!(command.contains(&format!("\"{file}\":")), "{file}");
         }
     }
 }

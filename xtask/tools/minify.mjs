@@ -1,4 +1,4 @@
-// Makes an ES module small: standard input to standard output. With the argument `names` local names become short, too.
+// Makes an ES module small: standard input to standard output.
 import { text } from "node:stream/consumers";
 import { transform } from "esbuild";
 
@@ -7,6 +7,6 @@ const { code } = await transform(await text(process.stdin), {
   legalComments: "none",
   minifyWhitespace: true,
   minifySyntax: true,
-  minifyIdentifiers: process.argv[2] === "names",
+  minifyIdentifiers: true,
 });
 process.stdout.write(code);

@@ -11,6 +11,7 @@ import {
   stateAt,
 } from "longhaul";
 import { attach } from "longhaul/sw";
+import "longhaul/sw.classic.js";
 
 type Equal<A, B> =
   (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
@@ -36,12 +37,36 @@ holds<
     | "started"
     | "waiting"
     | "evicted"
+    | "unreadable"
   >
 >();
 holds<Equal<Entry["origin"], "page" | "service-worker">>();
-holds<Equal<NonNullable<Snapshot["transport"]>, "background-fetch" | "foreground">>();
+type In<Phase extends Snapshot["phase"]> = Extract<Snapshot, { phase: Phase }>;
+holds<Equal<In<"transferring">["transport"], "background-fetch" | "foreground">>();
 holds<Equal<NonNullable<Snapshot["degraded"]>, true>>();
-holds<Equal<NonNullable<Snapshot["live"]>, true>>();
+holds<Equal<NonNullable<In<"transferring">["live"]>, true>>();
+holds<Is<In<"failed">["failure"], { reason: string; message: string; missingBytes?: number }>>();
+holds<Equal<In<"aborted">["by"], "app" | "browser" | "removal">>();
+holds<Equal<In<"evicted">["by"], "removal" | "eviction">>();
+holds<
+  Equal<
+    LonghaulError["code"],
+    | "invalid-spec"
+    | "spec-conflict"
+    | "not-available"
+    | "ambiguous-resource"
+    | "aborted"
+    | "removed"
+    | "closed"
+    | "failed"
+    | "storage-unavailable"
+    | "newer-database"
+    | "quota"
+    | "unsupported-environment"
+    | "blocked-by-policy"
+    | "bug"
+  >
+>();
 
 // A snapshot and an entry have at least these fields, of these types.
 holds<
@@ -53,8 +78,6 @@ holds<
       downloaded: number;
       stored: number;
       total?: number;
-      waiting?: { reason: string; until?: number };
-      failure?: { reason: string; message: string };
       seq: number;
       at: number;
       title?: string;
@@ -71,12 +94,17 @@ holds<
   Is<
     {
       name: string;
-      serviceWorker: string | URL | false;
+      serviceWorker:
+        | string
+        | URL
+        | ServiceWorkerRegistration
+        | { url: string | URL; scope?: string; type?: WorkerType }
+        | false;
       transport: "auto" | "background-fetch" | "foreground";
       partBytes: number;
       parallel: number;
       retry: { limit: number; baseMs: number; maxMs: number; unreachableMs: number };
-      wasm: string | URL | BufferSource;
+      wasm: string | URL | Response | BufferSource | WebAssembly.Module;
     },
     Options
   >
@@ -90,9 +118,9 @@ holds<
     {
       id: string;
       title: string;
-      icons: { src: string; sizes: string; type: string }[];
-      secretParams: string[];
-      resources: (string | { url: string; bytes: number; sha256: string })[];
+      icons: readonly { src: string; sizes: string; type: string }[];
+      secretParams: readonly string[];
+      resources: readonly (string | URL | { url: string | URL; bytes: number; sha256: string })[];
     },
     Spec
   >
@@ -122,13 +150,25 @@ holds<
     { usage?: number; quota?: number; persisted?: boolean }
   >
 >();
-holds<Equal<Download["finished"], Promise<Snapshot>>>();
+holds<Is<Download["finished"], Promise<Snapshot>>>();
+holds<
+  Is<
+    Longhaul["serviceWorker"],
+    {
+      readonly registration?: ServiceWorkerRegistration;
+      readonly controls: boolean;
+      readonly problem?: string;
+    }
+  >
+>();
 holds<Is<ReturnType<Download["updates"]>, AsyncIterable<Snapshot>>>();
 for (const command of ["abort", "retry", "remove", "forget"] as const) {
   holds<Equal<ReturnType<Download[typeof command]>, Promise<void>>>();
 }
 holds<Equal<ReturnType<typeof stateAt>, Promise<Snapshot | undefined>>>();
-holds<Equal<ReturnType<typeof attach>, void>>();
+type Attached = { match(request: Request): Promise<Response | undefined> };
+holds<Is<ReturnType<typeof attach>, Attached>>();
+holds<Equal<typeof self.longhaul.attach, typeof attach>>();
 
 // An app that uses all of it.
 export async function app(): Promise<void> {
@@ -148,6 +188,8 @@ export async function app(): Promise<void> {
     await download.finished;
   } catch (error) {
     if (error instanceof LonghaulError) console.log(error.code, error.data);
+    if (error instanceof LonghaulError && error.code === "invalid-spec") console.log(error.data.field);
+    if (error instanceof LonghaulError && error.code === "failed") console.log(error.data.reason);
   }
   const blob: Blob = await download.blob("model.gguf");
   const response: Response = await download.response();
@@ -158,8 +200,25 @@ export async function app(): Promise<void> {
   await stateAt(entries, 3);
   console.log(blob.size, response.status, hit?.status, await longhaul.estimate());
   longhaul.close();
+  for (const { event } of entries) {
+    if (event.type === "started") console.log(event.try, event.transport, event.why, event.missing[0]?.parts);
+    if (event.type === "waiting") console.log(event.reason, event.until, event.message);
+    if (event.type === "unreadable") console.log(event.text);
+  }
+  const { snapshot } = download;
+  if (snapshot.phase === "transferring") console.log(snapshot.transport, snapshot.waiting?.reason);
+  if (snapshot.phase === "failed") console.log(snapshot.failure.message);
+  console.log(longhaul.serviceWorker.registration?.scope, longhaul.serviceWorker.problem);
   attach();
-  attach({ name: "models", serve: true });
+  const { match } = attach({
+    name: "models",
+    serve: (url) => url.pathname.endsWith(".gguf"),
+    takeOver: false,
+    wasm: "/worker_bg.wasm",
+  });
+  console.log(await match(new Request("https://example.org/model.gguf")));
+  const frozen = Object.freeze(["a.bin", new URL("https://example.org/b.bin")] as const);
+  await longhaul.request({ id: "frozen", resources: frozen });
 }
 
 // What must not compile.
@@ -172,4 +231,8 @@ export function mistakes(longhaul: Longhaul, download: Download): void {
   download.id = "other";
   // @ts-expect-error: snapshots come from the library
   download.snapshot = undefined;
+  // @ts-expect-error: only a failed one has a failure
+  void (download.snapshot.phase === "available" && download.snapshot.failure);
+  // @ts-expect-error: nothing is registered at a number
+  void open({ serviceWorker: 5 });
 }

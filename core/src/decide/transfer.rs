@@ -359,10 +359,26 @@ pub(super) fn part_failed(
         return Vec::new();
     };
     let helping = transfer.transport == Transport::BackgroundFetch;
-    if attempt != download.attempt || (helping && transfer.registration.is_none()) {
+    if attempt != download.attempt {
         return Vec::new();
     }
     let retry = &witness.context.policy.retry;
+    if helping && transfer.registration.is_none() {
+        // The job that was helped has ended, and what follows waits already, if not too short by now.
+        return if is_waited_for(download, now, witness) {
+            Vec::new()
+        } else if may_detail(download.entries) {
+            let delay = retry.delay_ms(1, &seed(download));
+            vec![backoff(
+                now,
+                delay,
+                download.failed_rounds,
+                fault.sentence(),
+            )]
+        } else {
+            history_full(download, now, witness)
+        };
+    }
     if *fault == Fault::Changed {
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }

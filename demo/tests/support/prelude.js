@@ -114,6 +114,12 @@ const eventually = async (holds, everyMs = 50) => {
   while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, everyMs));
 };
 
+/** The managers of background jobs of every registration of this origin. */
+const jobManagers = async () => {
+  const registrations = (await navigator.serviceWorker?.getRegistrations()) ?? [];
+  return registrations.map(({ backgroundFetch }) => backgroundFetch).filter(Boolean);
+};
+
 /** Everything this origin keeps: entries of each cache, databases with the number of records in each store, background jobs. */
 const atRest = async () => {
   const found = { caches: {}, databases: {}, jobs: [] };
@@ -128,8 +134,7 @@ const atRest = async () => {
       return counts;
     });
   }
-  const registration = await navigator.serviceWorker.getRegistration();
-  if (registration?.backgroundFetch) found.jobs = await registration.backgroundFetch.getIds();
+  for (const manager of await jobManagers()) found.jobs.push(...(await manager.getIds()));
   return found;
 };
 

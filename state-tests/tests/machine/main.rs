@@ -81,6 +81,8 @@ impl ReferenceStateMachine for Reference {
 struct Machine {
     scenario: Scenario,
     refused: bool,
+    /// The job that was handed over last: once it is lost it is not handed over again.
+    handed: Option<String>,
 }
 
 impl Machine {
@@ -95,10 +97,12 @@ impl Machine {
     fn settles(&mut self) {
         for _ in 0..8 {
             let current = self.scenario.registration();
-            self.scenario.witness.unstarted.clone_from(&current);
+            let unstarted = current.filter(|id| self.handed.as_ref() != Some(id));
+            self.scenario.witness.unstarted = unstarted;
             for effect in self.scenario.plan() {
                 match effect {
                     Effect::StartJob { registration, .. } => {
+                        self.handed = Some(registration.clone());
                         self.scenario.witness.jobs = vec![Job {
                             registration,
                             downloaded: 0,
@@ -170,6 +174,7 @@ impl StateMachineTest for Machine {
         Self {
             scenario,
             refused: false,
+            handed: None,
         }
     }
 

@@ -79,6 +79,8 @@ pub(crate) struct Model {
     pub how: How,
     pub rounds: u32,
     pub waits: bool,
+    /// Whether the job is gone, which is seen to after a wait.
+    pub lost: bool,
     /// Bytes at rest when they were last written down.
     pub written: u64,
     pub restarts: u32,
@@ -101,6 +103,7 @@ impl Model {
             how: How::Page,
             rounds: 0,
             waits: false,
+            lost: false,
             written: 0,
             restarts: 0,
             wrong: false,
@@ -142,7 +145,8 @@ impl Model {
             Transition::PartComes(part) => transferring && !at_rest(part),
             Transition::PartBreaks | Transition::Changed => transferring,
             Transition::JobFails | Transition::JobVanishes | Transition::JobCancelled => {
-                transferring && !self.is_complete() && matches!(self.how, How::Job { .. })
+                let runs = matches!(self.how, How::Job { .. }) && !self.lost;
+                transferring && !self.is_complete() && runs
             }
             Transition::Hashed { .. } => transferring && self.hashed && self.is_complete(),
             Transition::Evicted(part) => {
@@ -193,7 +197,7 @@ impl Model {
                 }
             }
             Transition::JobFails => self.job_fails(),
-            Transition::JobVanishes => self.next_try(),
+            Transition::JobVanishes => self.lost = true,
             Transition::JobCancelled => self.phase = Phase::Aborted,
             Transition::Hashed { right: true } => self.available(),
             Transition::Hashed { right: false } => {
@@ -233,6 +237,7 @@ impl Model {
                 self.write();
             }
             (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => self.next_try(),
+            (false, _) if self.lost && !self.waits => self.next_try(),
             _ => {}
         }
         if self.phase == Phase::Transferring && !self.waits {
@@ -265,6 +270,7 @@ impl Model {
         self.phase = Phase::Requested;
         self.rounds = 0;
         self.waits = false;
+        self.lost = false;
         self.wrong = false;
     }
 
@@ -331,6 +337,7 @@ impl Model {
             return;
         };
         let fruitful = self.here() > base;
+        self.lost = false;
         self.how = if fruitful {
             How::Job { base: self.here() }
         } else {

@@ -1,48 +1,84 @@
 //! JavaScript modules as they ship: small.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::Write as _;
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
 
 use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
 use walrus::{Module, ModuleConfig};
 
 use crate::workspace;
 
-/// What may become of names that are local to a module.
+/// What a script of the package is.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LocalNames {
-    /// They stay: classes have names that apps see.
-    Keep,
-    /// They become short.
-    Shorten,
+pub(crate) enum Format {
+    /// An ES module, which imports the glue.
+    Module,
+    /// A classic script of its own.
+    Classic,
 }
 
-/// The module without comments, white space and needless words.
-pub(crate) fn minify(module: &[u8], names: LocalNames) -> Result<Vec<u8>> {
-    let advice = "esbuild cannot be run; run `cargo xtask setup`";
+const ADVICE: &str = "esbuild cannot be run; run `cargo xtask setup`";
+
+/// The glue without comments, white space, needless words and long names.
+pub(crate) fn minify(module: &[u8]) -> Result<Vec<u8>> {
     let mut node = Command::new("node")
         .arg(workspace::path("xtask/tools/minify.mjs"))
-        .arg(if names == LocalNames::Shorten {
-            "names"
-        } else {
-            ""
-        })
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
-        .context(advice)?;
+        .context(ADVICE)?;
     // The script reads everything before it writes anything.
     node.stdin
         .take()
         .expect("it was piped")
         .write_all(module)
-        .context(advice)?;
-    let output = node.wait_with_output()?;
+        .context(ADVICE)?;
+    written(&node.wait_with_output()?)
+}
+
+/// One small script of a hand-written module and what it imports. `glue` is the name and the text of the generated module,
+/// `names` are what stands for facts of this build.
+pub(crate) fn bundle(
+    module: &Path,
+    format: Format,
+    glue: (&str, &[u8]),
+    names: &[(String, String)],
+) -> Result<Vec<u8>> {
+    let (name, text) = glue;
+    let import = format!("./{name}");
+    let folder = workspace::target().join("dist-cache/glue");
+    fs::create_dir_all(&folder)?;
+    let file = folder.join(name);
+    fs::write(&file, text)?;
+    let define: Map<String, Value> = names
+        .iter()
+        .map(|(name, value)| (name.clone(), value.as_str().into()))
+        .collect();
+    let recipe = json!({
+        "entry": module,
+        "format": if format == Format::Module { "esm" } else { "iife" },
+        "external": if format == Format::Module { vec![&import] } else { Vec::new() },
+        "found": { &import: file },
+        "define": define,
+    });
+    let output = Command::new("node")
+        .arg(workspace::path("xtask/tools/bundle.mjs"))
+        .arg(recipe.to_string())
+        .stderr(Stdio::inherit())
+        .output()
+        .context(ADVICE)?;
+    written(&output)
+}
+
+fn written(output: &Output) -> Result<Vec<u8>> {
     if !output.status.success() || output.stdout.is_empty() {
         bail!("esbuild failed on a module; see its message above");
     }
-    Ok(output.stdout)
+    Ok(output.stdout.clone())
 }
 
 /// Gives short names to what the glue and the wasm call each other by. wasm-bindgen's names end in hashes, which no

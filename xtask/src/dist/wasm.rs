@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 use wasm_bindgen_cli_support::{Bindgen, EncodeInto};
 
 use super::order;
-use super::script::{self, LocalNames};
+use super::script;
 use crate::setup::npm;
 use crate::shell;
 use crate::workspace;
@@ -106,7 +106,7 @@ fn make_small(folder: &Path, name: &str) -> Result<()> {
     let glue = folder.join(format!("{name}.js"));
     let (bytes, text) = script::shorten_names(&fs::read(&wasm)?, &fs::read_to_string(&glue)?)?;
     fs::write(&wasm, bytes)?;
-    fs::write(&glue, script::minify(text.as_bytes(), LocalNames::Shorten)?)?;
+    fs::write(&glue, script::minify(text.as_bytes())?)?;
     optimize_file(&wasm, name)
 }
 

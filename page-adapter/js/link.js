@@ -1,0 +1,440 @@
+// The link to the service worker: which one there is, whether it is ours and fit for background jobs, which completions it is
+// handling, and, where there are no background jobs, why not.
+//
+// A guest's manners: what holds a scope is looked at before anything is registered there, and no worker that is not ours is
+// ever replaced. Whoever does not answer costs about a second, once.
+
+import { ownScopeEnd } from "./choice.js";
+import { isA, sleep, underPolicy, within } from "./context.js";
+
+/** How long an answer is waited for, in milliseconds. A later one is heard all the same. */
+const ANSWER_MS = 1000;
+
+/** How long it may take from the beginning until there is an active worker, in milliseconds. */
+const ACTIVE_MS = 1500;
+
+/**
+ * How long either may take where the app insists on background jobs, in milliseconds: there is nothing else to be tried.
+ */
+const INSISTENT_MS = 10_000;
+
+/**
+ * How long a worker of ours may take to say which completions it is handling, in milliseconds: it is asked where a job is gone,
+ * and starting one takes seconds on a busy device.
+ */
+const HANDLING_MS = 10_000;
+
+/** For how long a worker that is not fit, or silent, is not asked again, in milliseconds. */
+const DOUBTED_MS = 600_000;
+
+/** How long the list of this origin's registrations is good for, in milliseconds. */
+const LISTED_MS = 5000;
+
+/** How long it takes at least until a worker of our own that was unregistered is registered again, in milliseconds. */
+const AGAIN_MS = 30_000;
+
+/** Sentences that were written to the console. */
+const warned = new Set();
+
+let policy;
+
+/** Whether this browser has background jobs at all. */
+const hasJobs = () => "backgroundFetch" in (globalThis.ServiceWorkerRegistration?.prototype ?? {});
+
+/** The browser's service workers, or in words why there are none. */
+function serviceWorkers() {
+  try {
+    const container = navigator.serviceWorker;
+    if (container) return { container };
+  } catch {
+    return { problem: "this frame is sandboxed without allow-same-origin, so that it can have no service worker" };
+  }
+  if (globalThis.isSecureContext === false) {
+    return { problem: "there are service workers on secure pages alone: serve this one by HTTPS, or use localhost" };
+  }
+  return {
+    problem: globalThis.document
+      ? "this browser has no service workers here (a private window may be why)"
+      : "workers cannot reach service workers: open Longhaul in a page as well, which then has background jobs",
+  };
+}
+
+/** A worker that was asked something. */
+class Conversation {
+  answer;
+  at = performance.now();
+
+  constructor(worker, name) {
+    const { port1, port2 } = new MessageChannel();
+    this.heard = new Promise((resolve) => {
+      port1.onmessage = ({ data }) => {
+        this.answer = data ?? {};
+        // A worker may work for several names, and each of them hears the question.
+        if (data?.name === name) port1.close();
+        resolve();
+      };
+    });
+    try {
+      worker.postMessage({ longhaul: name, ask: "state" }, [port2]);
+    } catch {
+      // It is gone, and will never answer.
+      port1.close();
+    }
+  }
+
+  /** The answer, waited for until `ms` milliseconds after the question. */
+  async within(ms) {
+    if (!this.answer) await within(this.at + ms - performance.now(), this.heard);
+    return this.answer;
+  }
+
+  isOlderThan(ms) {
+    return performance.now() - this.at > ms;
+  }
+}
+
+const newest = ({ installing, waiting, active }) => installing ?? waiting ?? active;
+
+/** Where a worker came from, without what only it has to know. */
+const shown = (url) => String(url).split(/[?#]/)[0];
+
+export class WorkerLink {
+  #name;
+  #choice;
+  #transport;
+  #registration;
+  #problem;
+  #finding;
+  #began = performance.now();
+  /** By worker: what it said of itself. */
+  #conversations = new WeakMap();
+  /** By worker: since when it does not say what it is handling. */
+  #silentSince = new WeakMap();
+  #listed;
+
+  /**
+   * @param {string} name
+   * @param {ReturnType<import("./choice.js").chosen>} choice
+   * @param {"auto" | "background-fetch" | "foreground"} transport
+   */
+  constructor(name, choice, transport) {
+    this.#name = name;
+    this.#choice = choice;
+    this.#transport = transport;
+    this.#begin();
+  }
+
+  #begin() {
+    this.#began = performance.now();
+    // It never rejects, or there were a reason that nobody is told.
+    this.#finding = this.#find().catch((thrown) => this.#trouble(`no service worker could be had (${thrown?.name}: ${thrown?.message})`));
+  }
+
+  /** Waits until it is clear what there is, about a second at most. */
+  async settled() {
+    await this.#background(ACTIVE_MS, ANSWER_MS);
+  }
+
+  get #isForeground() {
+    return this.#transport === "foreground";
+  }
+
+  /** What `longhaul.serviceWorker` says. */
+  get state() {
+    const registration = this.#registration;
+    const { container } = serviceWorkers();
+    const controller = container?.controller;
+    const state = { controls: Boolean(controller && registration && controller === registration.active) };
+    if (registration) state.registration = registration;
+    const problem = this.#problemNow(false);
+    if (problem) state.problem = problem;
+    return Object.freeze(state);
+  }
+
+  /** Whether background jobs can be started, and where: `{ word, manager }`, the words being those of the core. */
+  background() {
+    const insistent = this.#transport === "background-fetch";
+    return insistent ? this.#background(INSISTENT_MS, INSISTENT_MS) : this.#background(ACTIVE_MS, ANSWER_MS);
+  }
+
+  async #background(activeMs, answerMs) {
+    // Nobody is waited for in vain.
+    if (this.#isForeground) return { word: "no-worker", manager: this.#registration?.backgroundFetch };
+    await within(this.#began + activeMs - performance.now(), this.#finding);
+    if (!hasJobs()) return { word: "missing" };
+    const registration = this.#registration;
+    if (!registration) return { word: "no-worker" };
+    const manager = registration.backgroundFetch;
+    const worker = await this.#activated(registration, activeMs);
+    if (!worker) return { word: "no-worker", manager };
+    await this.#asked(worker).within(answerMs);
+    return { word: this.#problemNow(true) ? "no-worker" : "usable", manager };
+  }
+
+  /** Where jobs of ours may be: in each registration of this origin, since an app under another path may share downloads. */
+  async managers() {
+    const registrations = await this.#registrations();
+    return registrations.map(({ backgroundFetch }) => backgroundFetch);
+  }
+
+  /**
+   * Ids of jobs whose completion a worker is handling. Workers answer after the first line of every handler that was under way
+   * when they were asked.
+   */
+  async handling() {
+    const registrations = await this.#registrations();
+    const handled = await Promise.all(registrations.map((registration) => this.#handledBy(registration)));
+    return handled.flat();
+  }
+
+  async #handledBy(registration) {
+    const worker = registration.active;
+    const known = worker && this.#conversations.get(worker)?.answer;
+    if (!worker || (known && known.name !== this.#name)) return [];
+    const patience = known || this.#isOurs(registration) ? HANDLING_MS : ANSWER_MS;
+    const silent = performance.now() - (this.#silentSince.get(worker) ?? Infinity);
+    // Whoever was silent is not waited for at every look.
+    if (silent > patience && silent < DOUBTED_MS) return [];
+    const conversation = new Conversation(worker, this.#name);
+    const answer = await conversation.within(patience);
+    if (answer) this.#silentSince.delete(worker);
+    else if (!(silent < DOUBTED_MS)) this.#silentSince.set(worker, conversation.at);
+    return answer?.name === this.#name && Array.isArray(answer.handling)
+      ? answer.handling.filter((id) => typeof id === "string")
+      : [];
+  }
+
+  /** Whether a registration is one that Longhaul works in, as far as can be known without asking. */
+  #isOurs(registration) {
+    return registration === this.#registration || registration.scope.endsWith(ownScopeEnd(this.#name));
+  }
+
+  async #registrations() {
+    if (!hasJobs()) return [];
+    if (!this.#listed || performance.now() - this.#listed.at > LISTED_MS) {
+      const { container } = serviceWorkers();
+      const all = container?.getRegistrations?.() ?? Promise.resolve([]);
+      this.#listed = { at: performance.now(), all: within(ANSWER_MS, all.catch(() => [])) };
+    }
+    const others = (await this.#listed.all) ?? [];
+    const own = this.#registration;
+    const all = own ? [own, ...others.filter((other) => other !== own && other.scope !== own.scope)] : [...others];
+    return all.filter(({ backgroundFetch }) => backgroundFetch);
+  }
+
+  /** The active worker; a first one that is on its way is waited for. */
+  async #activated(registration, ms) {
+    if (registration.active) return registration.active;
+    const coming = newest(registration);
+    if (!coming) {
+      this.#findAgain();
+      return undefined;
+    }
+    const active = new Promise((resolve) => {
+      const look = () => {
+        if (!registration.active && coming.state !== "redundant") return;
+        coming.removeEventListener("statechange", look);
+        resolve();
+      };
+      coming.addEventListener("statechange", look);
+      look();
+    });
+    await within(this.#began + ms - performance.now(), active);
+    return registration.active ?? undefined;
+  }
+
+  /** Somebody has unregistered it. Our own is registered again. */
+  #findAgain() {
+    if (!this.#choice.own || performance.now() - this.#began < AGAIN_MS) return;
+    this.#begin();
+  }
+
+  /** The conversation with a worker about what it is; a new one where the last one was in vain and long ago. */
+  #asked(worker) {
+    const before = this.#conversations.get(worker);
+    const fit = before?.answer && !this.#unfit(worker, before);
+    return before && (fit || !before.isOlderThan(DOUBTED_MS)) ? before : this.#ask(worker);
+  }
+
+  #ask(worker) {
+    const conversation = new Conversation(worker, this.#name);
+    this.#conversations.set(worker, conversation);
+    return conversation;
+  }
+
+  /** Why there are no background jobs just now, in a sentence; undefined where there are. */
+  #problemNow(say) {
+    const registration = this.#registration;
+    if (!registration) {
+      const late = "the service worker is not registered yet: background jobs begin as soon as it is";
+      return this.#problem ?? (this.#choice.off ? undefined : late);
+    }
+    if (!hasJobs()) return NO_JOBS;
+    if (this.#isForeground) return FOREGROUND;
+    const worker = registration.active;
+    const problem = worker ? this.#unfit(worker, this.#asked(worker)) : this.#inactive(registration);
+    return problem && say ? this.#warn(problem) : problem;
+  }
+
+  #inactive(registration) {
+    const coming = newest(registration);
+    return coming
+      ? `the service worker ${shown(coming.scriptURL)} is not active yet: background jobs begin as soon as it is`
+      : "the service worker was unregistered: reload the page, and it is registered again";
+  }
+
+  #unfit(worker, conversation) {
+    const script = shown(worker.scriptURL);
+    const answer = conversation?.answer;
+    if (!answer && this.#choice.own) {
+      return `the service worker ${script} does not answer yet (it may still be loading its code): background jobs begin as soon as it does`;
+    }
+    if (!answer) {
+      return `the service worker ${script} does not answer: if it is your app's own, call attach() of "longhaul/sw" in it; without the option \`serviceWorker\` Longhaul brings one of its own`;
+    }
+    if (answer.name !== this.#name) {
+      return `the service worker ${script} works for another name than "${this.#name}": give the same \`name\` to open() and to attach()`;
+    }
+    if (answer.format !== __LONGHAUL_FORMAT__) {
+      return `the service worker ${script} is of another version of Longhaul: deploy both from the same one, and close the other pages of this site, so that the newer worker can take over`;
+    }
+    return typeof answer.problem === "string" ? `the service worker ${script} cannot do background jobs: ${answer.problem}` : undefined;
+  }
+
+  #trouble(problem) {
+    this.#problem = this.#warn(problem);
+  }
+
+  /** Says a sentence once in a page. */
+  #warn(sentence) {
+    if (!warned.has(sentence)) {
+      warned.add(sentence);
+      console.warn(`Longhaul: downloads go on only while a page is open: ${sentence}`);
+    }
+    return sentence;
+  }
+
+  /** Finds out which registration is to be used, and registers where nobody is. */
+  async #find() {
+    const { off, registration, own, url, scope } = this.#choice;
+    this.#problem = undefined;
+    if (off) {
+      this.#problem = "switched off: open() was called with `serviceWorker: false`";
+      return;
+    }
+    if (registration) {
+      this.#registration = registration;
+      return;
+    }
+    const { container, problem } = serviceWorkers();
+    if (problem) {
+      // Nothing that the app could change.
+      this.#problem = problem;
+      return;
+    }
+    // A worker of our own is for background jobs alone: where there are none, nothing is registered.
+    if (own && !hasJobs()) {
+      this.#problem = NO_JOBS;
+      return;
+    }
+    if (own && this.#isForeground) {
+      this.#problem = FOREGROUND;
+      return;
+    }
+    if (url.origin !== location.origin) {
+      this.#trouble(
+        `service workers must come from the page's own origin, and ${shown(url)} does not: copy the package's files to this site (\`npx longhaul copy <folder>\`) and pass the address of longhaul.worker.js there as \`serviceWorker\``,
+      );
+      return;
+    }
+    const held = (await container.getRegistrations()).find((registration) => registration.scope === scope);
+    if (held && newest(held)) {
+      if ([held.installing, held.waiting, held.active].some((worker) => worker?.scriptURL === url.href)) {
+        this.#registration = held;
+        // No page lies in its scope, so that no navigation makes the browser look for a newer one.
+        if (own) held.update().catch(() => {});
+        return;
+      }
+      if (!(await this.#mayReplace(held))) {
+        this.#trouble(
+          `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
+        );
+        return;
+      }
+    }
+    await this.#register(container);
+  }
+
+  /** Whether another script at our scope is an older one of ours. */
+  async #mayReplace(held) {
+    const { own } = this.#choice;
+    const worker = newest(held);
+    if (own && new URL(worker.scriptURL).searchParams.get("name") === this.#name && held.scope.endsWith(ownScopeEnd(this.#name))) return true;
+    if (!held.active) return false;
+    const answer = await this.#asked(held.active).within(ANSWER_MS);
+    return answer?.name === this.#name;
+  }
+
+  async #register(container) {
+    const { own, url, asked, type, handed } = this.#choice;
+    const script = own ? trusted(handed) : handed;
+    const options = asked === undefined ? { type } : { type, scope: asked };
+    const why = (thrown, directive) => explained(thrown, directive, this.#choice);
+    try {
+      this.#registration = await underPolicy(async () => container.register(script, options), why);
+    } catch (sentence) {
+      this.#trouble(typeof sentence === "string" ? sentence : `${shown(url)} could not be registered (${sentence?.name})`);
+    }
+  }
+}
+
+const NO_JOBS = "this browser has no Background Fetch";
+const FOREGROUND = 'switched off: open() was called with `transport: "foreground"`';
+
+/** The address of our own script, in the form that a page with Trusted Types demands. */
+function trusted(url) {
+  if (!isA("URL", url)) return url;
+  try {
+    policy ??= globalThis.trustedTypes?.createPolicy("longhaul", { createScriptURL: (text) => text });
+  } catch {
+    // The page allows no policy of that name; whether it demands one, registering tells.
+  }
+  return policy ? policy.createScriptURL(url.href) : url.href;
+}
+
+/** Why a worker could not be registered, as a sentence. */
+async function explained(thrown, directive, { own, url, scope }) {
+  const script = shown(url);
+  if (directive?.includes("trusted-types") || /Trusted(ScriptURL|Type)/.test(thrown?.message)) {
+    return own
+      ? "the page demands Trusted Types and allows no policy of ours: add `longhaul` to trusted-types in its Content-Security-Policy, or pass a TrustedScriptURL as `serviceWorker`"
+      : "the page demands Trusted Types: pass a TrustedScriptURL as `serviceWorker`";
+  }
+  if (directive) return `the page's Content-Security-Policy blocks ${script}: add 'self' to ${directive === "script-src" ? "worker-src or script-src" : directive}`;
+  const answer = await within(3000, answered(url));
+  if (answer) return `${script} ${answer}: ${own ? "serve it beside index.js (`npx longhaul copy <folder>` copies all that must be served)" : "see that the address is right"}`;
+  if (!scope.startsWith(new URL("./", url).href)) {
+    return `the scope ${scope} lies outside the folder of ${script}: move the script there, or send it with the header Service-Worker-Allowed`;
+  }
+  if (thrown?.name === "SecurityError" || thrown?.name === "NotSupportedError") {
+    return `the browser refuses service workers here (${thrown.name}): a private window or its settings may be why`;
+  }
+  return `${script} did not start: it threw, or something that it imports is missing or threw (${thrown?.message || thrown?.name})`;
+}
+
+/** What is wrong with the answer to a request for a script; undefined where nothing is. */
+async function answered(url) {
+  try {
+    const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+    response.body?.cancel().catch(() => {});
+    if (!response.ok) return `is not there (the server answered ${response.status})`;
+    const type = (response.headers.get("Content-Type") ?? "").split(";")[0].trim();
+    if (/^text\/html$/i.test(type)) return "is answered with a page of HTML, as some servers do for what they do not have";
+    if (!/^(text|application)\/(x-)?(java|ecma)script$/i.test(type)) return `is served as "${type}", and must be as text/javascript`;
+    if (response.redirected) return "is answered with a redirect, which browsers do not follow for service workers";
+  } catch {
+    // A policy, or a network that is gone: neither is a fault of the script's.
+    await sleep(0);
+  }
+  return undefined;
+}

@@ -1,0 +1,160 @@
+// The worker's wasm: fetched, compiled, kept for starts without a network, and, where it cannot be had, why.
+
+import init from "./worker.js";
+
+/** How long a first installation waits for the wasm, in milliseconds: it can do without. */
+const INSTALLATION_MS = 10_000;
+
+/** The smallest module there is. */
+const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+
+const CURE = "serve worker_bg.wasm there (`npx longhaul copy <folder>` copies all that must be served), or pass its address as `wasm` to attach()";
+
+/** Why the wasm cannot be had: one sentence, without its beginning and its end. */
+class CodeProblem extends Error {}
+
+/** One wasm of one build, for the worker of one registration. */
+export class Code {
+  #url;
+  #cache;
+  #loading;
+
+  /** @param {string | URL} wasm where it is, absolute */
+  constructor(wasm) {
+    this.#url = new URL(wasm);
+    // Each registration has code of its own: one of another path may be of another build.
+    const mine = `longhaul-code/${encodeURIComponent(self.registration.scope)}/`;
+    this.#cache = { prefix: mine, name: mine + __LONGHAUL_WORKER_BUILD__ };
+  }
+
+  /** The wasm, instantiated once. What was kept is used first; where it does not compile it is dropped. */
+  load() {
+    this.#loading ??= this.#instantiated().catch((thrown) => {
+      this.#loading = undefined;
+      throw thrown;
+    });
+    return this.#loading;
+  }
+
+  /** Why there is no wasm to work with, in words; undefined where there is one. Answers without loading what was kept. */
+  async problem() {
+    try {
+      if (!this.#loading && (await this.#kept())) {
+        checkPolicy();
+        return undefined;
+      }
+      await this.load();
+      return undefined;
+    } catch (thrown) {
+      return thrown instanceof CodeProblem ? thrown.message : `its code does not start (${thrown?.name})`;
+    }
+  }
+
+  /** Keeps the wasm for starts without a network. Rejects where it cannot be had, within some seconds. */
+  async keep() {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new CodeProblem(`${this.#url} does not come`)), INSTALLATION_MS);
+    });
+    try {
+      if (!(await this.#kept())) await Promise.race([this.#fetched(), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** Drops what earlier builds of this registration kept. */
+  async dropOld() {
+    const { prefix, name } = this.#cache;
+    const names = await caches.keys();
+    await Promise.all(names.filter((other) => other.startsWith(prefix) && other !== name).map((other) => caches.delete(other)));
+  }
+
+  async #kept() {
+    try {
+      return await caches.match(this.#url.href, { cacheName: this.#cache.name });
+    } catch {
+      // Without a cache it is fetched each time.
+      return undefined;
+    }
+  }
+
+  async #instantiated() {
+    checkPolicy();
+    const kept = await this.#kept();
+    if (kept) {
+      try {
+        await init({ module_or_path: await WebAssembly.compile(await kept.arrayBuffer()) });
+        return;
+      } catch (thrown) {
+        console.warn(`Longhaul: dropped a kept wasm that does not start (${thrown?.name})`);
+        await caches.delete(this.#cache.name);
+      }
+    }
+    await init({ module_or_path: await this.#fetched() });
+  }
+
+  /** Fetched and compiled, and only then kept. */
+  async #fetched() {
+    checkPolicy();
+    try {
+      return await this.#compiled("default");
+    } catch (thrown) {
+      if (!thrown.answered) throw thrown;
+      // Once more past the HTTP cache: what it kept may be an answer of another day.
+      return this.#compiled("reload");
+    }
+  }
+
+  async #compiled(cache) {
+    const response = await this.#answer(cache);
+    const answered = (what) => Object.assign(new CodeProblem(`${this.#url} ${what}: ${CURE}`), { answered: true });
+    if (!response.ok) throw answered(`is not there (the server answered ${response.status})`);
+    const type = (response.headers.get("Content-Type") ?? "").split(";")[0];
+    const bytes = await response.arrayBuffer();
+    let compiled;
+    try {
+      compiled = await WebAssembly.compile(bytes);
+    } catch {
+      throw answered(`is no wasm${type ? ` but ${type}` : ""}`);
+    }
+    try {
+      const store = await caches.open(this.#cache.name);
+      await store.put(this.#url.href, new Response(bytes, { headers: { "Content-Type": "application/wasm" } }));
+    } catch (thrown) {
+      console.warn(`Longhaul: the worker's wasm could not be kept for starts without a network (${thrown?.name})`);
+    }
+    return compiled;
+  }
+
+  async #answer(cache) {
+    const violated = [];
+    const note = ({ effectiveDirective }) => violated.push(effectiveDirective);
+    self.addEventListener("securitypolicyviolation", note);
+    try {
+      return await fetch(this.#url, { cache });
+    } catch (thrown) {
+      // The event is a task of its own, and may come after the rejection.
+      for (let turn = 0; violated.length === 0 && turn < 3; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
+      const [directive] = violated;
+      throw new CodeProblem(
+        directive
+          ? `the Content-Security-Policy of the worker's own response blocks ${this.#url}: add its origin to ${directive} there`
+          : `${this.#url} could not be loaded (${thrown?.name}): see that the server can be reached and, if it is another origin, that it allows this one (CORS)`,
+      );
+    } finally {
+      self.removeEventListener("securitypolicyviolation", note);
+    }
+  }
+}
+
+/** A worker has the policy that its own script was sent with. */
+function checkPolicy() {
+  try {
+    new WebAssembly.Module(EMPTY_MODULE);
+  } catch {
+    throw new CodeProblem(
+      "the Content-Security-Policy of the worker's own response forbids WebAssembly: send the script with 'wasm-unsafe-eval' in script-src",
+    );
+  }
+}

@@ -1,0 +1,33 @@
+#!/usr/bin/env node
+// `longhaul copy <folder>`: copies what browsers load, for those who serve it by hand.
+
+import { copyFileSync, mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+
+const FILES = {
+  "index.js": "the package: `import { open } from \"longhaul\"` leads here",
+  "page.js": "loaded by index.js",
+  "page_bg.wasm": "loaded by page.js",
+  "longhaul.worker.js": "the service worker that open() registers by default",
+  "worker_bg.wasm": "loaded by every service worker below and above",
+  "sw.js": "attach() for an app's own module worker",
+  "worker.js": "loaded by sw.js",
+  "sw.classic.js": "attach() for an app's own classic worker: importScripts()",
+};
+
+const [command, folder, ...rest] = process.argv.slice(2);
+if (command !== "copy" || !folder || rest.length > 0) {
+  console.error("usage: longhaul copy <folder>   copies the files that browsers load into the folder, which is made where it is missing");
+  process.exit(2);
+}
+try {
+  mkdirSync(folder, { recursive: true });
+  for (const [file, what] of Object.entries(FILES)) {
+    copyFileSync(fileURLToPath(new URL(file, import.meta.url)), join(folder, file));
+    console.log(`${join(folder, file)}: ${what}`);
+  }
+} catch (error) {
+  console.error(`longhaul: nothing more could be copied to ${folder}: ${error.message}`);
+  process.exit(1);
+}
