@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tower_http::services::ServeDir;
 use tower_http::set_header::SetResponseHeaderLayer;
 
-use crate::catalog::Catalog;
+use crate::catalog::{Catalog, Hub};
 use crate::csp;
 use crate::faults::{self, Counters};
 use crate::log::Log;
@@ -41,11 +41,12 @@ pub(crate) struct App {
     sockets: OnceLock<Sockets>,
 }
 
-/// Both sockets, and what they serve.
+/// The sockets, and what all of them serve.
 #[derive(Debug)]
 pub(crate) struct Sockets {
     pub(crate) first: Socket,
     pub(crate) second: Option<Socket>,
+    pub(crate) third: Option<Socket>,
     pub(crate) router: Router,
 }
 
@@ -72,7 +73,7 @@ impl App {
         self.sockets.get().expect("set before the first request")
     }
 
-    /// The origin that this socket is not.
+    /// The second origin for requests of the first one, the first for all others.
     pub(crate) fn other_origin(&self, socket: u8) -> Option<String> {
         let Sockets { first, second, .. } = self.sockets();
         match socket {
@@ -81,15 +82,25 @@ impl App {
         }
     }
 
+    pub(crate) fn third_origin(&self) -> Option<String> {
+        self.sockets().third.as_ref().map(Socket::origin)
+    }
+
     fn policy(&self, html: &str) -> HeaderValue {
-        let Sockets { first, second, .. } = self.sockets();
-        let others = [Some(first), second.as_ref()].into_iter().flatten();
+        let Sockets {
+            first,
+            second,
+            third,
+            ..
+        } = self.sockets();
+        let others = [Some(first), second.as_ref(), third.as_ref()];
+        let others = others.into_iter().flatten();
         let others: Vec<_> = others.map(Socket::origin).collect();
         HeaderValue::from_str(&csp::policy(html, &others)).expect("made of visible characters")
     }
 }
 
-/// The routes of both sockets.
+/// The routes of all sockets.
 pub(crate) fn router(app: Arc<App>, folders: &Folders) -> Router {
     // Asked for again at every load, and answered with 304 where nothing changed.
     let no_cache = HeaderValue::from_static("no-cache");
@@ -155,7 +166,14 @@ async fn blank_script() -> Response {
 }
 
 async fn list_models(State(app): State<Arc<App>>) -> Response {
-    answer(app.catalog.models().await)
+    let Sockets { second, third, .. } = app.sockets();
+    // As hubs do it: an address of theirs, and the file itself at an address of somebody else's.
+    let hub = second.as_ref().zip(third.as_ref());
+    let hub = hub.map(|(second, _)| Hub {
+        origin: second.origin(),
+        query: "?redirect=third",
+    });
+    answer(app.catalog.models(hub.as_ref()).await)
 }
 
 #[derive(Deserialize)]

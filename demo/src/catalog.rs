@@ -34,7 +34,7 @@ pub struct KnownModel {
 /// One file of a model.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resource {
-    /// Path and query on this server.
+    /// Path and query on this server, or a whole address where the file is at another origin.
     pub url: String,
     /// Its length.
     pub bytes: u64,
@@ -60,6 +60,21 @@ pub struct Model {
     pub resources: Vec<Resource>,
     /// Whether it is a language model that can be talked to.
     pub chat: bool,
+}
+
+/// Where models come from that are not of the page's own origin.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Hub {
+    /// Without a slash at the end.
+    pub(crate) origin: String,
+    /// What its addresses end with, the question mark included.
+    pub(crate) query: &'static str,
+}
+
+impl Hub {
+    fn offers(&self, resource: &mut Resource) {
+        resource.url = format!("{}{}{}", self.origin, resource.url, self.query);
+    }
 }
 
 /// By file and entity tag.
@@ -119,10 +134,10 @@ impl Catalog {
         })
     }
 
-    /// The models on offer. Waits for hashes that are still being computed.
-    pub(crate) async fn models(&self) -> io::Result<Vec<Model>> {
+    /// The models on offer, the first one by way of a hub if there is one. Waits for hashes that are still being computed.
+    pub(crate) async fn models(&self, hub: Option<&Hub>) -> io::Result<Vec<Model>> {
         Ok(vec![
-            self.main_model().await?,
+            self.main_model(hub).await?,
             self.generated(
                 "three-shards",
                 "Generated data in three files (48 MB, no model)",
@@ -141,25 +156,38 @@ impl Catalog {
     }
 
     /// The model that was named, else the default one, else generated data of the same size.
-    async fn main_model(&self) -> io::Result<Model> {
+    async fn main_model(&self, hub: Option<&Hub>) -> io::Result<Model> {
+        let offered = |id: &str, title: &str, mut resource: Resource, chat| {
+            if let Some(hub) = hub {
+                hub.offers(&mut resource);
+            }
+            model(id, title, vec![resource], chat)
+        };
         if let Some(path) = &self.model {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let resource = self.resource(&name).await?;
             let gguf = name.to_ascii_lowercase().ends_with(".gguf");
-            return Ok(model(&name, &name, vec![resource], gguf));
+            return Ok(offered(&name, &name, resource, gguf));
         }
         let default = DEFAULT_MODEL;
         match self.resource(default.file).await {
             Ok(resource) if resource.sha256 == default.sha256 => {
-                Ok(model("smollm2-135m", default.title, vec![resource], true))
+                Ok(offered("smollm2-135m", default.title, resource, true))
             }
             _ => {
                 let title =
                     "Generated data (100 MB, no model: the default model is not on this machine)";
-                let file = [Generated::new(100_000_000, "no-model")];
-                self.generated("generated-100mb", title, &file, "").await
+                let file = Generated::new(100_000_000, "no-model");
+                let resource = self.of_generated(&file).await?;
+                Ok(offered("generated-100mb", title, resource, false))
             }
         }
+    }
+
+    async fn of_generated(&self, file: &Generated) -> io::Result<Resource> {
+        let path = file.path();
+        let path = path.strip_prefix("/models/").expect("made by path()");
+        self.resource(path).await
     }
 
     async fn generated(
@@ -171,9 +199,7 @@ impl Catalog {
     ) -> io::Result<Model> {
         let mut resources = Vec::new();
         for file in files {
-            let path = file.path();
-            let path = path.strip_prefix("/models/").expect("made by path()");
-            let mut resource = self.resource(path).await?;
+            let mut resource = self.of_generated(file).await?;
             resource.url.push_str(query);
             resources.push(resource);
         }

@@ -43,7 +43,44 @@ pub fn table() -> Vec<Row> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Change {
     pub(crate) after: u64,
+    /// Which requests count.
+    pub(crate) of: Counted,
     pub(crate) size: Option<u64>,
+}
+
+/// The requests that bring a change nearer.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Counted {
+    #[default]
+    All,
+    /// Those for more than one byte.
+    Parts,
+}
+
+/// Why HEAD is not answered as GET is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoHead {
+    NotAllowed,
+    Forbidden,
+    Cors,
+}
+
+/// What HEAD says of a file's length where it says that of a compressed one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum GzipHead {
+    Length,
+    Chunked,
+}
+
+/// Whom the CORS headers allow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) enum Cors {
+    #[default]
+    Everybody,
+    /// Nobody: there are none.
+    Off,
+    /// The request's `Origin`.
+    Echo,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +111,7 @@ pub(crate) enum WrongTotal {
 pub(crate) enum Redirect {
     Same,
     Cross,
+    Third,
 }
 
 /// A place in a body.
@@ -132,7 +170,9 @@ pub(crate) struct Faults {
     pub(crate) stall_for: Option<Duration>,
     pub(crate) stall_times: Option<u64>,
     pub(crate) no_range: bool,
-    pub(crate) no_head: bool,
+    pub(crate) no_head: Option<NoHead>,
+    pub(crate) gzip_head: Option<GzipHead>,
+    pub(crate) no_preflight: bool,
     pub(crate) no_length: bool,
     pub(crate) gzip: Option<Gzip>,
     pub(crate) no_etag: bool,
@@ -140,13 +180,14 @@ pub(crate) struct Faults {
     pub(crate) weak: bool,
     pub(crate) etag: Option<String>,
     pub(crate) ignore_if_match: bool,
-    pub(crate) change_after: Option<u64>,
+    pub(crate) change_after: Option<(Counted, u64)>,
     pub(crate) change_size: Option<u64>,
     pub(crate) redirect: Option<Redirect>,
     pub(crate) auth: Option<String>,
     pub(crate) auth_sha256: Option<String>,
-    pub(crate) no_cors: bool,
-    pub(crate) hide_headers: bool,
+    pub(crate) cors: Cors,
+    /// None where the usual ones are.
+    pub(crate) expose: Option<String>,
 }
 
 /// A fault's parameter with a value that it does not take.
@@ -224,7 +265,19 @@ impl Faults {
             "stallMs" => self.stall_for = Some(millis()?),
             "stallTimes" => self.stall_times = Some(number(value)?),
             "noRange" => self.no_range = yes(value)?,
-            "noHead" => self.no_head = yes(value)?,
+            "noHead" => {
+                self.no_head = Some(match value {
+                    "1" => NoHead::NotAllowed,
+                    "403" => NoHead::Forbidden,
+                    "cors" => NoHead::Cors,
+                    _ => return None,
+                });
+            }
+            "gzipHead" => {
+                let (length, chunked) = (GzipHead::Length, GzipHead::Chunked);
+                self.gzip_head = Some(one_of(value, ("1", length), ("chunked", chunked))?);
+            }
+            "noPreflight" => self.no_preflight = yes(value)?,
             "noLength" => self.no_length = yes(value)?,
             "gzip" => self.gzip = Some(one_of(value, ("1", Gzip::Whole), ("part", Gzip::Part))?),
             "noEtag" => self.no_etag = yes(value)?,
@@ -236,16 +289,25 @@ impl Faults {
             "weak" => self.weak = yes(value)?,
             "etag" => self.etag = Some(tag(value)?),
             "ignoreIfMatch" => self.ignore_if_match = yes(value)?,
-            "changeAfter" => self.change_after = Some(number(value)?),
+            "changeAfter" => self.change_after = Some((Counted::All, number(value)?)),
+            "changeAfterParts" => self.change_after = Some((Counted::Parts, number(value)?)),
             "changeSize" => self.change_size = Some(number(value)?),
             "redirect" => {
-                let (same, cross) = (Redirect::Same, Redirect::Cross);
-                self.redirect = Some(one_of(value, ("same", same), ("cross", cross))?);
+                self.redirect = Some(match value {
+                    "same" => Redirect::Same,
+                    "cross" => Redirect::Cross,
+                    "third" => Redirect::Third,
+                    _ => return None,
+                });
             }
             "auth" => self.auth = Some(value.to_owned()),
             "authSha256" => self.auth_sha256 = Some(digest(value)?),
-            "cors" => self.no_cors = (value == "off").then_some(true)?,
-            "hideHeaders" => self.hide_headers = yes(value)?,
+            "cors" => self.cors = one_of(value, ("off", Cors::Off), ("echo", Cors::Echo))?,
+            "hideHeaders" => {
+                yes(value)?;
+                self.expose = Some(String::new());
+            }
+            "expose" => self.expose = Some(names(value)?),
             _ => {}
         }
         Some(())
@@ -253,10 +315,9 @@ impl Faults {
 
     /// How the file changes, if it does.
     pub(crate) fn change(&self) -> Option<Change> {
-        Some(Change {
-            after: self.change_after?,
-            size: self.change_size,
-        })
+        let (of, after) = self.change_after?;
+        let size = self.change_size;
+        Some(Change { after, of, size })
     }
 }
 
@@ -285,6 +346,11 @@ fn digest(value: &str) -> Option<String> {
     legal.then(|| value.to_ascii_lowercase())
 }
 
+fn names(value: &str) -> Option<String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-*, ".contains(c);
+    (!value.is_empty() && value.chars().all(legal)).then(|| value.to_owned())
+}
+
 fn tag(value: &str) -> Option<String> {
     let legal = value.chars().all(|c| c.is_ascii_graphic());
     let quoted = value.starts_with('"') || value.starts_with("W/\"");
@@ -296,14 +362,16 @@ fn tag(value: &str) -> Option<String> {
     legal.then_some(tag)
 }
 
-/// What is remembered between requests, kept apart by path and query: a parameter of a test's own (`run=…`) gives it counters
-/// of its own.
+/// What is remembered between requests, kept apart by path and query (see [`key_of`]): a parameter of a test's own (`run=…`)
+/// gives it counters of its own.
 #[derive(Debug, Default)]
 pub(crate) struct Counters(Mutex<HashMap<String, Counts>>);
 
 #[derive(Debug, Default)]
 struct Counts {
     requests: u64,
+    parts: u64,
+    redirects: u64,
     concerned: u64,
     cuts: u64,
     stalls: u64,
@@ -311,11 +379,25 @@ struct Counts {
 }
 
 impl Counters {
-    /// Counts a request; whether the file has changed for it.
-    pub(crate) fn has_changed(&self, key: &str, change: Change) -> bool {
+    /// Counts a request, which may be one for a part; whether the file has changed for it.
+    pub(crate) fn has_changed(&self, key: &str, change: Change, part: bool) -> bool {
         self.with(key, |counts| {
             counts.requests += 1;
-            counts.requests > change.after
+            counts.parts += u64::from(part);
+            match change.of {
+                Counted::All => counts.requests > change.after,
+                Counted::Parts if part => counts.parts > change.after,
+                // A probe sees what the next part will be of.
+                Counted::Parts => counts.parts >= change.after,
+            }
+        })
+    }
+
+    /// A signature for a redirect, another one each time.
+    pub(crate) fn signature(&self, key: &str) -> u64 {
+        self.with(key, |counts| {
+            counts.redirects += 1;
+            counts.redirects
         })
     }
 
@@ -350,6 +432,13 @@ impl Counters {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         use_(all.entry(key.to_owned()).or_default())
     }
+}
+
+/// What counters are kept by: a request's path and query without the signature that a redirect gives it.
+pub(crate) fn key_of(path: &str, query: &str) -> String {
+    let signed = |pair: &&str| !pair.starts_with("X-Amz-");
+    let rest: Vec<_> = query.split('&').filter(signed).collect();
+    format!("{path}?{}", rest.join("&"))
 }
 
 fn take(count: &mut u64, times: Option<u64>) -> bool {

@@ -42,9 +42,11 @@ pub struct Entry {
     pub if_match: Option<String>,
     /// The header `If-Range`.
     pub if_range: Option<String>,
+    /// The header `Origin`.
+    pub origin: Option<String>,
     /// Whether an `Authorization` header came. Its value is not kept.
     pub authorized: bool,
-    /// Which of the server's two sockets it came in at: 1 or 2.
+    /// Which of the server's three sockets it came in at: 1, 2 or 3.
     pub socket: u8,
     /// The number of the connection it came in on.
     pub connection: u64,

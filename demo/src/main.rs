@@ -1,6 +1,6 @@
 //! The demo's server as a program.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpListener};
 use std::path::PathBuf;
 
 use anyhow::Context as _;
@@ -17,9 +17,12 @@ struct Options {
     /// Port to listen at; 0 for any free one.
     #[arg(long, default_value_t = 8080)]
     port: u16,
-    /// Port of a second origin that serves the same; 0 for any free one.
-    #[arg(long, default_value_t = 0)]
-    port2: u16,
+    /// Port of a second origin that serves the same, where the models come from; 0 for any free one. [default: the next one, where it is free]
+    #[arg(long)]
+    port2: Option<u16>,
+    /// Port of a third origin, which the second one redirects to. [default: the one after that, where it is free]
+    #[arg(long)]
+    port3: Option<u16>,
     /// Model file (GGUF) to offer in place of the default one.
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -51,10 +54,18 @@ async fn main() -> anyhow::Result<()> {
         vendor: options.vendor.unwrap_or(here.vendor),
         models: options.models.unwrap_or(here.models),
     };
+    // The same ports each time, so that a model that is stored is found under its address again.
+    let neighbour = |distance| {
+        let port = options.port.checked_add(distance);
+        let port = port.filter(|_| options.port != 0);
+        port.filter(|port| TcpListener::bind((options.host, *port)).is_ok())
+            .unwrap_or(0)
+    };
     let server = Server::builder()
         .host(options.host)
         .port(options.port)
-        .second_port(Some(options.port2))
+        .second_port(Some(options.port2.unwrap_or_else(|| neighbour(1))))
+        .third_port(Some(options.port3.unwrap_or_else(|| neighbour(2))))
         .folders(folders)
         .model(options.model)
         .spawn()
@@ -66,8 +77,9 @@ async fn main() -> anyhow::Result<()> {
         })?;
     println!("Longhaul demo: {}/", server.origin());
     println!(
-        "Second origin, for cross-origin downloads: {}/",
-        server.second_origin()
+        "Models come from another origin, {}/, which redirects to a third, {}/",
+        server.second_origin(),
+        server.third_origin()
     );
     tokio::signal::ctrl_c().await?;
     Ok(())

@@ -5,18 +5,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, Query, State};
 use axum::http::header::{self, HeaderName};
 use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
+use futures_util::stream;
 use sha2::{Digest, Sha256};
 
 use crate::app::App;
 use crate::body::Sending;
 use crate::conditional::{Honours, Metadata, Selected, select};
 use crate::content::{Content, Generated, hex};
-use crate::faults::{Answer, Faults, Gzip, Redirect, WrongLength};
+use crate::faults::{Answer, Faults, Gzip, GzipHead, NoHead, Redirect, WrongLength, key_of};
 use crate::log::{Entry, Outcome, Recorder, now};
 use crate::respond::{
     content_range, empty, plain, portal, refusal, value, with, with_cors, with_validators,
@@ -38,7 +39,7 @@ pub(crate) async fn models(
         Ok(faults) => faults,
         Err(error) => return plain(StatusCode::BAD_REQUEST, &error.to_string(), recorder),
     };
-    let key = uri.path_and_query().map(ToString::to_string);
+    let key = key_of(uri.path(), uri.query().unwrap_or_default());
     let request = Request {
         app,
         connection,
@@ -46,7 +47,7 @@ pub(crate) async fn models(
         uri,
         file,
         headers,
-        key: key.unwrap_or_default(),
+        key,
     };
     tokio::time::sleep(faults.delay).await;
     let response = request.answer(&faults, recorder).await;
@@ -68,6 +69,7 @@ fn entry(connection: &Connection, method: &Method, uri: &Uri, headers: &HeaderMa
         range: header(header::RANGE),
         if_match: header(header::IF_MATCH),
         if_range: header(header::IF_RANGE),
+        origin: header(header::ORIGIN),
         authorized: headers.contains_key(header::AUTHORIZATION),
         socket: connection.socket,
         connection: connection.number,
@@ -85,7 +87,7 @@ struct Request {
     /// The path behind `/models/`, decoded.
     file: String,
     headers: HeaderMap,
-    /// Path and query: what counters are kept by.
+    /// What counters are kept by.
     key: String,
 }
 
@@ -93,9 +95,18 @@ impl Request {
     async fn answer(&self, faults: &Faults, recorder: Recorder) -> Response {
         let head = self.method == Method::HEAD;
         if self.method == Method::OPTIONS {
-            return empty(StatusCode::NO_CONTENT, recorder);
+            let status = if faults.no_preflight {
+                StatusCode::FORBIDDEN
+            } else {
+                StatusCode::NO_CONTENT
+            };
+            return empty(status, recorder);
         }
-        if (head && faults.no_head) || !(head || self.method == Method::GET) {
+        if head && faults.no_head == Some(NoHead::Forbidden) {
+            return plain(StatusCode::FORBIDDEN, "It is signed for GET.", recorder);
+        }
+        let no_head = head && faults.no_head == Some(NoHead::NotAllowed);
+        if no_head || !(head || self.method == Method::GET) {
             let response = plain(StatusCode::METHOD_NOT_ALLOWED, "Use GET.", recorder);
             return with(response, header::ALLOW, "GET, HEAD, OPTIONS");
         }
@@ -164,7 +175,10 @@ impl Request {
         let mut content = self.app.catalog.find(&self.file)?;
         let mut metadata = content.metadata().await.ok()?;
         if let Some(change) = faults.change()
-            && self.app.counters.has_changed(&self.key, change)
+            && self
+                .app
+                .counters
+                .has_changed(&self.key, change, self.is_for_a_part(metadata.bytes))
         {
             let before = metadata.modified;
             let bytes = change.size.unwrap_or(metadata.bytes);
@@ -175,7 +189,8 @@ impl Request {
         if let Some(etag) = &faults.etag {
             metadata.etag = Some(etag.clone());
         }
-        if (faults.weak || faults.gzip == Some(Gzip::Whole))
+        let compressed_head = self.method == Method::HEAD && faults.gzip_head.is_some();
+        if (faults.weak || faults.gzip == Some(Gzip::Whole) || compressed_head)
             && let Some(etag) = &mut metadata.etag
             && !etag.starts_with("W/")
         {
@@ -184,6 +199,17 @@ impl Request {
         metadata.etag.take_if(|_| faults.no_etag);
         metadata.modified.take_if(|_| faults.no_last_modified);
         Some((content, metadata))
+    }
+
+    /// Whether it asks for more than one byte of the file.
+    fn is_for_a_part(&self, bytes: u64) -> bool {
+        let range = self.headers.get(header::RANGE);
+        let bounds = range
+            .and_then(|range| range.to_str().ok()?.strip_prefix("bytes=")?.split_once('-'))
+            .and_then(|(first, last)| Some((first.parse::<u64>().ok()?, last.parse::<u64>().ok())));
+        let one = bounds
+            .is_some_and(|(first, last)| last == Some(first) || first.saturating_add(1) >= bytes);
+        self.method == Method::GET && !one
     }
 
     /// Some bytes of the file, with the faults that concern them.
@@ -213,7 +239,11 @@ impl Request {
             Some(WrongLength::Longer) => length += 1,
             _ => {}
         }
-        if faults.gzip.is_some() {
+        let gzip_head = faults.gzip_head.filter(|_| self.method == Method::HEAD);
+        if gzip_head == Some(GzipHead::Length) {
+            headers.insert(header::CONTENT_LENGTH, (length / 3).into());
+        }
+        if faults.gzip.is_some() || gzip_head.is_some() {
             headers.insert(header::CONTENT_ENCODING, value("gzip"));
         } else if !faults.no_length {
             headers.insert(header::CONTENT_LENGTH, length.into());
@@ -222,7 +252,14 @@ impl Request {
         let nothing = length == 0 && faults.gzip.is_none();
         if answer.empty || nothing || self.method == Method::HEAD {
             recorder.ends(Outcome::Done);
-            return (status, headers, Body::empty()).into_response();
+            // A body that is known to be empty would be given its length, 0, where none is to be told.
+            let told = headers.contains_key(header::CONTENT_LENGTH);
+            let body = if told {
+                Body::empty()
+            } else {
+                Body::from_stream(stream::empty::<std::io::Result<Bytes>>())
+            };
+            return (status, headers, body).into_response();
         }
         let Ok(reader) = content.open(span.start).await else {
             let status = StatusCode::INTERNAL_SERVER_ERROR;
@@ -258,26 +295,26 @@ impl Request {
         let rest: Vec<_> = query
             .filter(|pair| !pair.starts_with("redirect="))
             .collect();
-        let mut location = self.uri.path().to_owned();
-        if !rest.is_empty() {
-            location.push('?');
-            location.push_str(&rest.join("&"));
-        }
+        let mut query = rest.join("&");
         let origin = match to {
-            Redirect::Same => String::new(),
-            Redirect::Cross => match self.app.other_origin(self.connection.socket) {
-                Some(origin) => origin,
-                None => {
-                    return plain(
-                        StatusCode::BAD_REQUEST,
-                        "There is no other origin.",
-                        recorder,
-                    );
-                }
-            },
+            Redirect::Same => Some(String::new()),
+            Redirect::Cross => self.app.other_origin(self.connection.socket),
+            Redirect::Third => {
+                let n = self.app.counters.signature(&self.key);
+                let and = if query.is_empty() { "" } else { "&" };
+                let signature = hex(&Sha256::digest(n.to_be_bytes()));
+                query = format!("{query}{and}X-Amz-Expires=3600&X-Amz-Signature={signature}");
+                self.app.third_origin()
+            }
         };
+        let Some(origin) = origin else {
+            let text = "There is no other origin.";
+            return plain(StatusCode::BAD_REQUEST, text, recorder);
+        };
+        let mark = if query.is_empty() { "" } else { "?" };
+        let location = format!("{origin}{}{mark}{query}", self.uri.path());
         let response = empty(StatusCode::FOUND, recorder);
-        with(response, header::LOCATION, &format!("{origin}{location}"))
+        with(response, header::LOCATION, &location)
     }
 }
 

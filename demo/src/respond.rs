@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
 use crate::conditional::{Honours, Metadata};
-use crate::faults::{Answer, Faults, WrongRange, WrongTotal};
+use crate::faults::{Answer, Cors, Faults, NoHead, WrongRange, WrongTotal};
 use crate::log::{Outcome, Recorder};
 
 /// What scripts of other origins may read beside the headers that are always readable.
@@ -105,13 +105,28 @@ pub(crate) fn with_cors(
     request: &HeaderMap,
     faults: &Faults,
 ) -> Response {
-    if faults.no_cors {
-        return response;
-    }
+    let without = (method == Method::HEAD && faults.no_head == Some(NoHead::Cors))
+        || (method == Method::OPTIONS && faults.no_preflight);
+    let allowed = match faults.cors {
+        _ if without => None,
+        Cors::Everybody => Some(HeaderValue::from_static("*")),
+        Cors::Echo => request.get(header::ORIGIN).cloned(),
+        Cors::Off => None,
+    };
     let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, value("*"));
-    if !faults.hide_headers {
-        headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, value(EXPOSED));
+    if faults.cors == Cors::Echo {
+        headers.insert(header::VARY, value("Origin"));
+    }
+    let Some(allowed) = allowed else {
+        return response;
+    };
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed);
+    match faults.expose.as_deref() {
+        Some("") => {}
+        exposed => {
+            let exposed = value(exposed.unwrap_or(EXPOSED));
+            headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+        }
     }
     if method == Method::OPTIONS {
         headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, value("GET, HEAD"));

@@ -1,11 +1,16 @@
 //! The server as a library: built, spawned, taken off the network and put back.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 
 use crate::app::{App, Sockets, router};
@@ -38,14 +43,22 @@ impl Folders {
     }
 }
 
+/// A site of somebody else's around Longhaul: it sees every request first.
+pub trait Site: Debug + Send + Sync {
+    /// The site's own answer; where there is none, the server gives the one that it always gives.
+    fn answer(&self, request: &Parts) -> Option<Response>;
+}
+
 /// What a server is to be like.
 #[derive(Debug, Clone)]
 pub struct Builder {
     host: IpAddr,
     port: u16,
     second_port: Option<u16>,
+    third_port: Option<u16>,
     folders: Folders,
     model: Option<PathBuf>,
+    site: Option<Arc<dyn Site>>,
 }
 
 impl Builder {
@@ -70,6 +83,13 @@ impl Builder {
         self
     }
 
+    /// The same for the third origin, which hubs redirect to (`redirect=third`).
+    #[must_use]
+    pub fn third_port(mut self, port: Option<u16>) -> Self {
+        self.third_port = port;
+        self
+    }
+
     /// The folders to serve; those of this checkout unless said.
     #[must_use]
     pub fn folders(mut self, folders: Folders) -> Self {
@@ -81,6 +101,13 @@ impl Builder {
     #[must_use]
     pub fn model(mut self, file: Option<PathBuf>) -> Self {
         self.model = file;
+        self
+    }
+
+    /// A site that answers before everything else does, at both origins.
+    #[must_use]
+    pub fn site(mut self, site: Arc<dyn Site>) -> Self {
+        self.site = Some(site);
         self
     }
 
@@ -101,10 +128,24 @@ impl Builder {
             Socket::new(number, address, runtime, Arc::clone(&connections))
         };
         let app = Arc::new(App::new(&self.folders, self.model));
+        let mut router = router(Arc::clone(&app), &self.folders);
+        if let Some(site) = self.site {
+            router = router.layer(from_fn(move |request: Request, next: Next| {
+                let site = Arc::clone(&site);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    match site.answer(&parts) {
+                        Some(answer) => answer,
+                        None => next.run(Request::from_parts(parts, body)).await,
+                    }
+                }
+            }));
+        }
         app.set_sockets(Sockets {
             first: socket(1, self.port),
             second: self.second_port.map(|port| socket(2, port)),
-            router: router(Arc::clone(&app), &self.folders),
+            third: self.third_port.map(|port| socket(3, port)),
+            router,
         });
         let server = Server {
             app,
@@ -115,7 +156,7 @@ impl Builder {
     }
 }
 
-/// A running server. Dropping it closes both sockets and ends all connections.
+/// A running server. Dropping it closes all sockets and ends all connections.
 #[derive(Debug)]
 pub struct Server {
     app: Arc<App>,
@@ -131,8 +172,10 @@ impl Server {
             host: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 0,
             second_port: Some(0),
+            third_port: Some(0),
             folders: Folders::of_checkout(&root),
             model: None,
+            site: None,
         }
     }
 
@@ -154,10 +197,23 @@ impl Server {
             .origin()
     }
 
-    /// Takes the server off the network: both sockets close, all connections end as said. Returns when they have.
+    /// The third origin.
+    ///
+    /// # Panics
+    /// If the server was built without one.
+    #[must_use]
+    pub fn third_origin(&self) -> String {
+        let third = self.app.third_origin();
+        third.expect("the server was built with a third port")
+    }
+
+    /// Takes the server off the network: all sockets close, all connections end as said. Returns when they have.
     pub fn close(&self, how: Ending) {
         self.app.sockets().first.close(how);
         self.close_second(how);
+        if let Some(third) = &self.app.sockets().third {
+            third.close(how);
+        }
     }
 
     /// Puts the server back on the network, at the ports it had. Does nothing where it is.
@@ -165,8 +221,16 @@ impl Server {
     /// # Errors
     /// If another program has taken a port meanwhile.
     pub fn open(&self) -> io::Result<()> {
-        let Sockets { first, router, .. } = self.app.sockets();
+        let Sockets {
+            first,
+            third,
+            router,
+            ..
+        } = self.app.sockets();
         first.open(router.clone())?;
+        if let Some(third) = third {
+            third.open(router.clone())?;
+        }
         self.open_second()
     }
 

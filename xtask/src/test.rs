@@ -4,6 +4,7 @@ mod core_imports;
 mod counts;
 mod reasons;
 mod report;
+mod tarball;
 pub(crate) mod targets;
 mod types;
 
@@ -57,9 +58,14 @@ impl Options {
             Part::WasmTarget,
             Part::Tools,
             Part::DemoPackages,
+            Part::Newcomers,
+            Part::GuestPackages,
             Part::Browser,
             Part::Model,
         ]);
+        if self.deep {
+            parts.push(Part::MoreNewcomers);
+        }
         for (engine, part) in [("firefox", Part::Firefox), ("webkit", Part::WebKit)] {
             if self.wants(engine) {
                 parts.push(part);
@@ -132,6 +138,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         let built = package.is_some_and(|package| report.check("package", || package.built()));
         if built {
             report.check("types of the contract", types::check);
+            report.check("publint", tarball::publint);
+            report.check("attw", tarball::types_are_found);
             browser_tests(&mut report, &targets, options)?;
         }
     }
@@ -302,6 +310,10 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> R
         return Ok(());
     }
     command.args(["--", "--test-threads=1", "--nocapture"]);
+    if options.deep {
+        // What is ignored by default is so because it is long.
+        command.arg("--include-ignored");
+    }
     tests(report, "tests in the browser", &mut command, targets)
 }
 

@@ -6,7 +6,9 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod another_origin;
 mod bad_servers;
+mod contexts;
 mod damage;
 mod downloads;
 mod handover;
@@ -25,6 +27,7 @@ use suite::Suite;
 fn main() -> ExitCode {
     let mut suite = Suite::default();
     downloads::announce(&mut suite);
+    another_origin::announce(&mut suite);
     tabs::announce(&mut suite);
     lease::announce(&mut suite);
     interruptions::announce(&mut suite);
@@ -33,5 +36,6 @@ fn main() -> ExitCode {
     secrets::announce(&mut suite);
     damage::announce(&mut suite);
     bad_servers::announce(&mut suite);
+    contexts::announce(&mut suite);
     suite.run()
 }

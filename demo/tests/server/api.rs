@@ -61,7 +61,9 @@ fn a_model_file_that_was_named_is_offered_with_its_hash() {
         .expect("free ports");
     let first = &models(&server)[0];
     assert_eq!(first["chat"], true);
-    assert_eq!(first["url"], "/models/mine.gguf");
+    // As hubs do it: at another origin, which redirects to a third.
+    let hub = format!("{}/models/mine.gguf?redirect=third", server.second_origin());
+    assert_eq!(first["url"], hub);
     assert_eq!(first["bytes"], 7);
     assert_eq!(first["sha256"], hash(b"a model"));
     assert_eq!(
@@ -82,7 +84,15 @@ fn every_resource_on_offer_is_there_with_its_size() {
         .flat_map(|model| model["resources"].as_array().expect("a list"))
     {
         let url = resource["url"].as_str().expect("an address");
-        let answer = get(&server.origin(), url, &[("range", "bytes=0-0")]);
+        let (origin, target) = match url.strip_prefix(&server.second_origin()) {
+            // Where it redirects to.
+            Some(target) => (
+                server.third_origin(),
+                target.split('?').next().expect("a path"),
+            ),
+            None => (server.origin(), url),
+        };
+        let answer = get(&origin, target, &[("range", "bytes=0-0")]);
         let range = format!("bytes 0-0/{}", resource["bytes"]);
         assert_eq!(
             answer.header("content-range"),

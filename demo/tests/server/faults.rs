@@ -19,7 +19,11 @@ pub(crate) fn is_right(answer: &Answer) -> bool {
 
 #[test]
 fn every_fault_of_the_table_has_a_test() {
-    let tests = concat!(include_str!("faults.rs"), include_str!("bodies.rs"));
+    let tests = concat!(
+        include_str!("faults.rs"),
+        include_str!("bodies.rs"),
+        include_str!("origins.rs"),
+    );
     for row in table() {
         let tested = tests.contains(&format!("{}=", row.parameter));
         assert!(tested, "{} is in the table and in no test", row.parameter);

@@ -5,6 +5,7 @@ mod bodies;
 mod faults;
 mod http;
 mod network;
+mod origins;
 mod pages;
 mod wire;
 

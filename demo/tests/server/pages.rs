@@ -59,6 +59,7 @@ fn every_file_has_its_type_is_asked_for_anew_and_carries_the_policy() {
         assert!(policy.starts_with("default-src 'none'; script-src 'self' 'wasm-unsafe-eval'"));
         assert!(policy.contains("worker-src 'self' blob:;"), "{policy}");
         assert!(policy.contains(&server.second_origin()), "{policy}");
+        assert!(policy.contains(&server.third_origin()), "{policy}");
         assert!(!policy.contains("'unsafe-"), "{policy}");
     }
     assert_eq!(get(&server.origin(), "/missing.js", &[]).status, 404);

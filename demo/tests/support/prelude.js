@@ -138,8 +138,8 @@ const atRest = async () => {
   return found;
 };
 
-/** Waits until the history of Longhaul's database holds `text`, without opening Longhaul: from the messages of its worker. */
-const written = async (database, text) => {
+/** Waits until a record of Longhaul's database holds all `texts`, without opening Longhaul: from the messages of its worker. */
+const written = async (database, ...texts) => {
   const container = navigator.serviceWorker;
   let wake = () => {};
   container.addEventListener("message", () => wake());
@@ -148,7 +148,8 @@ const written = async (database, text) => {
     const told = new Promise((resolve) => (wake = resolve));
     const found = await inDatabase(database, async (db) => {
       const all = Array.from(db.objectStoreNames, (store) => result(db.transaction(store).objectStore(store).getAll()));
-      return (await Promise.all(all)).some((records) => JSON.stringify(records).includes(text));
+      const holds = (record) => texts.every((text) => JSON.stringify(record).includes(text));
+      return (await Promise.all(all)).flat().some(holds);
     });
     if (found) return;
     await told;

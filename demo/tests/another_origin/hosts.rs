@@ -1,0 +1,171 @@
+//! Hosts that refuse, compress, or lie: what they say is never taken for the file.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use serde_json::json;
+
+use crate::far::{Bounds, DOZEN, Far, PROBES, check_told_why, parts_of};
+use crate::support::model::{BLANK, MIB, settled};
+use crate::support::page::Page;
+use crate::support::world::{SOON, World, scenario};
+
+const PARTS: usize = 12;
+
+/// Bytes per second for all answers together, so that little of what is broken off for its head alone is on its way by then.
+const RATE: u64 = 12_000_000;
+
+const BOUNDS: Bounds = Bounds {
+    wire: 115,
+    took: Duration::from_secs(30),
+};
+
+/// Where a job ends over a part, those under way with it are lost.
+const WRONG_BOUNDS: Bounds = Bounds {
+    wire: 150,
+    took: Duration::from_secs(30),
+};
+
+/// What an attempt may end as whose server never sends the right bytes.
+const LIES: [&str; 6] = [
+    "truncated",
+    "bad-status",
+    "changed",
+    "network",
+    "integrity",
+    "retries-exhausted",
+];
+
+async fn open(page: &Page, transport: &str) -> Result<()> {
+    page.longhaul(json!({ "transport": transport, "partBytes": MIB,
+        "retry": { "limit": 3, "baseMs": 100, "maxMs": 400 } }))
+        .await
+}
+
+/// Opens Longhaul anew with this transport.
+async fn anew(world: &World, transport: &str) -> Result<Page> {
+    let page = world.browser.open(BLANK).await?;
+    open(&page, transport).await?;
+    Ok(page)
+}
+
+#[tokio::test]
+async fn a_host_without_cors_is_cors_whoever_redirects_to_it() -> Result<()> {
+    scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
+        for transport in ["auto", "foreground"] {
+            let page = anew(world, transport).await?;
+            for (n, query) in ["cors=off", "cors=off&redirect=third"]
+                .into_iter()
+                .enumerate()
+            {
+                let mut far =
+                    Far::unknown(world, &format!("forbidden-{transport}-{n}"), DOZEN, query);
+                far.request(&page).await?;
+                let checked = far
+                    .check_failed(&page, Duration::from_secs(15), &["cors"])
+                    .await;
+                checked.with_context(|| format!("{transport}, {query}"))?;
+                let log = far.log(world);
+                ensure!(log.len() <= PROBES, "{} requests: {log:?}", log.len());
+                let rest = page.at_rest().await?;
+                ensure!(rest.parts().is_empty() && rest.jobs.is_empty(), "{rest:?}");
+            }
+            page.close().await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// Ways in which hosts hide how long a file is, and whether it can come in parts all the same.
+const LENGTHS: [(&str, &str, bool); 7] = [
+    ("compressed", "hideHeaders=1&gzipHead=1", true),
+    ("compressed-chunked", "hideHeaders=1&gzipHead=chunked", true),
+    ("refused", "hideHeaders=1&noHead=1", true),
+    ("forbidden", "hideHeaders=1&noHead=cors&noPreflight=1", true),
+    ("tag-alone", "expose=ETag&noLastModified=1", true),
+    ("range-alone", "expose=Content-Range&noPreflight=1", true),
+    ("no-version", "noValidator=1", false),
+];
+
+#[tokio::test]
+async fn a_length_that_cannot_be_believed_yields_no_truncated_file() -> Result<()> {
+    scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
+        let mut failed = Vec::new();
+        for transport in ["foreground", "background-fetch"] {
+            for (name, query, in_parts) in LENGTHS {
+                let page = anew(world, transport).await?;
+                let query = format!("{query}&rateTotal={RATE}");
+                let mut far = Far::unknown(world, &format!("{name}-{transport}"), DOZEN, &query);
+                let outcome = length(world, &page, &mut far, in_parts).await;
+                if let Err(error) = outcome {
+                    failed.push(format!("{name} by {transport}: {error:#}"));
+                }
+                page.forget(far.id()).await?;
+                page.close().await?;
+            }
+        }
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+async fn length(world: &World, page: &Page, far: &mut Far, in_parts: bool) -> Result<()> {
+    far.request(page).await?;
+    page.until_available(far.id(), SOON).await?;
+    let history = page.history(far.id()).await?;
+    let started = &history.only("started")?.event;
+    let parts = parts_of(started);
+    let expected = if in_parts { PARTS } else { 1 };
+    ensure!(parts == expected, "{parts} parts: {started}");
+    far.check(world, page, &BOUNDS).await
+}
+
+/// Parts of the wrong length: how often, and whether the file can be had in the end.
+const WRONG: [(&str, &str, bool); 4] = [
+    ("short-twice", "wrongLength=shorter&times=2", true),
+    ("long-twice", "extra=10&times=2", true),
+    ("short", "wrongLength=shorter", false),
+    ("long", "extra=10", false),
+];
+
+#[tokio::test]
+async fn a_part_of_the_wrong_length_is_never_taken_and_the_history_says_so_in_words() -> Result<()>
+{
+    scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
+        let mut failed = Vec::new();
+        for transport in ["foreground", "background-fetch"] {
+            for (name, query, ends_well) in WRONG {
+                let page = anew(world, transport).await?;
+                // The last byte but one of the third part: no probe comes by it.
+                let query = format!("{query}&at={}", 3 * MIB - 2);
+                let mut far = Far::unknown(world, &format!("{name}-{transport}"), DOZEN, &query);
+                if let Err(error) = wrong(world, &page, &mut far, ends_well).await {
+                    failed.push(format!("{name} by {transport}: {error:#}"));
+                }
+                page.forget(far.id()).await?;
+                page.close().await?;
+            }
+        }
+        ensure!(failed.is_empty(), "{}", failed.join("\n"));
+        Ok(())
+    })
+    .await
+}
+
+async fn wrong(world: &World, page: &Page, far: &mut Far, ends_well: bool) -> Result<()> {
+    far.request(page).await?;
+    if ends_well {
+        page.until_available(far.id(), SOON).await?;
+        far.check(world, page, &WRONG_BOUNDS).await?;
+    } else {
+        far.check_failed(page, SOON, &LIES).await?;
+        let sent = far.sent(world);
+        ensure!(sent <= 3 * DOZEN, "{sent} bytes sent for nothing");
+    }
+    check_told_why(&page.history(far.id()).await?)
+}
