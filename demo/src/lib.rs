@@ -24,5 +24,5 @@ pub use content::Generated;
 pub use faults::{Row, table};
 pub use log::{Entry, Log, Outcome};
 pub use models::changed;
-pub use server::{Builder, Folders, Server};
+pub use server::{Builder, Folders, Server, Site};
 pub use socket::Ending;

@@ -1,11 +1,16 @@
 //! The server as a library: built, spawned, taken off the network and put back.
 
+use std::fmt::Debug;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
+use axum::extract::Request;
+use axum::http::request::Parts;
+use axum::middleware::{Next, from_fn};
+use axum::response::Response;
 use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 
 use crate::app::{App, Sockets, router};
@@ -38,6 +43,12 @@ impl Folders {
     }
 }
 
+/// A site of somebody else's around Longhaul: it sees every request first.
+pub trait Site: Debug + Send + Sync {
+    /// The site's own answer; where there is none, the server gives the one that it always gives.
+    fn answer(&self, request: &Parts) -> Option<Response>;
+}
+
 /// What a server is to be like.
 #[derive(Debug, Clone)]
 pub struct Builder {
@@ -47,6 +58,7 @@ pub struct Builder {
     third_port: Option<u16>,
     folders: Folders,
     model: Option<PathBuf>,
+    site: Option<Arc<dyn Site>>,
 }
 
 impl Builder {
@@ -92,6 +104,13 @@ impl Builder {
         self
     }
 
+    /// A site that answers before everything else does, at both origins.
+    #[must_use]
+    pub fn site(mut self, site: Arc<dyn Site>) -> Self {
+        self.site = Some(site);
+        self
+    }
+
     /// Starts the server, on threads of its own: neither a blocked test nor its runtime's clock has a hold on it.
     ///
     /// # Errors
@@ -109,11 +128,24 @@ impl Builder {
             Socket::new(number, address, runtime, Arc::clone(&connections))
         };
         let app = Arc::new(App::new(&self.folders, self.model));
+        let mut router = router(Arc::clone(&app), &self.folders);
+        if let Some(site) = self.site {
+            router = router.layer(from_fn(move |request: Request, next: Next| {
+                let site = Arc::clone(&site);
+                async move {
+                    let (parts, body) = request.into_parts();
+                    match site.answer(&parts) {
+                        Some(answer) => answer,
+                        None => next.run(Request::from_parts(parts, body)).await,
+                    }
+                }
+            }));
+        }
         app.set_sockets(Sockets {
             first: socket(1, self.port),
             second: self.second_port.map(|port| socket(2, port)),
             third: self.third_port.map(|port| socket(3, port)),
-            router: router(Arc::clone(&app), &self.folders),
+            router,
         });
         let server = Server {
             app,
@@ -143,6 +175,7 @@ impl Server {
             third_port: Some(0),
             folders: Folders::of_checkout(&root),
             model: None,
+            site: None,
         }
     }
 

@@ -19,10 +19,16 @@ use anyhow::Result;
 pub(crate) enum Part {
     /// A compiler for `wasm32-unknown-unknown`.
     WasmTarget,
-    /// wasm-opt and tsc, from npm.
+    /// wasm-opt, tsc and what else builds and checks the package, from npm.
     Tools,
     /// What the demo's page loads from npm.
     DemoPackages,
+    /// The bundlers of the apps that new users make.
+    Newcomers,
+    /// Those of the long test run, which alone installs them: they are large.
+    MoreNewcomers,
+    /// What the sites of the end-to-end tests are made with, from npm.
+    GuestPackages,
     /// Chromium and its WebDriver.
     Browser,
     /// Firefox and its WebDriver.
@@ -37,11 +43,13 @@ pub(crate) enum Part {
     Deny,
 }
 
-/// Everything, in the order in which it is set up.
-const ALL: [Part; 9] = [
+/// Everything that is wanted without being asked for, in the order in which it is set up.
+const ALL: [Part; 11] = [
     Part::WasmTarget,
     Part::Tools,
     Part::DemoPackages,
+    Part::Newcomers,
+    Part::GuestPackages,
     Part::Browser,
     Part::Firefox,
     Part::WebKit,
@@ -74,6 +82,9 @@ impl Part {
             Self::WasmTarget => wasm_target::ensure().map(|compiler| compiler.to_string()),
             Self::Tools => npm::TOOLS.ensure(),
             Self::DemoPackages => npm::DEMO.ensure(),
+            Self::Newcomers => npm::ensure_all(&npm::NEWCOMERS),
+            Self::MoreNewcomers => npm::ensure_all(&npm::MORE_NEWCOMERS),
+            Self::GuestPackages => npm::GUESTS.ensure(),
             Self::Browser => browser::ensure().map(|browser| browser.to_string()),
             Self::Firefox => firefox::ensure(),
             Self::WebKit => webkit::ensure(),

@@ -8,6 +8,7 @@ mod support;
 
 mod another_origin;
 mod bad_servers;
+mod contexts;
 mod damage;
 mod downloads;
 mod handover;
@@ -35,5 +36,6 @@ fn main() -> ExitCode {
     secrets::announce(&mut suite);
     damage::announce(&mut suite);
     bad_servers::announce(&mut suite);
+    contexts::announce(&mut suite);
     suite.run()
 }

@@ -14,6 +14,7 @@ use longhaul_demo::Server;
 use tokio::time::timeout;
 
 use crate::support::engine::Engine;
+use crate::support::site::Site;
 use crate::support::world::{World, scenario_in};
 use crate::together::Together;
 
@@ -60,6 +61,8 @@ fn lock(table: &Shared) -> MutexGuard<'_, Table> {
 #[derive(Clone)]
 pub(crate) struct Cell {
     engine: Engine,
+    /// The browser that is run for it, in the engine's column.
+    run_as: Engine,
     scenario: String,
     table: Shared,
 }
@@ -105,6 +108,7 @@ pub(crate) struct Scenario<'a> {
     suite: &'a mut Suite,
     name: &'static str,
     excepted: Vec<(Engine, &'static str)>,
+    run_as: BTreeMap<Engine, Engine>,
     patient: bool,
     run: Run,
 }
@@ -115,14 +119,41 @@ impl Suite {
     where
         F: AsyncFn(&mut World, &Cell) -> Result<()> + Send + Sync + Clone + 'static,
     {
+        self.announced(name, None, scenario)
+    }
+
+    /// Like [`Suite::for_each_engine`], where a site of the scenario's own answers before the demo's server does.
+    pub(crate) fn for_each_engine_at<F>(
+        &mut self,
+        name: &'static str,
+        site: &Arc<Site>,
+        scenario: F,
+    ) -> Scenario<'_>
+    where
+        F: AsyncFn(&mut World, &Cell) -> Result<()> + Send + Sync + Clone + 'static,
+    {
+        self.announced(name, Some(Arc::clone(site)), scenario)
+    }
+
+    fn announced<F>(
+        &mut self,
+        name: &'static str,
+        site: Option<Arc<Site>>,
+        scenario: F,
+    ) -> Scenario<'_>
+    where
+        F: AsyncFn(&mut World, &Cell) -> Result<()> + Send + Sync + Clone + 'static,
+    {
         let run: Run = Arc::new(move |cell: Cell| {
-            let scenario = scenario.clone();
+            let (scenario, site) = (scenario.clone(), site.clone());
             async move {
-                let server = Server::builder()
-                    .spawn()
-                    .context("the demo's server does not start")?;
+                let mut server = Server::builder();
+                if let Some(site) = site {
+                    server = server.site(site);
+                }
+                let server = server.spawn().context("the demo's server does not start")?;
                 let folder = format!("{}-{}", cell.scenario.replace(' ', "-"), cell.engine);
-                let engine = cell.engine;
+                let engine = cell.run_as;
                 scenario_in(engine, server, &folder, async |world: &mut World| {
                     timeout(LIMIT, scenario(world, &cell))
                         .await
@@ -136,6 +167,7 @@ impl Suite {
             suite: self,
             name,
             excepted: Vec::new(),
+            run_as: BTreeMap::new(),
             patient: false,
             run,
         }
@@ -169,6 +201,12 @@ impl Scenario<'_> {
         lacking.fold(self, |scenario, engine| scenario.except(engine, reason))
     }
 
+    /// Runs another set-up of an engine's browser in the engine's column.
+    pub(crate) fn run_as(mut self, engine: Engine, other: Engine) -> Self {
+        self.run_as.insert(engine, other);
+        self
+    }
+
     /// Runs it at the same time as all others that mostly wait, in all engines.
     pub(crate) fn patient(mut self) -> Self {
         self.patient = true;
@@ -189,6 +227,7 @@ impl Drop for Scenario<'_> {
             }
             let cell = Cell {
                 engine,
+                run_as: self.run_as.get(&engine).copied().unwrap_or(engine),
                 scenario: self.name.to_owned(),
                 table: Arc::clone(&self.suite.table),
             };

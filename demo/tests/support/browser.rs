@@ -54,7 +54,9 @@ impl Browser {
     }
 
     async fn start(&mut self) -> Result<()> {
-        let capabilities = self.engine.capabilities(self.profile.path())?;
+        let capabilities = self
+            .engine
+            .capabilities(self.profile.path(), &self.origin)?;
         let session = WebDriver::builder(self.driver.address(), capabilities)
             .request_timeout(COMMAND)
             .await

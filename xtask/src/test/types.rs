@@ -1,4 +1,4 @@
-//! The types of the package, compiled from outside against the contract.
+//! The types of the package, compiled from outside: against the contract, and in an app's strict code that uses all of them.
 
 use std::fs;
 use std::path::Path;
@@ -6,38 +6,42 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
+use super::tarball;
 use crate::setup::npm;
 use crate::shell;
 use crate::workspace;
 
-/// Lays out a project that has the package installed, as an app has, and compiles the contract's test in it.
+/// How apps have modules resolved: `module` and `moduleResolution`.
+const RESOLUTIONS: [[&str; 2]; 3] = [
+    ["esnext", "bundler"],
+    ["node16", "node16"],
+    ["nodenext", "nodenext"],
+];
+
+/// Lays out a project that has the package installed, as an app has, and compiles the tests in it.
 pub(crate) fn check() -> Result<()> {
     let project = workspace::target().join("types");
-    let package = project.join("node_modules/longhaul");
-    if package.is_dir() {
-        fs::remove_dir_all(&package)?;
-    }
-    fs::create_dir_all(&package)?;
-    for entry in fs::read_dir(workspace::path("dist"))? {
-        let entry = entry?;
-        if entry.path().is_file() {
-            fs::copy(entry.path(), package.join(entry.file_name()))?;
-        }
-    }
+    fs::create_dir_all(&project)?;
     let sources = workspace::path("xtask/types");
-    for file in ["contract.ts", "tsconfig.json"] {
-        copy(&sources.join(file), &project.join(file))?;
+    for entry in fs::read_dir(&sources)
+        .with_context(|| format!("{} cannot be read", workspace::shown(&sources)))?
+    {
+        let entry = entry?;
+        fs::copy(entry.path(), project.join(entry.file_name()))?;
     }
+    tarball::install(&tarball::pack()?, &project)?;
+    RESOLUTIONS
+        .iter()
+        .try_for_each(|resolution| compile(&project, *resolution))
+}
+
+fn compile(project: &Path, [module, resolution]: [&str; 2]) -> Result<()> {
     shell::run(
         Command::new("node")
             .arg(npm::TOOLS.node_modules().join("typescript/bin/tsc"))
             .arg("--project")
-            .arg(&project),
-        "the package's types do not fit the contract",
+            .arg(project)
+            .args(["--module", module, "--moduleResolution", resolution]),
+        "the package's types do not fit",
     )
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::copy(from, to).with_context(|| format!("{} cannot be read", workspace::shown(from)))?;
-    Ok(())
 }

@@ -42,6 +42,8 @@ pub(super) fn capabilities(profile: &Path, extra: &[&str]) -> Result<Capabilitie
         "--disable-component-update",
         "--disable-sync",
         "--window-size=1280,900",
+        // This machine under a name that is not trustworthy.
+        "--host-resolver-rules=MAP app.test 127.0.0.1",
         profile.as_str(),
     ];
     for argument in fixed.iter().chain(extra) {

@@ -45,6 +45,8 @@ pub(super) fn capabilities(profile: &Path) -> Result<Capabilities> {
                 // `persist()` asks people elsewhere; nobody is here to answer.
                 "dom.storageManager.prompt.testing": true,
                 "dom.storageManager.prompt.testing.allow": true,
+                // This machine under a name that is not trustworthy.
+                "network.dns.localDomains": "app.test",
                 // What pages write to their consoles comes out of the driver.
                 "devtools.console.stdout.content": true,
             },

@@ -32,10 +32,12 @@ pub(crate) enum Engine {
     Firefox,
     /// WebKitGTK on a virtual display.
     WebKit,
+    /// The same with the Background Fetch API switched on, which refuses every job. No column of the tables is its own.
+    WebKitWithBackgroundFetch,
 }
 
 impl Engine {
-    /// Every engine, in the order of the tables.
+    /// Every engine that has a column, in the order of the tables.
     pub(crate) const ALL: [Self; 4] = [
         Self::Chromium,
         Self::ChromiumForeground,
@@ -50,6 +52,7 @@ impl Engine {
             Self::ChromiumForeground => "chromium-foreground",
             Self::Firefox => "firefox",
             Self::WebKit => "webkit",
+            Self::WebKitWithBackgroundFetch => "webkit-with-background-fetch",
         }
     }
 
@@ -92,21 +95,25 @@ impl Engine {
         let start = || match self {
             Self::Chromium | Self::ChromiumForeground => chromium::start_driver(),
             Self::Firefox => firefox::start_driver(profile),
-            Self::WebKit => webkit::start_driver(),
+            Self::WebKit | Self::WebKitWithBackgroundFetch => webkit::start_driver(),
         };
         let again = |_| start();
         start().or_else(again).or_else(again)
     }
 
-    /// The capabilities of a session that keeps its data in `profile`.
-    pub(crate) fn capabilities(self, profile: &Path) -> Result<Capabilities> {
+    /// The capabilities of a session that keeps its data in `profile`. The name `app.test` is this machine there, and a browser that knows
+    /// no such names asks the server at `origin` for it.
+    pub(crate) fn capabilities(self, profile: &Path, origin: &str) -> Result<Capabilities> {
         match self {
             Self::Chromium => chromium::capabilities(profile, &[]),
             Self::ChromiumForeground => {
                 chromium::capabilities(profile, &["--disable-blink-features=BackgroundFetch"])
             }
             Self::Firefox => firefox::capabilities(profile),
-            Self::WebKit => webkit::capabilities(profile),
+            Self::WebKit => webkit::capabilities(profile, origin, &[]),
+            Self::WebKitWithBackgroundFetch => {
+                webkit::capabilities(profile, origin, &["BackgroundFetchAPI"])
+            }
         }
     }
 
@@ -114,7 +121,9 @@ impl Engine {
     pub(crate) fn process(self, driver: &Driver, profile: &Path) -> Option<u32> {
         match self {
             Self::Chromium | Self::ChromiumForeground => chromium::process(profile),
-            Self::Firefox | Self::WebKit => driver.program.children().into_iter().next(),
+            Self::Firefox | Self::WebKit | Self::WebKitWithBackgroundFetch => {
+                driver.program.children().into_iter().next()
+            }
         }
     }
 
@@ -123,7 +132,7 @@ impl Engine {
         match self {
             Self::Chromium | Self::ChromiumForeground => chromium::close(session).await,
             // Their drivers close the browser with its last window.
-            Self::Firefox | Self::WebKit => {
+            Self::Firefox | Self::WebKit | Self::WebKitWithBackgroundFetch => {
                 let _ = session.clone().quit().await;
             }
         }
@@ -133,7 +142,9 @@ impl Engine {
     pub(crate) async fn console(self, session: &WebDriver, driver: &Driver) -> Result<Vec<String>> {
         match self {
             Self::Chromium | Self::ChromiumForeground => chromium::console(session).await,
-            Self::Firefox | Self::WebKit => Ok(driver.program.take_output()),
+            Self::Firefox | Self::WebKit | Self::WebKitWithBackgroundFetch => {
+                Ok(driver.program.take_output())
+            }
         }
     }
 }

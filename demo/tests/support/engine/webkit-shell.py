@@ -3,7 +3,9 @@
 WebKitGTK's own MiniBrowser is private under automation: it keeps nothing when it ends, and a cache in Cache Storage loses its
 content as soon as no page holds it open. This one keeps its data in a folder, as browsers do.
 
-Usage: webkit-shell.py FOLDER
+Usage: webkit-shell.py FOLDER PROXY [FEATURE...]
+
+PROXY is asked for every name that is not this machine's own, and the features are switched on.
 """
 
 import sys
@@ -15,12 +17,22 @@ gi.require_version("WebKit2", "4.1")
 
 from gi.repository import Gtk, WebKit2  # noqa: E402  (the versions come first)
 
-folder = sys.argv[1]
+folder, proxy, *wanted = sys.argv[1:]
 manager = WebKit2.WebsiteDataManager(
     base_data_directory=f"{folder}/data", base_cache_directory=f"{folder}/cache"
 )
 context = WebKit2.WebContext(website_data_manager=manager)
 context.set_automation_allowed(True)
+manager.set_network_proxy_settings(
+    WebKit2.NetworkProxyMode.CUSTOM,
+    WebKit2.NetworkProxySettings.new(proxy, ["127.0.0.1", "localhost"]),
+)
+
+known = WebKit2.Settings.get_all_features()
+features = [known.get(n) for n in range(known.get_length())]
+features = [feature for feature in features if feature.get_identifier() in wanted]
+if len(features) != len(wanted):
+    sys.exit(f"WebKitGTK knows not all of the features {wanted}")
 
 window = Gtk.Window(default_width=1280, default_height=900)
 tabs = Gtk.Notebook(show_tabs=False)
@@ -35,6 +47,8 @@ def close(view):
 
 def create(_session):
     settings = WebKit2.Settings(enable_write_console_messages_to_stdout=True)
+    for feature in features:
+        settings.set_feature_enabled(feature, True)
     view = WebKit2.WebView(
         web_context=context, settings=settings, is_controlled_by_automation=True
     )

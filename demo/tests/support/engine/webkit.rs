@@ -45,18 +45,25 @@ pub(super) fn start_driver() -> Result<Driver> {
     })
 }
 
-pub(super) fn capabilities(profile: &Path) -> Result<Capabilities> {
+/// `features` are switched on.
+pub(super) fn capabilities(
+    profile: &Path,
+    origin: &str,
+    features: &[&str],
+) -> Result<Capabilities> {
     // The system's own Python: another one would lack the system's bindings.
     let python = program(
         "WEBKIT_PYTHON",
         ["/usr/bin/python3".into(), "python3".into()],
     )?;
     let shell = Path::new(env!("CARGO_MANIFEST_DIR")).join(SHELL);
+    let mut args = vec![json!(shell), json!(profile), json!(origin)];
+    args.extend(features.iter().map(|feature| json!(feature)));
     let mut capabilities = Capabilities::new();
     capabilities.set("browserName", "webkit-shell")?;
     capabilities.set(
         "webkitgtk:browserOptions",
-        json!({ "binary": python, "args": [shell, profile] }),
+        json!({ "binary": python, "args": args }),
     )?;
     Ok(capabilities)
 }
