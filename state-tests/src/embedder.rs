@@ -5,7 +5,7 @@
 //! [`AT_ONCE_MS`].
 
 use crate::prove::Coverage;
-use crate::scenario::{PART, Scenario, digest, ranged_answer};
+use crate::scenario::{PART, START, Scenario, digest, ranged_answer};
 use longhaul_core::{
     Answer, Background, Effect, Event, FailReason, Fault, Input, Job, JobEnd, JobFailure,
     PartRequest, Preference, Signal, WaitReason, plan,
@@ -17,6 +17,9 @@ const AT_ONCE_MS: u64 = 50;
 
 /// How long this embedder sleeps where the plan names nothing that it could do, in milliseconds.
 const NAP_MS: u64 = 1_000;
+
+/// How long this embedder goes on: a year, in milliseconds.
+const LIFE_MS: u64 = 365 * 86_400_000;
 
 /// From so many entries on, the history of an attempt is full of details.
 const FULL: u32 = 160;
@@ -142,7 +145,7 @@ impl<'a> Embedder<'a> {
             self.check(&effects)?;
             let before = (now, self.scenario.download.seq, self.asked);
             self.perform_all(effects);
-            if !self.scenario.download.is_running() {
+            if !self.scenario.download.is_running() || self.scenario.now - START > LIFE_MS {
                 break;
             }
             if before == (self.scenario.now, self.scenario.download.seq, self.asked) {

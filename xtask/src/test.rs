@@ -8,14 +8,15 @@ mod tarball;
 pub(crate) mod targets;
 mod types;
 
-use std::fs;
+use std::env;
+use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
 
-use crate::dist;
 use crate::setup::wasm_target::{self, WasmCompiler};
 use crate::setup::{self, Part, deny};
 use crate::shell;
@@ -89,6 +90,8 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     let mut report = Report::new();
     setup::ensure(&options.parts())?;
     let targets = Targets::read()?;
+    // Much of it is done by one core, while the checks and native tests leave one idle now and then.
+    let package = (!options.native).then(Package::build).transpose()?;
 
     report.check("format", || {
         cargo(&["fmt", "--all", "--check"], "run `cargo fmt --all`")
@@ -132,7 +135,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
         page_scripts(&mut report)?;
         clippy_for_wasm(&mut report)?;
         report.check("core's wasm imports nothing", core_imports::check);
-        let built = report.check("package", dist::run);
+        let built = package.is_some_and(|package| report.check("package", || package.built()));
         if built {
             report.check("types of the contract", types::check);
             report.check("publint", tarball::publint);
@@ -154,6 +157,42 @@ pub(crate) fn run(options: &Options) -> Result<()> {
 
 fn cargo(arguments: &[&str], advice: &str) -> Result<()> {
     shell::run(shell::cargo().args(arguments), advice)
+}
+
+/// `cargo xtask dist`, at work beside other steps; what it says is kept until it is waited for.
+struct Package {
+    child: Child,
+    said: PathBuf,
+}
+
+impl Package {
+    fn build() -> Result<Self> {
+        let said = workspace::target().join("dist.log");
+        fs::create_dir_all(workspace::target())?;
+        let log = File::create(&said)
+            .with_context(|| format!("{} cannot be written", workspace::shown(&said)))?;
+        let mut command = Command::new(env::current_exe()?);
+        let child = command
+            .arg("dist")
+            .current_dir(workspace::root())
+            .stdin(Stdio::null())
+            .stdout(log.try_clone()?)
+            .stderr(log)
+            .spawn()
+            .context("this program could not be started once more")?;
+        Ok(Self { child, said })
+    }
+
+    fn built(mut self) -> Result<()> {
+        let heart = shell::Heartbeat::start("the package");
+        let status = self.child.wait()?;
+        drop(heart);
+        print!("{}", fs::read_to_string(&self.said)?);
+        if !status.success() {
+            bail!("it could not be built; see above");
+        }
+        Ok(())
+    }
 }
 
 /// Much of the adapters is compiled for the browser alone.

@@ -282,8 +282,9 @@ impl Moment {
     }
 }
 
-/// A time that is over, and one that is not: all that the machine asks of clocks in these worlds.
-pub(crate) const LATER: u64 = START + 1;
+/// A time that is over, and one that is not for longer than the least delay: all that the machine asks of clocks in these
+/// worlds.
+pub(crate) const LATER: u64 = START + 1_000;
 
 /// Takes the clock out of a state: a wait is over, or it is not.
 pub(crate) fn without_clock(download: &mut Download) {
@@ -291,7 +292,8 @@ pub(crate) fn without_clock(download: &mut Download) {
     if let Some(waiting) = &mut download.waiting {
         waiting.since = START;
         waiting.at = START;
-        waiting.until = waiting.until.map(|until| until.clamp(START, LATER));
+        let is_over = |until| if until > START { LATER } else { START };
+        waiting.until = waiting.until.map(is_over);
     }
 }
 
