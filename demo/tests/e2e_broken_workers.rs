@@ -168,7 +168,7 @@ fn workers_of_the_package() -> Result<Vec<Case>> {
             "wasm never comes",
             WASM,
             Answer::endless_script(),
-            &["worker_bg.wasm|answer"],
+            &["longhaul.worker.js", "not active|worker_bg.wasm"],
         ),
         ours(
             "a policy without wasm",
@@ -291,7 +291,8 @@ async fn disturbed(world: &World, case: &Case, undisturbed: &First) -> Result<()
         first.transport == "foreground" && first.why == "no-worker",
         "{first:?}"
     );
-    check_named(first.problem.as_deref(), case.named)?;
+    // What is said is one thing, what happens next another: both are told.
+    let named = check_named(first.problem.as_deref(), case.named);
     page.until_available("first", SOON).await?;
     let second = first_again(&page).await?;
     ensure!(second < LATER_MS, "the second one began after {second} ms");
@@ -309,8 +310,8 @@ async fn disturbed(world: &World, case: &Case, undisturbed: &First) -> Result<()
     page.select().await?;
     world.browser.stop_workers().await?;
     page.goto(&address).await?;
-    if case.of_the_app {
-        // The app's own business, which it does as it likes.
+    if case.wrong[0].0 == APPS && case.wrong.len() == 1 {
+        // A new script is the app's own business, which it does as it likes.
         page.eval::<()>(UPDATED, json!(APPS)).await?;
         page.goto(&address).await?;
     }
@@ -324,7 +325,8 @@ async fn disturbed(world: &World, case: &Case, undisturbed: &First) -> Result<()
         json!(null),
     )
     .await?;
-    page.close().await
+    page.close().await?;
+    named
 }
 
 /// The app brings its worker's mended script in.

@@ -188,34 +188,33 @@ where
 }
 
 #[tokio::test]
-async fn a_site_keeps_the_worker_that_workbox_generated() -> Result<()> {
-    let site = site_of_workbox("generated")?;
-    visit("guest_generated", &site, async |world: &mut World| {
-        lives_beside(world, "classic", "").await
-    })
-    .await
+async fn sites_keep_the_workers_that_they_made_with_workbox() -> Result<()> {
+    let handed = "{ serviceWorker: await navigator.serviceWorker.ready }";
+    tokio::try_join!(
+        with_workbox("generated", ""),
+        with_workbox("injected", ""),
+        with_workbox("attached", handed),
+    )?;
+    Ok(())
 }
 
-#[tokio::test]
-async fn a_site_keeps_the_worker_that_it_wrote_for_workbox() -> Result<()> {
-    let site = site_of_workbox("injected")?;
-    visit("guest_injected", &site, async |world: &mut World| {
-        lives_beside(world, "classic", "").await
-    })
-    .await
-}
-
-#[tokio::test]
-async fn a_worker_that_workbox_generated_and_that_attaches_is_handed_over() -> Result<()> {
-    let site = site_of_workbox("attached")?;
-    visit("guest_attached", &site, async |world: &mut World| {
-        let handed = "{ serviceWorker: await navigator.serviceWorker.ready }";
-        lives_beside(world, "classic", handed).await?;
+/// A site with one of Workbox's workers, of which nothing changes.
+async fn with_workbox(worker: &str, options: &str) -> Result<()> {
+    let site = site_of_workbox(worker)?;
+    let name = format!("guest_{worker}");
+    visit(&name, &site, async |world: &mut World| {
+        lives_beside(world, "classic", options).await?;
         let scopes = scopes(world).await?;
-        ensure!(scopes == ["/"], "{scopes:?}");
+        // The one that is handed over is all there is.
+        let expected: &[&str] = match options {
+            "" => &["/", "/longhaul/longhaul/longhaul/"],
+            _ => &["/"],
+        };
+        ensure!(scopes == expected, "{scopes:?}");
         Ok(())
     })
     .await
+    .with_context(|| name.clone())
 }
 
 #[tokio::test]
@@ -266,6 +265,48 @@ async fn scopes(world: &World) -> Result<Vec<String>> {
     let found = page.eval(scopes, json!(null)).await?;
     page.close().await?;
     Ok(found)
+}
+
+#[tokio::test]
+async fn naming_a_worker_that_is_not_longhauls_replaces_nothing() -> Result<()> {
+    let site = site_of_workbox("generated")?;
+    // Ours, but the scope is taken.
+    site.put("/other-sw.js", Answer::script(&own_attached()));
+    visit("guest_named", &site, async |world: &mut World| {
+        let page = first_visit(world, "classic").await?;
+        for (n, named) in [
+            "'/sw.js'",
+            "new URL('/sw.js', location)",
+            "{ url: '/sw.js', type: 'module' }",
+            "{ url: '/sw.js', type: 'classic' }",
+            "{ url: '/other-sw.js', type: 'module' }",
+            "{ url: '/other-sw.js', scope: '/', type: 'module' }",
+            "await navigator.serviceWorker.ready",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            open(&page, &format!("{{ serviceWorker: {named} }}")).await?;
+            let model = Model::unthrottled(world, &format!("named-{n}"), MIB);
+            page.request(&model.spec).await?;
+            page.until_available(model.id(), SOON).await?;
+            let problem: Option<String> = page
+                .eval(
+                    "return (await longhaul()).serviceWorker.problem ?? null",
+                    json!(null),
+                )
+                .await?;
+            let problem = problem.with_context(|| format!("{named}: no problem"))?;
+            ensure!(problem.contains("/sw.js"), "{named}: {problem}");
+            page.reload().await?;
+            check_held(&page, named).await?;
+        }
+        let scopes = scopes(world).await?;
+        ensure!(scopes == ["/"], "{scopes:?}");
+        page.close().await?;
+        check_offline(world).await
+    })
+    .await
 }
 
 #[tokio::test]

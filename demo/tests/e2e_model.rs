@@ -277,14 +277,15 @@ async fn the_page_and_a_stored_model_load_without_the_server() -> Result<()> {
         ensure!(page.hash_of("small.bin").await? == (file.bytes, hash.clone()));
 
         // The worker answers the model's own address too, which is one of another origin, whole and by range.
+        let hub = world.server.second_origin();
+        let address = format!("{hub}/models/small.bin?redirect=third");
         let given: (String, u16, Value, usize) = page
             .eval(
-                "const [{ url }] = await (await fetch('/api/models')).json();
-                 const whole = await fetch(url);
-                 const part = await fetch(url, { headers: { range: 'bytes=1000-1999' } });
+                "const whole = await fetch(args);
+                 const part = await fetch(args, { headers: { range: 'bytes=1000-1999' } });
                  return [await sha256(await whole.arrayBuffer()), part.status,
                      part.headers.get('content-range'), (await part.arrayBuffer()).byteLength];",
-                json!(null),
+                json!(address),
             )
             .await?;
         ensure!(

@@ -119,13 +119,14 @@ async fn is_served_by_the_worker(world: &World, site: &Site, wanted: &Wanted) ->
 }
 
 async fn static_app(wanted: &Wanted) -> Result<App> {
-    let app = App::lay_out("static", &["static", "page"]).await?;
-    app.write_model("model.js", wanted)?;
+    let app = App::lay_out("static", &["static"]).await?;
+    app.write_model("public/model.js", wanted)?;
+    app.write("public/main.js", include_str!("newcomers/page/main.js"))?;
     app.shell(app.readme().line("sh", "npx longhaul copy")?)
         .await?;
     let map = app.readme().block("html", "importmap")?;
-    let page = include_str!("newcomers/static/index.html");
-    app.write("index.html", &page.replace("<!-- README -->\n", map))?;
+    let page = include_str!("newcomers/static/public/index.html");
+    app.write("public/index.html", &page.replace("<!-- README -->\n", map))?;
     Ok(app)
 }
 

@@ -67,19 +67,30 @@ async fn wasm_started(page: &Page) -> Result<u64> {
 
 #[tokio::test]
 async fn the_apps_own_listener_answers_and_nobody_waits_for_the_database() -> Result<()> {
-    for before in [true, false] {
-        let site = site_with(worker(1, before, "{ serve: true }"));
-        site.put("/app/data", Answer::bytes("text/plain", b"data".to_vec()));
-        let name = format!("serve_own_before_{before}");
-        app(&name, &site, async |world: &mut World| {
-            let (page, _) = with_a_download(world).await?;
-            page.close().await?;
-            ensure!(own_answer(&world.browser.open("/").await?).await? == "build 1");
-            unrelated(world, &site).await
-        })
-        .await?;
-    }
+    tokio::try_join!(beside_its_listener(true), beside_its_listener(false))?;
     Ok(())
+}
+
+/// The same whether the app's own listener comes first or second.
+async fn beside_its_listener(before: bool) -> Result<()> {
+    let site = site_with(worker(1, before, "{ serve: true }"));
+    site.put("/app/data", Answer::bytes("text/plain", b"data".to_vec()));
+    let name = format!("serve_own_before_{before}");
+    app(&name, &site, async |world: &mut World| {
+        let (page, model) = with_a_download(world).await?;
+        page.close().await?;
+        let page = world.browser.open("/").await?;
+        ensure!(own_answer(&page).await? == "build 1");
+        unrelated(world, &site).await?;
+        // What is stored is worth the wasm.
+        until_served(world, &page, &model.url).await?;
+        ensure!(own_answer(&page).await? == "build 1");
+        let started = wasm_started(&page).await?;
+        ensure!(started > 0, "served without wasm: the counter is broken");
+        Ok(())
+    })
+    .await
+    .context(name)
 }
 
 /// A worker that has just been started, a database that is held, and fetches that concern neither.

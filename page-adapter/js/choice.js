@@ -52,11 +52,15 @@ export function chosen(given, name) {
   if (!OWN.test(url.pathname) && given !== undefined) {
     return { own: false, url, scope: within ?? new URL("./", url).href, asked: within, type: type ?? "module", handed };
   }
+  if (url.protocol === "data:" || files.wasm.protocol === "data:") {
+    return { own: true, inlined: true, url, scope: "", type: "classic", handed: url };
+  }
   if (!isTrusted(handed)) {
     // Served by hand the wasm lies beside its script; where a bundler named both, it knows where.
     const wasm = given === undefined ? files.wasm : new URL("./worker_bg.wasm", url);
-    url.searchParams.set("name", name);
+    // The address must not end in `.wasm`: Vite's dev server would take the script for wasm.
     url.searchParams.set("wasm", wasm.href);
+    url.searchParams.set("name", name);
   }
   const own = within ?? new URL(`.${ownScopeEnd(name)}`, url).href;
   return { own: true, url, scope: own, asked: own, type: "classic", handed: isTrusted(handed) ? handed : url };

@@ -4,11 +4,18 @@ import { absoluteUrl, isA, underPolicy } from "./context.js";
 import { LonghaulError } from "./error.js";
 import init from "./page.js";
 
-/** A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. */
-const OPTIMIZED = /\/\.vite\/deps[^/]*\//;
+/**
+ * A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. No slash in brackets:
+ * Vite 5 would take what follows for a comment, and miss the files that are named in it.
+ */
+const OPTIMIZED = /\/\.vite\/deps\w*\//;
 
-/** Where a file of this package lies, given where it should. */
-function found(url) {
+/**
+ * Where a file of this package lies, given where a bundler says it is: some make an object of it that only looks like a URL, and is
+ * relative.
+ */
+function found(named) {
+  const url = globalThis.location ? absoluteUrl(String(named)) : new URL(named);
   if (!OPTIMIZED.test(url.pathname)) return url;
   const moved = new URL(url);
   moved.pathname = moved.pathname.replace(OPTIMIZED, "/longhaul/");
@@ -113,8 +120,15 @@ async function compiled(bytes, what, data) {
     return await WebAssembly.compile(bytes);
   } catch (thrown) {
     const type = data?.type && ` but ${data.type.split(";")[0]}`;
-    throw missing(`${what} is no wasm${type ?? ""}`, { ...data, name: thrown?.name });
+    const fault = isWasm(bytes) ? "does not compile: it is incomplete or damaged" : `is no wasm${type ?? ""}`;
+    throw missing(`${what} ${fault}`, { ...data, name: thrown?.name });
   }
+}
+
+/** Whether bytes begin as every wasm does. */
+function isWasm(bytes) {
+  const head = new Uint8Array(bytes.buffer ?? bytes, bytes.byteOffset ?? 0, Math.min(bytes.byteLength, 4));
+  return String.fromCharCode(...head) === "\0asm";
 }
 
 const missing = (what, data) =>

@@ -104,7 +104,10 @@ export class WorkerLink {
   #transport;
   #registration;
   #problem;
+  /** A problem that comes with where this runs: nothing that the app could change. */
+  #given;
   #finding;
+  #wasActive = false;
   #began = performance.now();
   /** By worker: what it said of itself. */
   #conversations = new WeakMap();
@@ -163,10 +166,16 @@ export class WorkerLink {
     await within(this.#began + activeMs - performance.now(), this.#finding);
     if (!hasJobs()) return { word: "missing" };
     const registration = this.#registration;
-    if (!registration) return { word: "no-worker" };
+    if (!registration) {
+      this.#warn(this.#problemNow(false));
+      return { word: "no-worker" };
+    }
     const manager = registration.backgroundFetch;
     const worker = await this.#activated(registration, activeMs);
-    if (!worker) return { word: "no-worker", manager };
+    if (!worker) {
+      this.#warn(this.#problemNow(false));
+      return { word: "no-worker", manager };
+    }
     await this.#asked(worker).within(answerMs);
     return { word: this.#problemNow(true) ? "no-worker" : "usable", manager };
   }
@@ -224,7 +233,10 @@ export class WorkerLink {
 
   /** The active worker; a first one that is on its way is waited for. */
   async #activated(registration, ms) {
-    if (registration.active) return registration.active;
+    if (registration.active) {
+      this.#wasActive = true;
+      return registration.active;
+    }
     const coming = newest(registration);
     if (!coming) {
       this.#findAgain();
@@ -266,8 +278,8 @@ export class WorkerLink {
   #problemNow(say) {
     const registration = this.#registration;
     if (!registration) {
-      const late = "the service worker is not registered yet: background jobs begin as soon as it is";
-      return this.#problem ?? (this.#choice.off ? undefined : late);
+      // As long as there is no problem the script is still waited for.
+      return this.#problem ?? `the service worker ${shown(this.#choice.url)} has not been loaded yet: background jobs begin as soon as it is`;
     }
     if (!hasJobs()) return NO_JOBS;
     if (this.#isForeground) return FOREGROUND;
@@ -278,16 +290,21 @@ export class WorkerLink {
 
   #inactive(registration) {
     const coming = newest(registration);
-    return coming
-      ? `the service worker ${shown(coming.scriptURL)} is not active yet: background jobs begin as soon as it is`
-      : "the service worker was unregistered: reload the page, and it is registered again";
+    if (coming) {
+      const state = coming.state === "installing" ? "its `install` has not ended yet" : "it is not active yet";
+      return `the service worker ${shown(coming.scriptURL)} is of no use so far, because ${state}: background jobs begin as soon as it is active`;
+    }
+    const script = this.#choice.url ? ` ${shown(this.#choice.url)}` : "";
+    return this.#wasActive
+      ? `the service worker${script} was unregistered: reload the page, and it is registered again`
+      : `the service worker${script} was not installed: its own \`install\` failed (a file that it wants to keep may be missing)`;
   }
 
   #unfit(worker, conversation) {
     const script = shown(worker.scriptURL);
     const answer = conversation?.answer;
-    if (!answer && this.#choice.own) {
-      return `the service worker ${script} does not answer yet (it may still be loading its code): background jobs begin as soon as it does`;
+    if (!answer && (this.#choice.own || !conversation.isOlderThan(ANSWER_MS))) {
+      return `the service worker ${script} has not answered yet (it may still be loading its code): background jobs begin as soon as it does`;
     }
     if (!answer) {
       return `the service worker ${script} does not answer: if it is your app's own, call attach() of "longhaul/sw" in it; without the option \`serviceWorker\` Longhaul brings one of its own`;
@@ -305,9 +322,10 @@ export class WorkerLink {
     this.#problem = this.#warn(problem);
   }
 
-  /** Says a sentence once in a page. */
+  /** Says a sentence once in a page, where an app can do something about it. */
   #warn(sentence) {
-    if (!warned.has(sentence)) {
+    const quiet = this.#choice.off || sentence === this.#given || sentence === NO_JOBS || sentence === FOREGROUND;
+    if (!quiet && !warned.has(sentence)) {
       warned.add(sentence);
       console.warn(`Longhaul: downloads go on only while a page is open: ${sentence}`);
     }
@@ -316,7 +334,7 @@ export class WorkerLink {
 
   /** Finds out which registration is to be used, and registers where nobody is. */
   async #find() {
-    const { off, registration, own, url, scope } = this.#choice;
+    const { off, registration, own, inlined, url, scope } = this.#choice;
     this.#problem = undefined;
     if (off) {
       this.#problem = "switched off: open() was called with `serviceWorker: false`";
@@ -328,8 +346,7 @@ export class WorkerLink {
     }
     const { container, problem } = serviceWorkers();
     if (problem) {
-      // Nothing that the app could change.
-      this.#problem = problem;
+      this.#problem = this.#given = problem;
       return;
     }
     // A worker of our own is for background jobs alone: where there are none, nothing is registered.
@@ -341,6 +358,12 @@ export class WorkerLink {
       this.#problem = FOREGROUND;
       return;
     }
+    if (inlined) {
+      this.#trouble(
+        "the bundler put longhaul.worker.js or worker_bg.wasm into the text of a script, and a service worker must be a file: in Vite lower build.assetsInlineLimit, or copy the files (`npx longhaul copy <folder>`) and pass the address of longhaul.worker.js as `serviceWorker`",
+      );
+      return;
+    }
     if (url.origin !== location.origin) {
       this.#trouble(
         `service workers must come from the page's own origin, and ${shown(url)} does not: copy the package's files to this site (\`npx longhaul copy <folder>\`) and pass the address of longhaul.worker.js there as \`serviceWorker\``,
@@ -348,21 +371,35 @@ export class WorkerLink {
       return;
     }
     const held = (await container.getRegistrations()).find((registration) => registration.scope === scope);
-    if (held && newest(held)) {
-      if ([held.installing, held.waiting, held.active].some((worker) => worker?.scriptURL === url.href)) {
-        this.#registration = held;
+    const isSame = held && [held.installing, held.waiting, held.active].some((worker) => worker?.scriptURL === url.href);
+    if (isSame) {
+      this.#registration = held;
+      if (!own) return;
+      if (!(await this.#letGo(held))) {
         // No page lies in its scope, so that no navigation makes the browser look for a newer one.
-        if (own) held.update().catch(() => {});
+        held.update().catch(() => {});
         return;
       }
-      if (!(await this.#mayReplace(held))) {
-        this.#trouble(
-          `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
-        );
-        return;
-      }
+    } else if (held && newest(held) && !(await this.#mayReplace(held))) {
+      this.#trouble(
+        `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
+      );
+      return;
     }
     await this.#register(container);
+  }
+
+  /**
+   * Unregisters our own worker where it is hindered by the policy that its script came with; whether it did. Browsers look at a
+   * script's bytes alone, so that no update brings another policy.
+   */
+  async #letGo(held) {
+    if (!held.active) return false;
+    const answer = await this.#asked(held.active).within(ANSWER_MS);
+    if (answer?.name !== this.#name || answer.byPolicy !== true) return false;
+    const jobs = await held.backgroundFetch.getIds().catch(() => ["unknown"]);
+    if (jobs.length > 0 || answer.handling?.length > 0) return false;
+    return held.unregister();
   }
 
   /** Whether another script at our scope is an older one of ours. */
@@ -403,11 +440,11 @@ function trusted(url) {
 }
 
 /** Why a worker could not be registered, as a sentence. */
-async function explained(thrown, directive, { own, url, scope }) {
+async function explained(thrown, directive, { own, url, scope, type }) {
   const script = shown(url);
   if (directive?.includes("trusted-types") || /Trusted(ScriptURL|Type)/.test(thrown?.message)) {
     return own
-      ? "the page demands Trusted Types and allows no policy of ours: add `longhaul` to trusted-types in its Content-Security-Policy, or pass a TrustedScriptURL as `serviceWorker`"
+      ? "the page demands Trusted Types and allows no policy of ours: say `trusted-types longhaul` in its Content-Security-Policy, or pass a TrustedScriptURL as `serviceWorker`"
       : "the page demands Trusted Types: pass a TrustedScriptURL as `serviceWorker`";
   }
   if (directive) return `the page's Content-Security-Policy blocks ${script}: add 'self' to ${directive === "script-src" ? "worker-src or script-src" : directive}`;
@@ -419,7 +456,8 @@ async function explained(thrown, directive, { own, url, scope }) {
   if (thrown?.name === "SecurityError" || thrown?.name === "NotSupportedError") {
     return `the browser refuses service workers here (${thrown.name}): a private window or its settings may be why`;
   }
-  return `${script} did not start: it threw, or something that it imports is missing or threw (${thrown?.message || thrown?.name})`;
+  const asModule = !own && type === "module" ? '; if it is a classic script (importScripts), pass { url, type: "classic" }' : "";
+  return `${script} did not start: it threw, or something that it imports is missing or threw${asModule}`;
 }
 
 /** What is wrong with the answer to a request for a script; undefined where nothing is. */

@@ -75,8 +75,8 @@ export function attachTo({ name = "longhaul", serve = false, takeOver = false, w
     const asked = typeof data?.longhaul === "string" && data.ask === "state" && port;
     if (asked && data.longhaul === name) {
       const answer = async () => {
-        const problem = await code.problem();
-        port.postMessage({ name, format: __LONGHAUL_FORMAT__, handling: [...arriving], problem });
+        const trouble = await code.trouble();
+        port.postMessage({ name, format: __LONGHAUL_FORMAT__, handling: [...arriving], ...trouble });
       };
       event.waitUntil(answer());
       return;

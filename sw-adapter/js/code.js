@@ -11,7 +11,12 @@ const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 const CURE = "serve worker_bg.wasm there (`npx longhaul copy <folder>` copies all that must be served), or pass its address as `wasm` to attach()";
 
 /** Why the wasm cannot be had: one sentence, without its beginning and its end. */
-class CodeProblem extends Error {}
+class CodeProblem extends Error {
+  /** Whether the policy that the worker's script came with is to blame, which only another worker can change. */
+  byPolicy = false;
+}
+
+const policyProblem = (sentence) => Object.assign(new CodeProblem(sentence), { byPolicy: true });
 
 /** One wasm of one build, for the worker of one registration. */
 export class Code {
@@ -36,17 +41,18 @@ export class Code {
     return this.#loading;
   }
 
-  /** Why there is no wasm to work with, in words; undefined where there is one. Answers without loading what was kept. */
-  async problem() {
+  /**
+   * Why there is no wasm to work with: `problem`, in words, and whether a policy is to blame; nothing where there is one. Answers
+   * without loading what was kept.
+   */
+  async trouble() {
     try {
-      if (!this.#loading && (await this.#kept())) {
-        checkPolicy();
-        return undefined;
-      }
-      await this.load();
-      return undefined;
+      if (!this.#loading && (await this.#kept())) checkPolicy();
+      else await this.load();
+      return {};
     } catch (thrown) {
-      return thrown instanceof CodeProblem ? thrown.message : `its code does not start (${thrown?.name})`;
+      if (!(thrown instanceof CodeProblem)) return { problem: `its code does not start (${thrown?.name})` };
+      return { problem: thrown.message, byPolicy: thrown.byPolicy };
     }
   }
 
@@ -116,7 +122,8 @@ export class Code {
     try {
       compiled = await WebAssembly.compile(bytes);
     } catch {
-      throw answered(`is no wasm${type ? ` but ${type}` : ""}`);
+      const isWasm = String.fromCharCode(...new Uint8Array(bytes.slice(0, 4))) === "\0asm";
+      throw answered(isWasm ? "does not compile (it is incomplete or damaged)" : `is no wasm${type ? ` but ${type}` : ""}`);
     }
     try {
       const store = await caches.open(this.#cache.name);
@@ -137,10 +144,13 @@ export class Code {
       // The event is a task of its own, and may come after the rejection.
       for (let turn = 0; violated.length === 0 && turn < 3; turn += 1) await new Promise((resolve) => setTimeout(resolve, 5));
       const [directive] = violated;
+      if (directive) {
+        throw policyProblem(
+          `the Content-Security-Policy of the worker's own response blocks ${this.#url}: add its origin to ${directive} there`,
+        );
+      }
       throw new CodeProblem(
-        directive
-          ? `the Content-Security-Policy of the worker's own response blocks ${this.#url}: add its origin to ${directive} there`
-          : `${this.#url} could not be loaded (${thrown?.name}): see that the server can be reached and, if it is another origin, that it allows this one (CORS)`,
+        `${this.#url} could not be loaded (${thrown?.name}): see that the server can be reached and, if it is another origin, that it allows this one (CORS)`,
       );
     } finally {
       self.removeEventListener("securitypolicyviolation", note);
@@ -153,7 +163,7 @@ function checkPolicy() {
   try {
     new WebAssembly.Module(EMPTY_MODULE);
   } catch {
-    throw new CodeProblem(
+    throw policyProblem(
       "the Content-Security-Policy of the worker's own response forbids WebAssembly: send the script with 'wasm-unsafe-eval' in script-src",
     );
   }

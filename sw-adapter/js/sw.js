@@ -2,13 +2,21 @@
 
 import { attachTo, ofThisBuild } from "./attach.js";
 
-/** Beside this file, or, where a bundler has made a script of it that does not know its address, beside that. */
+/** A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. */
+const OPTIMIZED = /\/\.vite\/deps[^/]*\//;
+
+/**
+ * Beside this file, or, where a bundler has made a script of it that does not know its address, beside that. Some bundlers make an
+ * object of it that only looks like a URL, and is relative.
+ */
 const besideUs = () => {
+  let named = "worker_bg.wasm";
   try {
-    return new URL("./worker_bg.wasm", import.meta.url);
+    named = String(new URL("./worker_bg.wasm", import.meta.url));
   } catch {
-    return new URL("worker_bg.wasm", self.location.href);
+    // There is no address.
   }
+  return new URL(named, self.location.href).href.replace(OPTIMIZED, "/longhaul/");
 };
 
 /**

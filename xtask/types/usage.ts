@@ -6,6 +6,7 @@ import {
   type LonghaulEventMap,
   type OpenOptions,
   type RequestOptions,
+  type Snapshot,
   Download,
   Longhaul,
   LonghaulError,
@@ -115,13 +116,13 @@ export async function requested(longhaul: Longhaul): Promise<void> {
     console.log(snapshot.phase, snapshot.downloaded / (snapshot.total ?? 1));
   }
   try {
-    const { stored, attempt, transport } = await download.finished;
-    console.log(download.id, stored, attempt, transport);
+    const { phase, stored, attempt } = await download.finished;
+    holds<Equal<typeof phase, "available">>();
+    console.log(download.id, stored, attempt);
   } catch (error) {
-    if (error instanceof LonghaulError) console.log(error.code, error.message, error.data);
+    if (error instanceof LonghaulError) console.log(explained(error));
   }
-  const { phase, waiting, failure, by, at, seq, title, live, degraded } = download.snapshot;
-  console.log(phase, waiting?.reason, waiting?.until, failure?.reason, by, at, seq, title, live, degraded);
+  console.log(shown(download.snapshot));
 
   const [, , model] = MODEL.resources;
   const bytes: ArrayBuffer = await (await download.blob(model.url)).arrayBuffer();
@@ -134,15 +135,39 @@ export async function requested(longhaul: Longhaul): Promise<void> {
   await download.forget();
 }
 
-/** The text of an error for a person: every code and reason is known to the compiler. */
-export function explained(error: LonghaulError): string {
+/** What a person is shown of a download: every phase has fields of its own. */
+function shown(snapshot: Snapshot): string {
+  const { id, title = id, downloaded, total = downloaded, at, seq, degraded } = snapshot;
+  console.log(at, seq, degraded);
+  switch (snapshot.phase) {
+    case "requested":
+      return snapshot.waiting ? `${title} waits: ${snapshot.waiting.reason}` : title;
+    case "transferring": {
+      const { waiting, transport, live } = snapshot;
+      const until = waiting?.until === undefined ? "" : new Date(waiting.until).toISOString();
+      return `${title}: ${downloaded} of ${total} by ${transport}, ${live ? "now" : "then"} ${until}`;
+    }
+    case "failed":
+      return `${snapshot.failure.message} (${snapshot.failure.reason})`;
+    case "aborted":
+    case "evicted":
+      return `${title}: gone by ${snapshot.by}`;
+    case "available":
+      return `${title} is here`;
+  }
+}
+
+/** The text of an error for a person: every code is known to the compiler, and what comes with it. */
+function explained(error: LonghaulError): string {
   switch (error.code) {
     case "quota":
       return "There is not enough room.";
-    case "unsupported-environment":
+    case "failed":
+      return `${error.data.message} (${error.data.reason})`;
+    case "invalid-spec":
+      return `${error.data.field} is wrong`;
     case "blocked-by-policy":
-    case "storage-unavailable":
-      return error.message;
+      return `${error.message} (${error.data.directive})`;
     default:
       return `${error.name}: ${error.message}`;
   }

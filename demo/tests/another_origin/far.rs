@@ -122,7 +122,7 @@ impl Far {
         Ok(())
     }
 
-    /// Demands that it failed for one of `reasons`, that nothing is handed out, and that nothing is left of it.
+    /// Demands that it failed for one of `reasons` and that nothing is handed out.
     pub(crate) async fn check_failed(
         &self,
         page: &Page,
@@ -135,13 +135,18 @@ impl Far {
             snapshot.phase == "failed" && reasons.contains(&reason),
             "ended as {snapshot:?}"
         );
+        self.check_not_handed_out(page).await
+    }
+
+    /// Demands that none of its bytes can be had.
+    pub(crate) async fn check_not_handed_out(&self, page: &Page) -> Result<()> {
         let matched: bool = page
             .eval(
                 "return (await (await longhaul()).match(args)) !== undefined",
                 json!(self.url),
             )
             .await?;
-        ensure!(!matched, "match() hands out what failed");
+        ensure!(!matched, "match() hands out what is not whole");
         let blob = "await (await (await longhaul()).get(args)).blob()";
         let thrown = page.throws(blob, json!(self.id())).await?;
         ensure!(thrown.code() == "not-available", "{thrown}");

@@ -19,6 +19,13 @@ const BYTES: u64 = 20 * MIB;
 const SCRIPT: &str = include_str!("../guests/downloads.js");
 const PLACE: &str = "/workers/downloads.js";
 
+/// How a page starts it and listens to it.
+const DEDICATED: &str = "const worker = new Worker(args.place, { type: 'module' }), port = worker";
+const SHARED: &str = "const worker = new SharedWorker(args.place, { type: 'module' }), { port } = worker; port.start()";
+
+/// Why a second column would tell nothing.
+const SAME: &str = "the same as in Chromium, since no background job is in it";
+
 /// A name that every engine under test takes for this machine's, and none for a trustworthy one.
 const NAME: &str = "app.test";
 
@@ -30,26 +37,19 @@ const REFUSED: Duration = Duration::from_secs(15);
 
 pub(crate) fn announce(suite: &mut Suite) {
     let pages = Site::new([(PLACE, Answer::script(SCRIPT))]);
-    suite.for_each_engine_at(
-        "in a dedicated worker",
-        &pages,
-        async |world: &mut World, _| {
-            in_a_worker(
-                world,
-                "const worker = new Worker(args.place, { type: 'module' }), port = worker",
-            )
-            .await
-        },
-    );
-    suite.for_each_engine_at("in a shared worker", &pages, async |world: &mut World, _| {
-        in_a_worker(world, "const worker = new SharedWorker(args.place, { type: 'module' }), { port } = worker; port.start()").await
-    });
+    suite
+        .for_each_engine_at("in a worker", &pages, in_workers)
+        .except(Engine::ChromiumForeground, SAME);
     let own = Arc::clone(&pages);
-    suite.for_each_engine_at(
-        "http without Cache Storage",
-        &pages,
-        async move |world: &mut World, cell: &Cell| without_cache_storage(world, &own, cell).await,
-    );
+    suite
+        .for_each_engine_at(
+            "http without Cache Storage",
+            &pages,
+            async move |world: &mut World, cell: &Cell| {
+                without_cache_storage(world, &own, cell).await
+            },
+        )
+        .except(Engine::ChromiumForeground, SAME);
     suite
         .for_each_engine("Background Fetch that is refused", refused)
         .run_as(Engine::WebKit, Engine::WebKitWithBackgroundFetch)
@@ -59,10 +59,21 @@ pub(crate) fn announce(suite: &mut Suite) {
         );
 }
 
+async fn in_workers(world: &mut World, cell: &Cell) -> Result<()> {
+    let mut failed = None;
+    for (kind, start) in [("dedicated", DEDICATED), ("shared", SHARED)] {
+        let began = Instant::now();
+        let outcome = in_a_worker(world, kind, start).await;
+        cell.case(kind, began.elapsed(), &outcome);
+        failed = failed.or(outcome.err());
+    }
+    failed.map_or(Ok(()), Err)
+}
+
 /// A worker of the page downloads, and finds what it downloaded by relative and by absolute addresses; then the page has it.
-async fn in_a_worker(world: &mut World, start: &str) -> Result<()> {
+async fn in_a_worker(world: &World, kind: &str, start: &str) -> Result<()> {
     let page = world.browser.open(BLANK).await?;
-    let model = Model::unthrottled(world, "worker", BYTES);
+    let model = Model::unthrottled(world, kind, BYTES);
     // Relative to the worker's script, not to its page.
     let relative = format!("..{}", model.file.path());
     let mut spec = model.spec.clone();
@@ -84,9 +95,9 @@ async fn in_a_worker(world: &mut World, start: &str) -> Result<()> {
 
     world.server.log().clear();
     page.request(&model.spec).await?;
-    page.until_available("worker", SOON).await?;
+    page.until_available(kind, SOON).await?;
     model.check_bytes(&page).await?;
-    let history = page.history("worker").await?;
+    let history = page.history(kind).await?;
     history.check()?;
     let last = history.0.last().context("no history")?;
     ensure!(last.kind() == "cached-hit", "{:?}", history.kinds());
@@ -104,6 +115,7 @@ async fn without_cache_storage(world: &mut World, site: &Site, cell: &Cell) -> R
     ensure!(!secure, "the name is taken for trustworthy");
     page.eval::<()>("await load('/longhaul/index.js')", json!(null))
         .await?;
+    ensure!(site.times("/longhaul/index.js") > 0, "{:?}", site.asked());
     site.forget_asked();
     let began = Instant::now();
     let thrown = page.throws("await longhaul()", json!(null)).await?;
