@@ -53,7 +53,7 @@ impl World {
                 Appended::Conflict => Some(Flight::Told(outcome, self.first(m, n))),
                 Appended::Done(new) => {
                     if !outcome.is_stale(&commit.view) {
-                        m.failed.extend(failed(&outcome, flying));
+                        m.has_failed(failed(&outcome, flying), commit.view.seq);
                     }
                     if twice {
                         self.tell_again(m, n, &outcome, new);

@@ -162,6 +162,9 @@ impl World {
         }
         // Who asks need not wait.
         m.failed.clear();
+        if !events.is_empty() {
+            m.hurried = m.history.seq;
+        }
         if self.bug == Some(Bug::DeletesWithoutTheLock) && matches!(ask, Ask::Abort | Ask::Remove) {
             m.places[n].rash = true;
         }
@@ -231,7 +234,8 @@ impl World {
                     Appended::Conflict => Handling::Accounting(self.first(m, WORKER)),
                     Appended::Done(new) => {
                         if !outcome.is_stale(&commit.view) {
-                            m.failed.extend(completion.job.failed(&m.rest));
+                            let failed = completion.job.failed(&m.rest);
+                            m.has_failed(failed, commit.view.seq);
                         }
                         if twice {
                             self.tell_again(m, WORKER, &outcome, new);

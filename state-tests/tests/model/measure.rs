@@ -75,6 +75,6 @@ measured! {
     every_life_ends_where_a_job_vanishes(VANISHING_JOB, 72);
     every_life_ends_wherever_the_browser_is_killed(BLACKOUT, 79);
     every_life_ends_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 91);
-    every_life_ends_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 80);
-    every_life_ends_whenever_the_file_changes(CHANGED, 69);
+    every_life_ends_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 77);
+    every_life_ends_whenever_the_file_changes(CHANGED, 64);
 }

@@ -236,6 +236,8 @@ pub(crate) struct Moment {
     pub left: Left,
     /// What did not come, as the machine was told, since the last wait ran out or a person asked.
     pub failed: BTreeSet<Request>,
+    /// Number of the last entry that a person's command has appended.
+    pub hurried: u64,
     /// The law that was seen to break, and how.
     pub broken: Option<&'static str>,
 }
@@ -261,6 +263,7 @@ impl Moment {
             late_jobs: BTreeMap::new(),
             left: world.left,
             failed: BTreeSet::new(),
+            hurried: 0,
             broken: None,
         }
     }
@@ -272,6 +275,14 @@ impl Moment {
 
     pub(crate) fn broke(&mut self, law: &'static str) {
         self.broken.get_or_insert(law);
+    }
+
+    /// These did not come, as is told by one who has read so much of the history. What a person hurries on need not wait,
+    /// although it failed a moment ago.
+    pub(crate) fn has_failed(&mut self, requests: impl IntoIterator<Item = Request>, read: u64) {
+        if read >= self.hurried {
+            self.failed.extend(requests);
+        }
     }
 
     /// Somebody outside is asked: for nothing that failed a moment ago.

@@ -246,25 +246,25 @@ macro_rules! worlds {
 }
 
 worlds! {
-    laws_hold_wherever_a_tab_or_the_worker_dies(CRASH, 204_479);
-    laws_hold_while_a_page_overtakes_its_job(OVERTAKING, 234_127);
-    laws_hold_although_messages_are_lost(LOST_MESSAGES, 104_681);
-    laws_hold_although_messages_come_twice(DOUBLED_MESSAGES, 2_056);
-    laws_hold_although_outcomes_come_twice(DOUBLED_OUTCOMES, 77_274);
-    laws_hold_where_a_record_claims_an_empty_success(EMPTY_SUCCESS, 308_081);
-    laws_hold_where_a_record_is_not_found(NOT_FOUND, 59_843);
-    laws_hold_where_a_job_vanishes(VANISHING_JOB, 86_331);
-    laws_hold_although_a_dead_owner_had_something_on_its_way(LATE_OWNER, 334_495);
-    laws_hold_wherever_the_browser_is_killed(BLACKOUT, 139_910);
-    laws_hold_where_bytes_are_not_those_of_the_hash(HASHED, 326_019);
-    laws_hold_whenever_a_download_is_aborted(ABORTED, 49_654);
-    laws_hold_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 75_492);
-    laws_hold_while_two_tabs_die_in_turn(TWO_OWNERS, 247_672);
-    laws_hold_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 245_774);
-    laws_hold_while_requests_break_and_are_tried_again(RETRIED, 228_852);
-    laws_hold_whenever_the_file_changes(CHANGED, 112_953);
+    laws_hold_wherever_a_tab_or_the_worker_dies(CRASH, 227_443);
+    laws_hold_while_a_page_overtakes_its_job(OVERTAKING, 238_981);
+    laws_hold_although_messages_are_lost(LOST_MESSAGES, 108_495);
+    laws_hold_although_messages_come_twice(DOUBLED_MESSAGES, 940);
+    laws_hold_although_outcomes_come_twice(DOUBLED_OUTCOMES, 79_554);
+    laws_hold_where_a_record_claims_an_empty_success(EMPTY_SUCCESS, 316_151);
+    laws_hold_where_a_record_is_not_found(NOT_FOUND, 62_801);
+    laws_hold_where_a_job_vanishes(VANISHING_JOB, 81_681);
+    laws_hold_although_a_dead_owner_had_something_on_its_way(LATE_OWNER, 361_598);
+    laws_hold_wherever_the_browser_is_killed(BLACKOUT, 153_486);
+    laws_hold_where_bytes_are_not_those_of_the_hash(HASHED, 278_281);
+    laws_hold_whenever_a_download_is_aborted(ABORTED, 52_238);
+    laws_hold_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 53_868);
+    laws_hold_while_two_tabs_die_in_turn(TWO_OWNERS, 280_830);
+    laws_hold_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 286_403);
+    laws_hold_while_requests_break_and_are_tried_again(RETRIED, 150_802);
+    laws_hold_whenever_the_file_changes(CHANGED, 47_193);
     #[ignore = "deep: half a minute"]
-    laws_hold_although_messages_of_a_job_come_twice(DOUBLED_MESSAGES_OF_A_JOB, 680_309);
+    laws_hold_although_messages_of_a_job_come_twice(DOUBLED_MESSAGES_OF_A_JOB, 118_080);
     #[ignore = "deep: half a minute"]
-    laws_hold_wherever_two_tabs_and_a_worker_die(TWO_CRASHES, 518_905);
+    laws_hold_wherever_two_tabs_and_a_worker_die(TWO_CRASHES, 588_410);
 }
