@@ -222,6 +222,8 @@ export interface RecordedFile {
   /** Size of a part in bytes; absent: one part. */
   partBytes?: number;
   contentType?: string;
+  /** Its server is another origin than the page's. */
+  crossOrigin?: true;
 }
 
 /** What was asked for, as it is written down: nothing that carries credentials is in it. */

@@ -154,7 +154,7 @@ fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
         point.add(entry.file, &bytes)?;
         for (path, bytes) in &sides[entry.side] {
             // A classic script has the glue in itself.
-            if entry.format == Format::Module || path.ends_with("_bg.wasm") {
+            if entry.format == Format::Module || *path != entry.glue() {
                 point.add(path, bytes)?;
             }
         }
@@ -169,6 +169,11 @@ fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
 }
 
 impl Entry {
+    /// Name of the generated module beside its wasm.
+    fn glue(&self) -> String {
+        format!("{}.js", SIDES[self.side].out_name)
+    }
+
     /// What tables call it: by the module that it is made for.
     fn name(&self) -> &'static str {
         match self.file {
@@ -189,7 +194,7 @@ impl Entry {
                 workspace::shown(&module)
             );
         }
-        let glue = format!("{}.js", side.out_name);
+        let glue = self.glue();
         let (_, text) = files
             .iter()
             .find(|(path, _)| *path == glue)

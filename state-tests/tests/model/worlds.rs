@@ -254,7 +254,7 @@ worlds! {
     laws_hold_where_a_record_claims_an_empty_success(EMPTY_SUCCESS, 316_151);
     laws_hold_where_a_record_is_not_found(NOT_FOUND, 62_801);
     laws_hold_where_a_job_vanishes(VANISHING_JOB, 81_681);
-    laws_hold_although_a_dead_owner_had_something_on_its_way(LATE_OWNER, 361_598);
+    laws_hold_although_a_dead_owner_had_something_on_its_way(LATE_OWNER, 361_923);
     laws_hold_wherever_the_browser_is_killed(BLACKOUT, 153_486);
     laws_hold_where_bytes_are_not_those_of_the_hash(HASHED, 278_281);
     laws_hold_whenever_a_download_is_aborted(ABORTED, 52_238);
