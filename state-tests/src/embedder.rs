@@ -29,6 +29,10 @@ const NAPS: u32 = 3;
 
 /// A world around the embedder, and how lucky it is.
 #[derive(Debug, Clone)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each says something else of a world"
+)]
 pub struct Setup {
     /// Whether background jobs can be had.
     pub background: Background,
