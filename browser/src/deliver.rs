@@ -347,6 +347,7 @@ mod tests {
             validator,
             part_bytes: None,
             content_type: None,
+            cross_origin: false,
         }
     }
 
@@ -359,15 +360,11 @@ mod tests {
         file(Some(Validator::LastModified(date.into())))
     }
 
-    fn text(value: &str) -> Option<String> {
-        Some(value.to_owned())
-    }
-
     #[test]
     fn whoever_has_the_file_already_is_told_so() {
         let none_match = |file: &File, tags: &str| {
             let asked = Asked {
-                if_none_match: text(tags),
+                if_none_match: Some(tags.to_owned()),
                 ..Asked::default()
             };
             judge(file, 100, &asked) == Reply::NotModified
@@ -388,7 +385,7 @@ mod tests {
 
         let since = |file: &File, date: &str| {
             let asked = Asked {
-                if_modified_since: text(date),
+                if_modified_since: Some(date.to_owned()),
                 ..Asked::default()
             };
             judge(file, 100, &asked) == Reply::NotModified
@@ -400,8 +397,8 @@ mod tests {
         assert!(!since(&tagged(), "Wed, 25 Nov 2026 00:00:00 GMT"));
         // With both it is the tag that counts.
         let both = Asked {
-            if_none_match: text("\"x\""),
-            if_modified_since: text("Wed, 25 Nov 2026 00:00:00 GMT"),
+            if_none_match: Some("\"x\"".to_owned()),
+            if_modified_since: Some("Wed, 25 Nov 2026 00:00:00 GMT".to_owned()),
             ..Asked::default()
         };
         assert_eq!(judge(&dated(), 100, &both), Reply::Whole);
@@ -410,7 +407,7 @@ mod tests {
     #[test]
     fn a_range_is_answered_where_its_condition_holds_and_a_head_has_none() {
         let asked = |condition: Option<&str>| Asked {
-            range: text("bytes=10-19"),
+            range: Some("bytes=10-19".to_owned()),
             if_range: condition.map(str::to_owned),
             ..Asked::default()
         };

@@ -1,7 +1,7 @@
 //! The state of one download: the fold of its history.
 
 use crate::entry::{DecodeError, Entry};
-use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason};
+use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason, Why};
 use crate::evolve::evolve;
 use crate::file::File;
 use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
@@ -68,6 +68,8 @@ pub struct Transfer {
     pub try_: u32,
     /// How the bytes come.
     pub transport: Transport,
+    /// Why this way; absent in states that were written down before it was kept.
+    pub why: Option<Why>,
     /// The background job; absent in the foreground, and once the job is known to have ended.
     pub registration: Option<String>,
     /// Bytes at rest when the try began: what its own figures are added to.
@@ -80,6 +82,7 @@ impl FromJson for Transfer {
         Ok(Self {
             try_: fields.take("try")?,
             transport: fields.take("transport")?,
+            why: fields.take("why")?,
             registration: fields.take("registration")?,
             base: fields.take("base")?,
         })
@@ -91,6 +94,7 @@ impl ToJson for Transfer {
         Object::new(text)
             .field("try", &self.try_)
             .field("transport", &self.transport)
+            .some("why", self.why.as_ref())
             .some("registration", self.registration.as_ref())
             .field("base", &self.base)
             .end();

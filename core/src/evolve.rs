@@ -25,6 +25,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
         Event::Started {
             try_,
             transport,
+            why,
             registration,
             files,
             stored,
@@ -44,6 +45,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
                 transfer: Transfer {
                     try_: *try_,
                     transport: *transport,
+                    why: Some(*why),
                     registration: registration.clone(),
                     base: *stored,
                 },

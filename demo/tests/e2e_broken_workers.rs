@@ -168,7 +168,7 @@ fn workers_of_the_package() -> Result<Vec<Case>> {
             "wasm never comes",
             WASM,
             Answer::endless_script(),
-            &["longhaul.worker.js", "not active|worker_bg.wasm"],
+            &["longhaul.worker.js", "install|worker_bg.wasm"],
         ),
         ours(
             "a policy without wasm",

@@ -202,14 +202,16 @@ async fn vite_built() -> Result<()> {
 #[ignore = "one version of many: for the long run"]
 async fn vite_7() -> Result<()> {
     vite_dev("vite7").await?;
-    vite_build("vite7").await
+    vite_build("vite7").await?;
+    vite_with_worker("vite7").await
 }
 
 #[tokio::test]
 #[ignore = "one version of many: for the long run"]
 async fn vite_5() -> Result<()> {
     vite_dev("vite5").await?;
-    vite_build("vite5").await
+    vite_build("vite5").await?;
+    vite_with_worker("vite5").await
 }
 
 /// An app whose own worker, a module, is bundled like its page.
@@ -223,23 +225,27 @@ async fn vite_app_with_worker(packages: &str, wanted: &Wanted) -> Result<App> {
     Ok(app)
 }
 
-#[tokio::test]
-async fn vite_with_a_worker_of_its_own() -> Result<()> {
-    newcomer("vite-own-dev", async |world, wanted| {
-        let app = vite_app_with_worker("vite", wanted).await?;
+async fn vite_with_worker(packages: &str) -> Result<()> {
+    newcomer(&format!("{packages}-own-dev"), async |world, wanted| {
+        let app = vite_app_with_worker(packages, wanted).await?;
         let site = Site::of_program(&app, VITE, &DEV).await?;
         comes_with_the_page_closed(world, &site, wanted).await?;
         is_served_by_the_worker(world, &site, wanted).await
     })
     .await?;
-    newcomer("vite-own-build", async |world, wanted| {
-        let app = vite_app_with_worker("vite", wanted).await?;
+    newcomer(&format!("{packages}-own-build"), async |world, wanted| {
+        let app = vite_app_with_worker(packages, wanted).await?;
         app.build(VITE, &["build"]).await?;
         let site = Site::of_program(&app, VITE, &PREVIEW).await?;
         comes_with_the_page_closed(world, &site, wanted).await?;
         is_served_by_the_worker(world, &site, wanted).await
     })
     .await
+}
+
+#[tokio::test]
+async fn vite_with_a_worker_of_its_own() -> Result<()> {
+    vite_with_worker("vite").await
 }
 
 #[tokio::test]

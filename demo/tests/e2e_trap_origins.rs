@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, ensure};
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -187,6 +189,42 @@ fn names(answer: &Value) -> Vec<&str> {
     headers.map_or(Vec::new(), |headers| {
         headers.keys().map(String::as_str).collect()
     })
+}
+
+/// Starts a job of one part of an address; how it ends.
+const JOB: &str = "
+    const registration = await navigator.serviceWorker.register('/worker.js');
+    await navigator.serviceWorker.ready;
+    const request = new Request(args, { headers: { range: 'bytes=1000-1999' } });
+    const job = await registration.backgroundFetch.fetch('raw', [request]);
+    await once(job, 'progress', () => job.result !== '');
+    return [job.result, job.failureReason];";
+
+#[tokio::test]
+async fn a_job_is_not_content_with_the_origin_that_it_sends_behind_a_redirect() -> Result<()> {
+    let strangers = Strangers::start(Engine::Chromium).await?;
+    let url = strangers.far("run=echo&redirect=third&cors=echo");
+    // A script is: `Access-Control-Allow-Origin: null` answers `Origin: null`.
+    let range = json!({ "headers": { "range": "bytes=1000-1999" } });
+    let part = strangers.fetched(&url, range).await?;
+    ensure!(part["status"] == 206, "{part}");
+    let limit = Duration::from_mins(2);
+    let ended: (String, String) = strangers.page.eval_within(limit, JOB, json!(url)).await?;
+    ensure!(
+        ended == ("failure".to_owned(), "fetch-error".to_owned()),
+        "{ended:?}"
+    );
+    let origins: Vec<_> = strangers
+        .log("run=echo")
+        .into_iter()
+        .map(|entry| entry.origin)
+        .collect();
+    let (own, null) = (Some(strangers.own.origin()), Some("null".to_owned()));
+    ensure!(
+        origins[..4] == [own.clone(), null.clone(), own, null],
+        "{origins:?}"
+    );
+    Ok(())
 }
 
 /// Runs in each engine that this run is about.

@@ -159,7 +159,9 @@ export async function open(options = {}) {
   const link = new WorkerLink(engine.name, worker, engine.transport);
   await instantiate(options.wasm);
   const longhaul = new Longhaul(token);
-  await Promise.all([start(longhaul, engine, link), link.settled()]);
+  await start(longhaul, engine, link);
+  link.begin();
+  await link.settled();
   return longhaul;
 }
 

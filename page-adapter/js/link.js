@@ -108,7 +108,9 @@ export class WorkerLink {
   #given;
   #finding;
   #wasActive = false;
-  #began = performance.now();
+  #begun;
+  #setOff;
+  #began;
   /** By worker: what it said of itself. */
   #conversations = new WeakMap();
   /** By worker: since when it does not say what it is handling. */
@@ -124,11 +126,13 @@ export class WorkerLink {
     this.#name = name;
     this.#choice = choice;
     this.#transport = transport;
-    this.#begin();
+    this.#begun = new Promise((resolve) => (this.#setOff = resolve));
   }
 
-  #begin() {
+  /** Begins to look, and to register. Not before it is clear that Longhaul works here: or there were a worker of a page without it. */
+  begin() {
     this.#began = performance.now();
+    this.#setOff();
     // It never rejects, or there were a reason that nobody is told.
     this.#finding = this.#find().catch((thrown) => this.#trouble(`no service worker could be had (${thrown?.name}: ${thrown?.message})`));
   }
@@ -161,6 +165,7 @@ export class WorkerLink {
   }
 
   async #background(activeMs, answerMs) {
+    await this.#begun;
     // Nobody is waited for in vain.
     if (this.#isForeground) return { word: "no-worker", manager: this.#registration?.backgroundFetch };
     await within(this.#began + activeMs - performance.now(), this.#finding);
@@ -258,7 +263,7 @@ export class WorkerLink {
   /** Somebody has unregistered it. Our own is registered again. */
   #findAgain() {
     if (!this.#choice.own || performance.now() - this.#began < AGAIN_MS) return;
-    this.#begin();
+    this.begin();
   }
 
   /** The conversation with a worker about what it is; a new one where the last one was in vain and long ago. */
@@ -291,7 +296,8 @@ export class WorkerLink {
   #inactive(registration) {
     const coming = newest(registration);
     if (coming) {
-      const state = coming.state === "installing" ? "its `install` has not ended yet" : "it is not active yet";
+      const wants = this.#choice.own ? " (it may be waiting for worker_bg.wasm)" : "";
+      const state = coming.state === "installing" ? `its \`install\` has not ended yet${wants}` : "it is not active yet";
       return `the service worker ${shown(coming.scriptURL)} is of no use so far, because ${state}: background jobs begin as soon as it is active`;
     }
     const script = this.#choice.url ? ` ${shown(this.#choice.url)}` : "";

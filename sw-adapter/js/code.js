@@ -21,12 +21,15 @@ const policyProblem = (sentence) => Object.assign(new CodeProblem(sentence), { b
 /** One wasm of one build, for the worker of one registration. */
 export class Code {
   #url;
+  /** Its address as people are told it. */
+  #shown;
   #cache;
   #loading;
 
   /** @param {string | URL} wasm where it is, absolute */
   constructor(wasm) {
     this.#url = new URL(wasm);
+    this.#shown = this.#url.href.split("?")[0];
     // Each registration has code of its own: one of another path may be of another build.
     const mine = `longhaul-code/${encodeURIComponent(self.registration.scope)}/`;
     this.#cache = { prefix: mine, name: mine + __LONGHAUL_WORKER_BUILD__ };
@@ -60,7 +63,7 @@ export class Code {
   async keep() {
     let timer;
     const late = new Promise((_, reject) => {
-      timer = setTimeout(() => reject(new CodeProblem(`${this.#url} does not come`)), INSTALLATION_MS);
+      timer = setTimeout(() => reject(new CodeProblem(`${this.#shown} does not come`)), INSTALLATION_MS);
     });
     try {
       if (!(await this.#kept())) await Promise.race([this.#fetched(), late]);
@@ -114,7 +117,7 @@ export class Code {
 
   async #compiled(cache) {
     const response = await this.#answer(cache);
-    const answered = (what) => Object.assign(new CodeProblem(`${this.#url} ${what}: ${CURE}`), { answered: true });
+    const answered = (what) => Object.assign(new CodeProblem(`${this.#shown} ${what}: ${CURE}`), { answered: true });
     if (!response.ok) throw answered(`is not there (the server answered ${response.status})`);
     const type = (response.headers.get("Content-Type") ?? "").split(";")[0];
     const bytes = await response.arrayBuffer();
@@ -146,11 +149,11 @@ export class Code {
       const [directive] = violated;
       if (directive) {
         throw policyProblem(
-          `the Content-Security-Policy of the worker's own response blocks ${this.#url}: add its origin to ${directive} there`,
+          `the Content-Security-Policy of the worker's own response blocks ${this.#shown}: add its origin to ${directive} there`,
         );
       }
       throw new CodeProblem(
-        `${this.#url} could not be loaded (${thrown?.name}): see that the server can be reached and, if it is another origin, that it allows this one (CORS)`,
+        `${this.#shown} could not be loaded (${thrown?.name}): see that the server can be reached and, if it is another origin, that it allows this one (CORS)`,
       );
     } finally {
       self.removeEventListener("securitypolicyviolation", note);

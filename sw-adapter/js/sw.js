@@ -3,7 +3,7 @@
 import { attachTo, ofThisBuild } from "./attach.js";
 
 /** A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. */
-const OPTIMIZED = /\/\.vite\/deps[^/]*\//;
+const OPTIMIZED = /\/\.vite\/deps\w*\//;
 
 /**
  * Beside this file, or, where a bundler has made a script of it that does not know its address, beside that. Some bundlers make an

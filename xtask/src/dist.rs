@@ -6,7 +6,6 @@ mod script;
 pub(crate) mod sizes;
 mod wasm;
 
-use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::Command;
@@ -155,7 +154,7 @@ fn write_package(compiler: WasmCompiler) -> Result<Vec<EntryPoint>> {
         point.add(entry.file, &bytes)?;
         for (path, bytes) in &sides[entry.side] {
             // A classic script has the glue in itself.
-            if entry.format == Format::Module || path.ends_with(".wasm") {
+            if entry.format == Format::Module || path.ends_with("_bg.wasm") {
                 point.add(path, bytes)?;
             }
         }

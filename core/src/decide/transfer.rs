@@ -49,8 +49,9 @@ pub(super) fn look(
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
             return next_try(download, now, transfer, Why::JobFailed, witness);
         }
-        // What a page began whose app asked for nothing, or for the page itself: this one's insists on a job.
-        (Transport::Foreground, _) if may_begin && !held_up && wants_job(download, witness) => {
+        (Transport::Foreground, _)
+            if may_begin && !held_up && wants_job(download, transfer, witness) =>
+        {
             return started(download, download.files.clone(), None, witness);
         }
         _ => {}
@@ -64,10 +65,16 @@ pub(super) fn look(
         .collect()
 }
 
-/// Whether the app insists on a background job for a transfer of the page's, and one can be had.
-fn wants_job(download: &Download, witness: &Witness) -> bool {
+/// Whether a transfer of the page's is to become a background job, and one can be had: the app of this page insists on it, or
+/// the page went ahead only because there was no worker yet.
+fn wants_job(download: &Download, transfer: &Transfer, witness: &Witness) -> bool {
     let context = &witness.context;
-    context.preference == Preference::BackgroundFetch
+    let wanted = match context.preference {
+        Preference::BackgroundFetch => true,
+        Preference::Auto => transfer.why == Some(Why::NoWorker),
+        Preference::Foreground => false,
+    };
+    wanted
         && context.background == Background::Usable
         && !download.spec.as_ref().is_some_and(|spec| spec.headers)
         && may_try(download.entries)

@@ -23,8 +23,14 @@ const BOUNDS: Bounds = Bounds {
 };
 
 /// Where a job ends over a part, those under way with it are lost.
-const WRONG_BOUNDS: Bounds = Bounds {
+const JOB_LOST: Bounds = Bounds {
     wire: 150,
+    took: Duration::from_secs(30),
+};
+
+/// The browser tells a job that it may not read it only when it has all of it.
+const JOB_REFUSED: Bounds = Bounds {
+    wire: 205,
     took: Duration::from_secs(30),
 };
 
@@ -166,7 +172,7 @@ async fn wrong(world: &World, page: &Page, far: &mut Far, transport: &str) -> Re
     far.request(page).await?;
     if far.url.contains("times") {
         page.until_available(far.id(), SOON).await?;
-        far.check(world, page, &WRONG_BOUNDS).await?;
+        far.check(world, page, &JOB_LOST).await?;
     } else if transport == "foreground" {
         far.check_failed(page, SOON, &LIES).await?;
     } else {
@@ -201,4 +207,22 @@ async fn until_asked(world: &World, far: &Far, times: usize) -> Result<()> {
         .await
         .context("it was not asked for again")?;
     Ok(())
+}
+
+#[tokio::test]
+async fn what_a_host_gives_a_page_and_refuses_a_job_is_brought_by_the_page() -> Result<()> {
+    scenario(async |world: &mut World| {
+        settled(world).await?.close().await?;
+        let page = anew(world, "auto").await?;
+        let mut far = Far::unknown(world, "echo", DOZEN, "redirect=third&cors=echo");
+        far.request(&page).await?;
+        page.until_available(far.id(), SOON).await?;
+        let history = page.history(far.id()).await?;
+        let started = history.0.iter().filter(|entry| entry.kind() == "started");
+        let ways: Vec<_> = started.map(|entry| &entry.event["transport"]).collect();
+        ensure!(ways == ["background-fetch", "foreground"], "{ways:?}");
+        check_told_why(&history)?;
+        far.check(world, &page, &JOB_REFUSED).await
+    })
+    .await
 }

@@ -35,7 +35,7 @@ stories! {
     a_whole_life("a-whole-life", 0x6658_b96c_0033_e178);
     changed_and_evicted("changed-and-evicted", 0xbe1e_02a3_4c10_f0c4);
     every_word("every-word", 0x7723_9a2b_ad3a_95ef);
-    from_elsewhere("from-elsewhere", 0x40ec_7253_6837_1b33);
+    from_elsewhere("from-elsewhere", 0x3a72_cb33_ab1e_9b93);
     in_the_background("in-the-background", 0x9ee6_7350_add0_7e8b);
     signed_and_cancelled("signed-and-cancelled", 0x13b9_875d_7079_ec4c);
     trouble("trouble", 0xb48b_9df4_be04_df31);

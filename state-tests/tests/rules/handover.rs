@@ -98,3 +98,37 @@ fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
             .then(as_before.clone());
     }
 }
+
+#[test]
+fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_there() {
+    let late = |s: &mut Scenario| s.witness.context.background = Background::NoWorker;
+    let mut s = Scenario::new().with(late).transferring().at_rest(&[0]);
+    let look = s.observed();
+    s.takes(look);
+    let has_no_job = |s: &Scenario| s.registration().is_none();
+    assert!(has_no_job(&s), "{:?}", s.download);
+    s.witness.context.background = Background::Usable;
+    let look = s.observed();
+    let events = s.takes(look);
+    assert!(
+        matches!(
+            events[..],
+            [Event::Started {
+                try_: 2,
+                transport: Transport::BackgroundFetch,
+                why: Why::Preferred,
+                stored: PART,
+                ..
+            }]
+        ),
+        "{events:?}"
+    );
+    // One whose job was refused, or in vain, stays with the page.
+    let mut refused = Scenario::new().started();
+    let event = refused.job_refused(REGISTRATION, false);
+    refused.takes(event);
+    refused.witness.unstarted = None;
+    given_scenario(&refused)
+        .when(refused.observed())
+        .then_nothing();
+}

@@ -84,7 +84,7 @@ impl Packages {
     fn install(&self) -> Result<()> {
         if shell::which("node").is_none() {
             bail!(
-                "Node.js is not on the PATH; install Node.js 20 or newer (on Debian: apt-get install nodejs npm) and run the command again."
+                "Node.js is not on the PATH; install Node.js 20.19 or newer (on Debian: apt-get install nodejs npm) and run the command again."
             );
         }
         let home = self.home();
