@@ -56,7 +56,7 @@ pub async fn complete<P: Platform>(
 /// Whether bytes of an aborted job are still wanted; also where the history cannot be read.
 async fn is_wanted<P: Platform>(node: &Node<P>, download: &str) -> bool {
     node.load(download).await.map_or(true, |download| {
-        download.state.is_running() && !download.mixed
+        download.state.is_running() && download.mixed.is_empty()
     })
 }
 

@@ -78,8 +78,11 @@ pub struct Driver<P> {
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
     pace: Pace,
-    /// How often in a row the parts at rest could not be looked at.
+    /// How often in a row the parts at rest could not be looked at, and when that was last counted.
     storage_failures: Cell<u32>,
+    storage_failed_at: Cell<u64>,
+    /// Whether somebody waits for the device to be online again.
+    listens_for_network: Cell<bool>,
     /// What has come of the parts in flight.
     meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
@@ -110,6 +113,8 @@ impl<P: Platform> Driver<P> {
             watched: RefCell::default(),
             pace,
             storage_failures: Cell::default(),
+            storage_failed_at: Cell::default(),
+            listens_for_network: Cell::default(),
             meters: RefCell::default(),
             live_at: Cell::default(),
             stored: Cell::default(),
@@ -194,6 +199,13 @@ impl<P: Platform> Driver<P> {
         ) {
             return;
         }
+        // What fails at the same time is one failure.
+        let now = self.now_ms();
+        let since = now.saturating_sub(self.storage_failed_at.get());
+        if since < u64::from(STORE_TROUBLE_MS) / 2 {
+            return;
+        }
+        self.storage_failed_at.set(now);
         self.storage_failures.set(self.storage_failures.get() + 1);
         if self.storage_failures.get() < STORAGE_FAILURES {
             return;
@@ -299,13 +311,12 @@ impl<P: Platform> Driver<P> {
             return Ok(Next::LetGo);
         }
         self.watch(&download).await;
-        let lasting = self.lasting(&effects);
+        let lasting = self.lasting(&download, &witness, &effects);
         let mut until = self.next_look(&download, &witness);
         for effect in effects {
             if let Effect::Wait { until: at, reason } = effect {
                 until = at.or(until);
-                // Without an event for it, being offline is looked at again now and then.
-                if reason == WaitReason::Offline && at.is_none() {
+                if reason == WaitReason::Offline {
                     self.wake_when_online();
                 }
                 continue;
@@ -347,7 +358,7 @@ impl<P: Platform> Driver<P> {
 
     /// Takes a witness. What this driver stored itself is added to the last listing instead of listing anew each time;
     /// before anything is believed to be complete, or lost, it is listed anew.
-    async fn witness(&self, download: &Download, keys: &[String]) -> Result<Witness, PartError> {
+    async fn witness(&self, download: &Download, keys: &[String]) -> Result<Witness, CommitError> {
         let mut witness = self.node.witness_without_rest(download).await;
         let wanted: Vec<String> = download
             .files
@@ -385,6 +396,12 @@ impl<P: Platform> Driver<P> {
             self.stored.set(stored(download, &witness.rest));
             *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
         }
+        if !download.mixed.is_empty() {
+            // What another download was found to have whole is not mixed, and stays.
+            for key in self.node.held_by_others(&self.id, &download.mixed).await? {
+                witness.rest.remove(&key);
+            }
+        }
         witness.unstarted.clone_from(&self.unstarted.borrow());
         witness.idle_ms = self.idle_ms();
         let begins = download.state == State::Requested || witness.unstarted.is_some();
@@ -395,22 +412,32 @@ impl<P: Platform> Driver<P> {
     }
 
     /// How much there is to stay for. A page stays while a download runs; the worker only for what it can do itself.
-    fn lasting(&self, effects: &[Effect]) -> usize {
-        match self.node.platform.role() {
-            Role::Page => 1,
-            Role::Worker => effects
-                .iter()
-                .filter(|effect| !matches!(effect, Effect::Wait { .. } | Effect::Harvest { .. }))
-                .count(),
+    fn lasting(&self, download: &Download, witness: &Witness, effects: &[Effect]) -> usize {
+        if self.node.platform.role() == Role::Page {
+            return 1;
         }
+        // Where all is at rest only a version is still to be asked for, which a worker can do after a wait, too.
+        let whole = |file: &File| witness.missing(&file.key(), file.layout()).is_empty();
+        let only_asks = download.to_confirm().next().is_some() && download.files.iter().all(whole);
+        let lasts = |effect: &&Effect| match effect {
+            Effect::Wait { until, .. } => only_asks && until.is_some(),
+            Effect::Harvest { .. } => false,
+            _ => true,
+        };
+        effects.iter().filter(lasts).count()
     }
 
+    /// Being online again ends a wait early.
     fn wake_when_online(self: &Rc<Self>) {
+        if self.node.platform.online() || self.listens_for_network.replace(true) {
+            return;
+        }
         let driver = Rc::downgrade(self);
         let online = self.node.platform.came_online();
         self.node.platform.spawn(Box::pin(async move {
             online.await;
             if let Some(driver) = driver.upgrade() {
+                driver.listens_for_network.set(false);
                 driver.wake.wake();
             }
         }));

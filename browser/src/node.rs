@@ -355,6 +355,21 @@ impl<P: Platform> Node<P> {
         Ok(())
     }
 
+    /// Which of these keys another available download than `of` refers to.
+    pub(crate) async fn held_by_others(
+        &self,
+        of: &str,
+        keys: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        let downloads = self.list().await?;
+        let others = downloads
+            .iter()
+            .filter(|other| other.id != of && other.is_available());
+        let others: Vec<&Download> = others.collect();
+        let held = |key: &&String| others.iter().any(|other| names(other, key));
+        Ok(keys.iter().filter(held).cloned().collect())
+    }
+
     /// Deletes what there is of the files of a download that was ended: empty ones too, of which no part tells. For its
     /// owner, who alone knows that nothing is being stored of it any more.
     pub async fn delete_ended(&self, id: &str) -> Result<(), CommitError> {

@@ -78,11 +78,11 @@ async fn probe_one<P: Platform>(
     };
     // Nobody wants it, and its transfer ends with it.
     drop(body);
-    let mut first = translate::answer(&first, platform.now_ms());
+    let mut first = told(platform, url, &first);
     if hides_its_range(&first) {
         // Of the byte itself.
         first.content_length = None;
-        if let Some(size) = hidden_size(platform, download, url, size).await {
+        if let Some(size) = hidden_size(platform, download, url, size).await? {
             first.content_range = Some(format!("bytes 0-0/{size}"));
             return Ok(first);
         }
@@ -107,6 +107,14 @@ async fn probe_one<P: Platform>(
     Ok(first)
 }
 
+/// What an answer says. What was asked of another origin is of another origin, also where a worker of the app has made the
+/// answer anew and it no longer shows.
+fn told<P: Platform>(platform: &P, url: &str, answer: &crate::answer::Answer) -> Answer {
+    let mut answer = translate::answer(answer, platform.now_ms());
+    answer.cross_origin |= platform.is_cross_origin(url);
+    answer
+}
+
 /// Whether an answer may say which range it is, of how many bytes, where this origin cannot read it.
 fn hides_its_range(answer: &Answer) -> bool {
     answer.status == 206 && answer.cross_origin && answer.content_range.is_none()
@@ -120,18 +128,21 @@ async fn hidden_size<P: Platform>(
     download: &Download,
     url: &str,
     said: Option<u64>,
-) -> Option<u64> {
+) -> Result<Option<u64>, Fault> {
     if let Some(said) = said
-        && ends_at(platform, download, url, said).await
+        && ends_at(platform, download, url, said).await?
     {
-        return Some(said);
+        return Ok(Some(said));
     }
+    // One that is refused for now is asked again later; one that is refused for good tells nothing.
     let head = head(platform, download, url).await;
-    let head = head.filter(|head| head.status == 200);
-    if let Some(length) = head.and_then(|head| head.content_length)
-        && ends_at(platform, download, url, length).await
+    let head = head.map(|head| not_now(&head).map(|()| head)).transpose()?;
+    let length = head.filter(|head| head.status == 200);
+    let length = length.and_then(|head| head.content_length);
+    if let Some(length) = length.filter(|length| Some(*length) != said)
+        && ends_at(platform, download, url, length).await?
     {
-        return Some(length);
+        return Ok(Some(length));
     }
     let question = Question {
         url,
@@ -139,17 +150,40 @@ async fn hidden_size<P: Platform>(
         headers_of: Some(download),
         ..Question::default()
     };
-    let (answer, _) = platform.ask(&question).await.ok()?;
-    let length = answer.content_length.filter(|_| answer.status == 206)?;
-    ends_at(platform, download, url, length)
-        .await
-        .then_some(length)
+    let Ok((answer, _)) = platform.ask(&question).await else {
+        return Ok(None);
+    };
+    let answer = told(platform, url, &answer);
+    not_now(&answer)?;
+    let tried = [said, length];
+    let open = answer.content_length.filter(|_| answer.status == 206);
+    let Some(open) = open.filter(|open| !tried.contains(&Some(*open))) else {
+        return Ok(None);
+    };
+    let ends = ends_at(platform, download, url, open).await?;
+    Ok(ends.then_some(open))
+}
+
+/// The fault of an answer that says to come back later. Other errors may be for this way of asking alone.
+fn not_now(answer: &Answer) -> Result<(), Fault> {
+    match answer.status {
+        status @ (429 | 503) => Err(Fault::Status {
+            status,
+            retry_after_ms: answer.retry_after_ms,
+        }),
+        _ => Ok(()),
+    }
 }
 
 /// Whether a file ends after so many bytes: asked for the last one and one more, its server has one to give.
-async fn ends_at<P: Platform>(platform: &P, download: &Download, url: &str, size: u64) -> bool {
+async fn ends_at<P: Platform>(
+    platform: &P,
+    download: &Download,
+    url: &str,
+    size: u64,
+) -> Result<bool, Fault> {
     let Some(last) = size.checked_sub(1) else {
-        return false;
+        return Ok(false);
     };
     let question = Question {
         url,
@@ -157,8 +191,12 @@ async fn ends_at<P: Platform>(platform: &P, download: &Download, url: &str, size
         headers_of: Some(download),
         ..Question::default()
     };
-    let answered = platform.ask(&question).await;
-    answered.is_ok_and(|(answer, _)| answer.status == 206 && answer.content_length == Some(1))
+    let Ok((answer, _)) = platform.ask(&question).await else {
+        return Ok(false);
+    };
+    let answer = told(platform, url, &answer);
+    not_now(&answer)?;
+    Ok(answer.status == 206 && answer.content_length == Some(1))
 }
 
 /// What `HEAD` tells, where its answer can be read.
@@ -170,7 +208,7 @@ async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Opti
         ..Question::default()
     };
     let (head, _) = platform.ask(&question).await.ok()?;
-    Some(translate::head(translate::answer(&head, platform.now_ms())))
+    Some(translate::head(told(platform, url, &head)))
 }
 
 /// Finds out what silence means.
@@ -276,7 +314,7 @@ async fn transfer<P: Platform>(
     let (raw, body) = while_it_moves(platform, fetch, cancel, platform.ask(&question))
         .await?
         .map_err(|_| Broken::Silent)?;
-    let answer = translate::answer(&raw, platform.now_ms());
+    let answer = told(platform, url, &raw);
     // What can be told without the body is told without it. A body of the right length passes this test.
     let expected = part
         .range()
@@ -355,7 +393,13 @@ async fn store<P: Platform>(
     blob: &P::Blob,
 ) -> Result<Range, Fault> {
     let range = measure(part, answer, P::size(blob))?;
-    match platform.put(&part.file.key(), range.start, blob).await {
+    let key = part.file.key();
+    let mut stored = platform.put(&key, range.start, blob).await;
+    if let Err(PartError::StorageUnavailable { .. }) = stored {
+        // Stores may fail for a moment, and the bytes are here.
+        stored = platform.put(&key, range.start, blob).await;
+    }
+    match stored {
         Ok(len) => Ok(Range {
             start: range.start,
             len,

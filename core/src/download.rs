@@ -49,12 +49,12 @@ impl Waiting {
     /// milliseconds since 1970.
     #[must_use]
     pub fn holds(&self, offline: bool, now: u64) -> bool {
+        let just_now = now.checked_sub(self.at);
+        let just_now = just_now.is_some_and(|passed| passed < MIN_DELAY_MS);
         match (self.reason, self.until) {
             (WaitReason::Offline, None) => offline,
             // Being offline is what a browser says, and no fact: it may end such a wait early, and never draws it out.
-            (WaitReason::Offline, Some(until)) => {
-                until > now && (offline || now < self.at.saturating_add(MIN_DELAY_MS))
-            }
+            (WaitReason::Offline, Some(until)) => until > now && (offline || just_now),
             (reason, Some(until)) => reason.ends_try() && until > now,
             (_, None) => false,
         }
@@ -248,8 +248,8 @@ pub struct Download {
     /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
     /// once the servers were asked again afterwards.
     pub unconfirmed: bool,
-    /// Whether what is at rest of `files` may be of several versions, and is to be deleted before anything counts again.
-    pub mixed: bool,
+    /// Keys of files of which bytes of several versions may be at rest: they are to be deleted before anything counts again.
+    pub mixed: Vec<String>,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until
     /// a new request.
     pub degraded: bool,
@@ -300,7 +300,7 @@ impl ToJson for Download {
             .some("waiting", self.waiting.as_ref())
             .field("failedRounds", &self.failed_rounds)
             .unless(!self.unconfirmed, "unconfirmed", &self.unconfirmed)
-            .unless(!self.mixed, "mixed", &self.mixed)
+            .unless(self.mixed.is_empty(), "mixed", &self.mixed)
             .unless(!self.degraded, "degraded", &self.degraded)
             .end();
     }

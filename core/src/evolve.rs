@@ -1,7 +1,7 @@
 //! The fold: what each event makes of a download.
 
 use crate::download::{Download, State, Transfer, Waiting};
-use crate::event::{Event, FailReason, Transport, WaitReason};
+use crate::event::{Event, FailReason, Failure, Transport, WaitReason};
 use crate::file::File;
 use crate::spec::Spec;
 
@@ -38,7 +38,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.began_with.get_or_insert(*stored);
             download.unconfirmed |=
                 *transport == Transport::BackgroundFetch && files.iter().any(File::hides_versions);
-            download.mixed = false;
+            download.mixed.clear();
             download.total = *total;
             download.waiting = None;
             download.state = State::Transferring {
@@ -81,7 +81,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             available(download, stored);
         }
         Event::Failure(failure) => {
-            download.mixed = download.unconfirmed && failure.reason == FailReason::Changed;
+            note_mixed(download, failure);
             ended(
                 download,
                 State::Failed {
@@ -91,13 +91,31 @@ pub fn evolve(download: &mut Download, event: &Event) {
         }
         Event::Aborted { by } => {
             download.stored = 0;
+            download.mixed.clear();
             ended(download, State::Aborted { by: *by });
         }
         Event::Evicted { by } => {
             download.stored = 0;
+            download.mixed.clear();
             ended(download, State::Evicted { by: *by });
         }
     }
+}
+
+/// Where a file changed under way, what hides its version may be of several. Other files than the one to blame are looked at
+/// anew by the next attempt, whose question comes after all that is at rest of them.
+fn note_mixed(download: &mut Download, failure: &Failure) {
+    if failure.reason != FailReason::Changed {
+        return;
+    }
+    let blamed = download
+        .to_confirm()
+        .filter(|n| failure.resource.is_none_or(|to_blame| to_blame == *n));
+    let keys: Vec<String> = blamed
+        .filter_map(|n| Some(download.files.get(n as usize)?.key()))
+        .filter(|key| !download.mixed.contains(key))
+        .collect();
+    download.mixed.extend(keys);
 }
 
 fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) {
@@ -121,7 +139,7 @@ fn available(download: &mut Download, stored: u64) {
     download.total = Some(stored);
     download.restarts = 0;
     download.unconfirmed = false;
-    download.mixed = false;
+    download.mixed.clear();
     ended(download, State::Available);
 }
 

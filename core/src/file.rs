@@ -169,7 +169,7 @@ pub(crate) fn is_html(content_type: Option<&str>) -> bool {
 /// in which Chromium asks for records does not depend on it: see `requests` in the browser crate.)
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct PartRequest {
-    /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried, and of its origin nothing.
+    /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
     pub file: File,
     /// Number of the part.
     pub index: u32,
@@ -196,12 +196,13 @@ impl PartRequest {
         let number = |value: Option<u64>| value.map_or_else(String::new, |v| v.to_string());
         let secret: Vec<String> = secret_params.iter().map(|name| escape(name)).collect();
         format!(
-            "{base}#part={:04}&size={}&each={}&of={}&secret={}{}",
+            "{base}#part={:04}&size={}&each={}&of={}&secret={}{}{}",
             self.index,
             number(self.file.size),
             number(self.file.part_bytes),
             escape(&Validator::text(self.file.validator.as_ref())),
             secret.join(","),
+            if self.file.cross_origin { FAR_MARK } else { "" },
             if self.file.is_html() { HTML_MARK } else { "" },
         )
     }
@@ -211,6 +212,10 @@ impl PartRequest {
     pub fn parse(url: &str) -> Option<Self> {
         let (base, fragment) = url.split_once('#')?;
         let (fragment, is_html) = match fragment.strip_suffix(HTML_MARK) {
+            Some(fragment) => (fragment, true),
+            None => (fragment, false),
+        };
+        let (fragment, cross_origin) = match fragment.strip_suffix(FAR_MARK) {
             Some(fragment) => (fragment, true),
             None => (fragment, false),
         };
@@ -235,11 +240,15 @@ impl PartRequest {
             validator,
             part_bytes,
             content_type: is_html.then(|| HTML.to_owned()),
-            cross_origin: false,
+            cross_origin,
         };
         (index < file.layout().count()).then_some(Self { file, index })
     }
 }
+
+/// Stands in the fragment of a request for a file of another origin, whose version is asked for again afterwards: only then may an
+/// answer hide it.
+const FAR_MARK: &str = "&far=1";
 
 /// Ends the fragment of a request for a file that is HTML, so that such an answer is none to wonder at.
 const HTML_MARK: &str = "&html=1";
@@ -337,6 +346,22 @@ mod tests {
         };
         let read = PartRequest::parse(&plain.url("https://h/f", &[])).expect("ours");
         assert!(!read.file.is_html());
+    }
+
+    #[test]
+    fn a_request_url_tells_whether_its_file_is_of_another_origin() {
+        for (cross_origin, kind) in [(true, None), (true, Some(HTML)), (false, Some(HTML))] {
+            let request = PartRequest {
+                file: File {
+                    cross_origin,
+                    content_type: kind.map(str::to_owned),
+                    ..file()
+                },
+                index: 1,
+            };
+            let url = request.url("https://h/f?token=s3cret", &["token".into()]);
+            assert_eq!(PartRequest::parse(&url), Some(request), "{url}");
+        }
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
         return measure_whole(request, answer, body);
     }
     let asked = request.range().ok_or(Fault::WrongRange)?;
-    check_range(asked, request.file.size, answer)?;
+    check_range(asked, &request.file, answer)?;
     if body != asked.len {
         return Err(Fault::Truncated);
     }
@@ -115,18 +115,19 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
 }
 
 /// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
-fn check_range(asked: Range, size: Option<u64>, answer: &Answer) -> Result<(), Fault> {
+fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> {
     let Some(text) = &answer.content_range else {
-        // Hidden, it tells nothing; the length is not, and says how much of the file this is.
+        // Hidden, it tells nothing; the length is not, and says how much of the file this is. A file that was not known to
+        // be of another origin is not asked for again afterwards.
         let fits = answer.content_length.is_none_or(|len| len == asked.len);
-        return if answer.cross_origin && fits {
+        return if file.cross_origin && answer.cross_origin && fits {
             Ok(())
         } else {
             Err(Fault::WrongRange)
         };
     };
     let found = ContentRange::parse(text).ok_or(Fault::WrongRange)?;
-    if found.total.is_some() && found.total != size {
+    if found.total.is_some() && found.total != file.size {
         return Err(Fault::Changed);
     }
     if found.range != Some(asked) {

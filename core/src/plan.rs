@@ -6,6 +6,7 @@ use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
 use crate::input::{Role, Witness};
 use crate::job::MOST_RECORDS;
+use crate::policy::may_detail;
 
 /// Names everything that is missing now, and nothing that is not: after a crash at any point the
 /// same state and the same witness give the same plan. `now` is in milliseconds since 1970.
@@ -34,7 +35,9 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
         State::Transferring { transfer } => {
             effects.extend(transferring(download, transfer, witness, now));
         }
-        State::Failed { .. } if download.mixed => effects.extend(discard(download, witness)),
+        State::Failed { .. } if !download.mixed.is_empty() => {
+            effects.extend(discard(download, witness));
+        }
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure
                 .resource
@@ -66,8 +69,7 @@ fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
         return None;
     }
     // What may be of several versions must be gone before it is looked what is there.
-    let first = download.mixed.then(|| discard(download, witness)).flatten();
-    first
+    discard(download, witness)
         .or_else(|| held_up(download, witness, now))
         .or(Some(Effect::Probe {
             attempt: download.attempt,
@@ -147,7 +149,9 @@ fn in_background(
         .any(|job| job.registration == registration)
     {
         let mut effects = vec![Effect::Harvest { registration }];
-        let idle = witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
+        // What fails could not be written down any more.
+        let idle = may_detail(download.entries)
+            && witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
         let wait = help_wait(download, now).filter(|_| idle);
         if let Some(wait) = wait {
             effects.push(wait);
@@ -259,21 +263,20 @@ fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
 }
 
 fn discard(download: &Download, witness: &Witness) -> Option<Effect> {
-    let keys = keys_at_rest(&download.files, witness);
+    let keys = at_rest_among(download.mixed.iter().cloned(), witness);
     (!keys.is_empty()).then_some(Effect::Discard {
         attempt: download.attempt,
         keys,
     })
 }
 
-fn keys_at_rest(files: &[File], witness: &Witness) -> Vec<String> {
-    let keys = files.iter().map(File::key);
+fn at_rest_among(keys: impl Iterator<Item = String>, witness: &Witness) -> Vec<String> {
     keys.filter(|key| !witness.at_rest(key).is_empty())
         .collect()
 }
 
 fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
-    let keys = keys_at_rest(files, witness);
+    let keys = at_rest_among(files.iter().map(File::key), witness);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

@@ -76,7 +76,7 @@ pub fn is_exact(view: &Download, witness: &Witness, effects: &[Effect]) -> Resul
             probes || is_wait(&others) || discards_exactly(view, witness, &others)
         }
         State::Transferring { .. } => transfers_exactly(view, witness, &others),
-        State::Failed { .. } if view.mixed => {
+        State::Failed { .. } if !view.mixed.is_empty() => {
             others.is_empty() || discards_exactly(view, witness, &others)
         }
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
@@ -172,20 +172,17 @@ fn fetched(effects: &[&Effect]) -> Option<BTreeSet<Part>> {
 
 /// What is at rest of files that may be of several versions, all of it.
 fn discards_exactly(view: &Download, witness: &Witness, effects: &[&Effect]) -> bool {
-    let there = keys_at_rest(&view.files, witness);
-    view.mixed
-        && !there.is_empty()
-        && matches!(effects, [Effect::Discard { keys, .. }] if *keys == there)
+    let there = at_rest_among(view.mixed.iter().cloned(), witness);
+    !there.is_empty() && matches!(effects, [Effect::Discard { keys, .. }] if *keys == there)
 }
 
-fn keys_at_rest(files: &[File], witness: &Witness) -> Vec<String> {
-    let keys = files.iter().map(File::key);
+fn at_rest_among(keys: impl Iterator<Item = String>, witness: &Witness) -> Vec<String> {
     keys.filter(|key| !witness.at_rest(key).is_empty())
         .collect()
 }
 
 fn deletes_exactly(files: &[File], witness: &Witness, effects: &[&Effect]) -> bool {
-    let there = keys_at_rest(files, witness);
+    let there = at_rest_among(files.iter().map(File::key), witness);
     match effects {
         [] => there.is_empty(),
         [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),

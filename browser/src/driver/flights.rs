@@ -3,7 +3,9 @@
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Answer, Download, Effect, EffectId, Fault, PartRequest, Signal, file_of};
+use longhaul_core::{
+    Answer, Download, Effect, EffectId, Fault, MIN_DELAY_MS, PartRequest, Signal, file_of,
+};
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
 use crate::background_fetch::StartError;
@@ -57,7 +59,7 @@ impl<P: Platform> Driver<P> {
             Effect::AbortJob { registration } => {
                 // What the job of the attempt before has finished may fit this one, which is about to look what is missing,
                 // but where it may be of several versions.
-                if download.is_running() && !download.mixed {
+                if download.is_running() && download.mixed.is_empty() {
                     self.harvest(&registration).await?;
                 }
                 self.node.platform.abort_job(&registration).await;
@@ -77,6 +79,8 @@ impl<P: Platform> Driver<P> {
                     self.node.platform.delete(key).await?;
                 }
                 self.listing.take();
+                // Where somebody stores it again meanwhile, it is deleted again, but not in a hurry.
+                self.sleep_ms(MIN_DELAY_MS).await;
                 return Ok(true);
             }
             Effect::StartJob { .. } if P::BEGINS_TRANSFERS => {
@@ -378,7 +382,11 @@ impl<P: Platform> Driver<P> {
         flight: &Cancel,
     ) -> Result<(), CommitError> {
         let answers = self.confirm(&verify.confirm, download).await?;
-        let refused = answers.iter().any(|(_, answer)| answer.is_err());
+        // Where one is of no use hashes would be computed in vain.
+        let is_good = |answer: &Result<Answer, Fault>| {
+            answer.as_ref().is_ok_and(|answer| answer.status < 300)
+        };
+        let refused = !answers.iter().all(|(_, answer)| is_good(answer));
         let mut digests = Vec::with_capacity(verify.resources.len());
         for resource in &verify.resources {
             let Some(file) = download.files.get(*resource as usize).filter(|_| !refused) else {

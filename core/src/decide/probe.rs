@@ -25,8 +25,8 @@ pub(super) fn probed(
     {
         return Vec::new();
     }
-    let at_rest = |file: &File| !witness.at_rest(&file.key()).is_empty();
-    if download.mixed && download.files.iter().any(at_rest) {
+    let at_rest = |key: &String| !witness.at_rest(key).is_empty();
+    if download.mixed.iter().any(at_rest) {
         // None of it may count: the plan deletes it first.
         return Vec::new();
     }

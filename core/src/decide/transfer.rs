@@ -42,6 +42,11 @@ pub(super) fn look(
             let unstarted = witness.unstarted.as_ref() == Some(registration);
             // A page that helped it and failed leaves the server alone for as long as it would have.
             let lost = !unstarted && !witness.knows_job(registration) && !download.help_waits(now);
+            let patience = witness.context.policy.retry.unreachable_ms;
+            let hangs = witness.idle_ms.is_some_and(|idle| idle >= patience);
+            if may_begin && hangs && !may_detail(download.entries) {
+                return history_full(download, now, witness);
+            }
             if may_begin && lost {
                 return next_try(download, now, transfer, Why::JobLost, witness);
             }
@@ -104,8 +109,12 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     if !hashes && !confirms {
         return vec![success(download, Vec::new(), witness)];
     }
-    // A server is left alone for as long as a wait lasts; a hash needs none.
-    let waits = confirms && is_between_rounds(download, now, witness);
+    // A server is left alone for as long as a wait lasts; a hash needs none. And the wait of a question that failed stays
+    // written when it is over, so that an outage is one outage, however often it is asked.
+    let waiting = download.waiting.as_ref();
+    let asked_before =
+        at_rest <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
+    let waits = confirms && (asked_before || is_between_rounds(download, now, witness));
     if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
@@ -117,8 +126,7 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     let waiting = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
-        // A server that does not answer is asked again, but not for ever.
-        try_: if confirms { download.failed_rounds } else { 0 },
+        try_: 0,
         message: None,
     };
     if at_rest > download.stored {
@@ -369,6 +377,10 @@ pub(super) fn part_failed(
     if attempt != download.attempt {
         return Vec::new();
     }
+    if is_complete(download, witness) {
+        // Somebody else has brought it.
+        return look(download, now, transfer, witness);
+    }
     let retry = &witness.context.policy.retry;
     if helping && transfer.registration.is_none() {
         // The job that was helped has ended, and what follows waits already, if not too short by now.
@@ -392,7 +404,8 @@ pub(super) fn part_failed(
     let between = is_waited_for(download, now, witness)
         || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
-    let passes = fault.is_transient() || (helping && *fault == Fault::Quota);
+    let passes =
+        fault.is_transient() || (helping && matches!(fault, Fault::Quota | Fault::Storage));
     if passes && between {
         return Vec::new();
     }
@@ -449,7 +462,8 @@ fn help_failed(
         _ => (retry.delay_ms(round, &seed(download)), round),
     };
     if !may_detail(download.entries) {
-        return history_full(download, now, witness);
+        // Nor is there any more help: see `plan`.
+        return Vec::new();
     }
     vec![Event::Waiting {
         reason: WaitReason::Browser,
@@ -535,8 +549,14 @@ fn confirmed(
     let asked = resources.zip(&download.files).nth(n as usize);
     let (resource, file) = asked.ok_or(Fault::Changed)?;
     let answer = answer.as_ref().map_err(Clone::clone)?;
-    let now = file_of(resource, &file.url, answer, policy)?;
-    check_version(file, &now, answer)
+    let judged = file_of(resource, &file.url, answer, policy)
+        .and_then(|now| check_version(file, &now, answer));
+    match judged {
+        // What was in ranges is another version only by a range: a page of HTML, or whatever else says 200, is something
+        // between us and the server.
+        Err(Fault::Changed | Fault::UnexpectedType) if answer.status != 206 => Err(Fault::Network),
+        judged => judged,
+    }
 }
 
 /// A server did not confirm the version of a file whose parts do not show it.
@@ -553,6 +573,11 @@ fn unconfirmed(
     }
     if fault.is_transient() && is_waited_for(download, now, witness) {
         return Vec::new();
+    }
+    if !fault.is_transient() {
+        let mut failure = fault.failure(Some(resource));
+        failure.message += "; every part is stored, and counts when it is requested again";
+        return vec![Event::Failure(failure)];
     }
     let round = download.failed_rounds.saturating_add(1);
     let fault = (fault, fault.sentence());

@@ -149,7 +149,9 @@ impl World<'_> {
                     current != Some(registration) || missing.is_empty()
                 }
                 Effect::DeleteFiles { .. } => !download.is_running() && !download.is_available(),
-                Effect::Discard { .. } => download.mixed && !transferring,
+                Effect::Discard { keys, .. } => {
+                    !transferring && keys.iter().all(|key| download.mixed.contains(key))
+                }
                 Effect::Wait { until, .. } => until.is_none_or(|until| until > self.now),
             };
             if !right {

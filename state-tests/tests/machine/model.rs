@@ -190,8 +190,8 @@ impl Model {
                 self.rest[self.asked].insert(*part);
             }
             Transition::Changed => {
-                // Between two jobs nobody has asked.
-                if !matches!(self.how, How::Between { .. }) {
+                // Between two jobs nobody has asked, and what is all there needs nothing.
+                if !matches!(self.how, How::Between { .. }) && !self.is_complete() {
                     self.begin_again();
                     self.waits = self.is_running();
                 }
@@ -305,7 +305,8 @@ impl Model {
     /// Requests that break while a wait holds belong to the round before it; so many rounds end the attempt.
     fn breaks(&mut self) {
         let nobody = self.phase == Phase::Transferring && matches!(self.how, How::Between { .. });
-        if self.waits || nobody {
+        let needless = self.phase == Phase::Transferring && self.is_complete();
+        if self.waits || nobody || needless {
             return;
         }
         self.fails_a_round();

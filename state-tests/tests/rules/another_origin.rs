@@ -1,12 +1,12 @@
 //! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, PartRequest, Range, State,
+    Answer, Effect, Event, FailReason, Fault, File, JobEnd, JobFailure, PartRequest, Range, State,
     WaitReason, measure,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{
-    PART, SIZE, Scenario, digest, file, page, ranged_answer, worker,
+    PART, SIZE, START, Scenario, digest, file, page, ranged_answer, worker,
 };
 
 use crate::REGISTRATION;
@@ -45,8 +45,12 @@ fn asking() -> Scenario {
 
 #[test]
 fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length() {
+    let far = File {
+        cross_origin: true,
+        ..file()
+    };
     let part = PartRequest {
-        file: file(),
+        file: far,
         index: 1,
     };
     let right = Ok(Range::new(PART, PART));
@@ -76,6 +80,15 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
         ..record(PART)
     };
     assert_eq!(measure(&part, &own, PART), Err(Fault::WrongRange));
+    // Where nobody knew that it is of another origin, nobody will ask for its version again.
+    let unknown = PartRequest {
+        file: file(),
+        index: 1,
+    };
+    assert_eq!(
+        measure(&unknown, &record(PART), PART),
+        Err(Fault::WrongRange)
+    );
 }
 
 #[test]
@@ -223,7 +236,37 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     s.now = until;
     s.takes(s.observed());
     assert!(matches!(s.plan()[..], [Effect::Verify { .. }]));
-    // A refusal is final, and what is stored is kept.
+    // An outage is one outage, however often the question is asked: longer and longer, at one entry a round, and to its end.
+    let mut last = 0;
+    for round in 0..60 {
+        let before = s.download.entries;
+        s.takes(s.confirmed(Err(Fault::Unreachable)));
+        if s.fail_reason().is_some() {
+            break;
+        }
+        assert_eq!(s.download.entries, before + 1, "round {round}");
+        let until = s
+            .download
+            .waiting
+            .as_ref()
+            .and_then(|waiting| waiting.until);
+        let until = until.expect("it is asked again");
+        assert!(until - s.now >= last || until - s.now >= 60_000);
+        last = until - s.now;
+        given_scenario(&s).when(s.observed()).then_nothing();
+        s.now = until;
+        given_scenario(&s).when(s.observed()).then_nothing();
+        assert!(matches!(s.plan()[..], [Effect::Verify { .. }]));
+    }
+    assert_eq!(s.fail_reason(), Some(FailReason::Unreachable));
+    let gone = s.now - START;
+    assert!(gone >= 30 * 60_000, "given up after {gone} ms");
+}
+
+#[test]
+fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
+    let mut s = asking();
+    s.witness.jobs.clear();
     let refused = Fault::Status {
         status: 403,
         retry_after_ms: None,
@@ -257,4 +300,67 @@ fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
         said.contains("(bad-status)") && said.contains("2 of its records") && said.contains("503"),
         "{said}"
     );
+}
+
+#[test]
+fn a_page_of_html_or_anything_else_whole_is_no_other_version() {
+    let html = Answer {
+        status: 200,
+        content_type: Some("text/html".into()),
+        ..Answer::default()
+    };
+    let whole = Answer {
+        status: 200,
+        content_range: None,
+        etag: Some("\"an error page\"".into()),
+        ..exposed()
+    };
+    for answer in [html, whole] {
+        let mut s = asking();
+        let events = s.takes(s.confirmed(Ok(answer)));
+        let names: Vec<&str> = events.iter().map(Event::name).collect();
+        assert_eq!(names, ["waiting"], "{events:?}");
+        s.now += 60_000;
+        given_scenario(&s)
+            .when(s.confirmed(Ok(exposed())))
+            .then_names(&["success"]);
+    }
+}
+
+#[test]
+fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
+    // Of two files one has a hash, which judges it whatever its server says.
+    let mut s = Scenario::new().hashed().with(|s| {
+        let mut second = s.spec.resources[0].clone();
+        second.url.push_str("-2");
+        second.sha256 = None;
+        s.spec.resources.push(second);
+    });
+    s = s.requested();
+    s.takes(s.probed(&exposed()));
+    let keys: Vec<String> = s.download.files.iter().map(File::key).collect();
+    let mut s = s.at_rest(&[0, 1]);
+    s.witness.unstarted = s.registration();
+    s.takes(s.part_failed(Fault::Changed));
+    s.witness.unstarted = None;
+    assert_eq!(s.plan().len(), 1, "of the first file nothing hides");
+    assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
+    let mut other = asking();
+    other.takes(other.confirmed(Ok(Answer {
+        etag: Some("\"v2\"".into()),
+        ..exposed()
+    })));
+    assert_eq!(other.download.mixed, [keys[0].clone()]);
+}
+
+#[test]
+fn a_part_that_fails_when_everything_is_there_says_nothing() {
+    let s = asking();
+    let refused = Fault::Status {
+        status: 404,
+        retry_after_ms: None,
+    };
+    for fault in [refused, Fault::Network, Fault::Storage] {
+        given_scenario(&s).when(s.part_failed(fault)).then_nothing();
+    }
 }
