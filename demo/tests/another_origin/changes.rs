@@ -64,8 +64,7 @@ async fn change(world: &World, far: &mut Far, closed: bool) -> Result<()> {
     open(&page).await?;
     far.request(&page).await?;
     let page = if closed {
-        page.until(far.id(), SOON, "snapshot.transport !== undefined")
-            .await?;
+        until_begun(world, far).await?;
         page.close().await?;
         until_asked_for(world, far).await?;
         let page = world.browser.open(BLANK).await?;
@@ -93,6 +92,19 @@ async fn open(page: &Page) -> Result<()> {
     let options = json!({ "transport": "background-fetch", "partBytes": DOZEN / PARTS,
         "retry": { "baseMs": 200, "maxMs": 1000 } });
     page.longhaul(options).await
+}
+
+/// Waits until the browser has the job, and not only the page: it has asked for a part.
+async fn until_begun(world: &World, far: &Far) -> Result<()> {
+    let path = far.file.path();
+    let begun = |log: &[Entry]| {
+        log.iter()
+            .any(|request| request.path == path && is_for_a_part(request))
+    };
+    timeout(SOON, world.server.log().until(begun))
+        .await
+        .context("no job was begun")?;
+    Ok(())
 }
 
 /// Waits until the browser has had an answer for every part, of whatever version.
