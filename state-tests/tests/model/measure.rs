@@ -76,5 +76,5 @@ measured! {
     every_life_ends_wherever_the_browser_is_killed(BLACKOUT, 79);
     every_life_ends_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 91);
     every_life_ends_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 77);
-    every_life_ends_whenever_the_file_changes(CHANGED, 64);
+    every_life_ends_whenever_the_file_changes(CHANGED, 63);
 }

@@ -259,10 +259,10 @@ worlds! {
     laws_hold_where_bytes_are_not_those_of_the_hash(HASHED, 278_281);
     laws_hold_whenever_a_download_is_aborted(ABORTED, 52_238);
     laws_hold_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 53_868);
-    laws_hold_while_two_tabs_die_in_turn(TWO_OWNERS, 280_830);
+    laws_hold_while_two_tabs_die_in_turn(TWO_OWNERS, 268_978);
     laws_hold_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 286_403);
-    laws_hold_while_requests_break_and_are_tried_again(RETRIED, 150_802);
-    laws_hold_whenever_the_file_changes(CHANGED, 47_193);
+    laws_hold_while_requests_break_and_are_tried_again(RETRIED, 142_632);
+    laws_hold_whenever_the_file_changes(CHANGED, 40_144);
     #[ignore = "deep: half a minute"]
     laws_hold_although_messages_of_a_job_come_twice(DOUBLED_MESSAGES_OF_A_JOB, 118_080);
     #[ignore = "deep: half a minute"]
