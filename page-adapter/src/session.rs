@@ -71,6 +71,8 @@ impl Session {
         let setup = options.setup();
         let web = Web::new(&setup.name, PageHost::new(worker));
         let node = Node::new(setup, web);
+        // Set once, here.
+        let _ = node.platform.host.node.set(Rc::downgrade(&node));
         node.platform.store.open().await?;
         let session = Rc::new(Self {
             keeper: Keeper::new(Rc::clone(&node)),
