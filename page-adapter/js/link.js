@@ -188,6 +188,11 @@ export class WorkerLink {
     return Object.freeze(state);
   }
 
+  /** Whether jobs can be seen from here at all: a dedicated worker reaches no registration, whatever jobs its pages have begun. */
+  get seesJobs() {
+    return !hasJobs() || serviceWorkers().container !== undefined;
+  }
+
   /** Whether background jobs can be started, and where: `{ word, manager }`, the words being those of the core. */
   background() {
     const insistent = this.#transport === "background-fetch";

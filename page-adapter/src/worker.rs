@@ -14,6 +14,9 @@ extern "C" {
     #[derive(Debug, Clone)]
     pub type WorkerLink;
 
+    #[wasm_bindgen(method, getter, js_name = seesJobs)]
+    pub(crate) fn sees_jobs(this: &WorkerLink) -> bool;
+
     #[wasm_bindgen(method, js_name = background)]
     fn js_background(this: &WorkerLink) -> Promise;
 
