@@ -127,10 +127,10 @@ async fn a_job_that_cannot_be_seen_is_not_lost() -> Result<()> {
         for (n, (name, blind)) in BLIND.into_iter().enumerate() {
             world.server.log().clear();
             let page = world.browser.open("/").await?;
-            let model = Model::throttled(world, &format!("unseen-{n}"), 24 * MIB, 3 * MIB);
+            let model = Model::throttled(world, &format!("unseen-{n}"), 8 * MIB, 2 * MIB);
             page.gesture().await?;
             page.request(&model.spec).await?;
-            until_sent(world, 2 * MIB).await?;
+            until_sent(world, MIB).await?;
             let other = world.browser.open("/").await?;
             other
                 .eval::<()>(blind, json!({ "script": script, "spec": model.spec }))
