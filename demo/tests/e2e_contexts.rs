@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use longhaul_demo::Server;
 use serde_json::{Value, json};
 use support::engine::Engine;
-use support::model::{BLANK, MIB, Model};
+use support::model::{BLANK, MIB, Model, until_sent};
 use support::page::Page;
 use support::site::{Answer, Site, package_file};
 use support::world::{SOON, World, scenario, scenario_in, workspace};
@@ -86,6 +86,80 @@ async fn a_worker_made_of_a_blob_downloads() -> Result<()> {
         ensure!(done["hashes"] == json!([hash, hash]), "{done}");
         page.request(&model.spec).await?;
         page.until_available("blob", SOON).await?;
+        Ok(())
+    })
+    .await
+}
+
+/// What a page does that does not see the running job: a worker of it opens Longhaul, or the browser's list of registrations is late
+/// for ever, or fails.
+const BLIND: [(&str, &str); 3] = [
+    (
+        "a worker",
+        "const script = new Blob([args.script], { type: 'text/javascript' });
+         e2e.worker = new Worker(URL.createObjectURL(script), { type: 'module' });
+         e2e.told = once(e2e.worker, 'message').then(({ data }) => data);
+         e2e.worker.postMessage({ options: {}, spec: args.spec, addresses: [] })",
+    ),
+    (
+        "no list",
+        "ServiceWorkerContainer.prototype.getRegistrations = () => new Promise(() => {}); await longhaul()",
+    ),
+    (
+        "a list that fails",
+        "ServiceWorkerContainer.prototype.getRegistrations = () => Promise.reject(new Error('no list')); await longhaul()",
+    ),
+];
+
+#[tokio::test]
+async fn a_job_that_cannot_be_seen_is_not_lost() -> Result<()> {
+    let site = Site::new([("/index.html", Answer::html(INDEX))]);
+    at("blind", &site, async |world: &mut World| {
+        let first = world.browser.open("/").await?;
+        let model = Model::unthrottled(world, "first", MIB);
+        first.request(&model.spec).await?;
+        first.until_available("first", SOON).await?;
+        first.close().await?;
+        let script = include_str!("guests/downloads.js").replace(
+            "\"/longhaul/index.js\"",
+            &format!("\"{}/longhaul/index.js\"", world.server.origin()),
+        );
+        for (n, (name, blind)) in BLIND.into_iter().enumerate() {
+            world.server.log().clear();
+            let page = world.browser.open("/").await?;
+            let model = Model::throttled(world, &format!("unseen-{n}"), 8 * MIB, 2 * MIB);
+            page.gesture().await?;
+            page.request(&model.spec).await?;
+            until_sent(world, MIB).await?;
+            let other = world.browser.open("/").await?;
+            other
+                .eval::<()>(blind, json!({ "script": script, "spec": model.spec }))
+                .await
+                .context(name)?;
+            // Now nobody else could be its owner.
+            page.select().await?;
+            page.close().await?;
+            other.select().await?;
+            if n == 0 {
+                let told: Value = other
+                    .eval_within(SOON, "return e2e.told", json!(null))
+                    .await?;
+                ensure!(told["phase"] == "available", "{told}");
+            }
+            other
+                .until_available(model.id(), SOON)
+                .await
+                .context(name)?;
+            model.check_bytes(&other).await?;
+            let history = other.history(model.id()).await?;
+            history.check()?;
+            let started = &history.only("started").context(name)?.event;
+            ensure!(
+                started["transport"] == "background-fetch",
+                "{name}: {started}"
+            );
+            other.close().await?;
+        }
         Ok(())
     })
     .await

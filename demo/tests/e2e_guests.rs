@@ -310,6 +310,44 @@ async fn naming_a_worker_that_is_not_longhauls_replaces_nothing() -> Result<()> 
 }
 
 #[tokio::test]
+async fn a_worker_of_the_site_that_attaches_is_used_whichever_script_is_named() -> Result<()> {
+    let site = Site::new([
+        ("/index.html", Answer::html(INDEX)),
+        ("/sw.js", Answer::script(&own_attached())),
+        ("/other-sw.js", Answer::script(&own_attached())),
+    ]);
+    visit("guest_attached", &site, async |world: &mut World| {
+        let page = first_visit(world, "module").await?;
+        for (n, named) in [
+            "'/other-sw.js'",
+            "{ url: '/other-sw.js', scope: '/', type: 'module' }",
+            "{ url: '/longhaul/longhaul.worker.js', scope: '/' }",
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            open(&page, &format!("{{ serviceWorker: {named} }}")).await?;
+            let model = Model::unthrottled(world, &format!("attached-{n}"), MIB);
+            page.gesture().await?;
+            page.request(&model.spec).await?;
+            page.until_available(model.id(), SOON).await?;
+            let history = page.history(model.id()).await?;
+            let started = &history.only("started")?.event;
+            ensure!(
+                started["transport"] == "background-fetch",
+                "{named}: {started}"
+            );
+            page.reload().await?;
+            check_held(&page, named).await?;
+        }
+        let asked = site.times("/other-sw.js");
+        ensure!(asked == 0, "the other script was asked for {asked} times");
+        check_offline(world).await
+    })
+    .await
+}
+
+#[tokio::test]
 async fn workers_of_others_under_scopes_of_their_own_are_left_alone() -> Result<()> {
     // As push services have one: a scope in which no page lies.
     const PUSH: &str = "addEventListener('push', () => {}); addEventListener('message', ({ data, ports }) => ports[0]?.postMessage(data))";

@@ -216,7 +216,9 @@ async fn vite_5() -> Result<()> {
 
 /// An app whose own worker, a module, is bundled like its page.
 async fn vite_app_with_worker(packages: &str, wanted: &Wanted) -> Result<App> {
-    let app = App::lay_out(packages, &["page", "vite-own"]).await?;
+    let app = App::lay_out(packages, &["page"]).await?;
+    let config = app.readme().block("js", "rollupOptions")?;
+    app.write("vite.config.js", config)?;
     let open = app
         .readme()
         .line("js", "open({ serviceWorker: \"/sw.js\"")?;

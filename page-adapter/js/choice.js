@@ -6,8 +6,8 @@ import { workerFiles } from "./code.js";
 const WANTED =
   "options.serviceWorker must be the address of a script, a ServiceWorkerRegistration, { url, scope, type } or false";
 
-/** The file name of the worker that this package brings along: whoever serves it by hand names it like that. */
-const OWN = /\/longhaul\.worker\.js$/;
+/** The file name of the worker that this package brings along: whoever serves it by hand names it like that, bundlers add a hash. */
+const OWN = /\/longhaul\.worker([.-][\w-]+)?\.js$/;
 
 const isRegistration = (value) => typeof value?.scope === "string" && "active" in value && typeof value.update === "function";
 
@@ -24,6 +24,16 @@ const folderOf = (name) =>
 
 /** How scopes of the worker that the package brings along end, whichever path an app lies under. */
 export const ownScopeEnd = (name) => `/longhaul/${folderOf(name)}/`;
+
+/**
+ * Whether a registration's script is the worker that the package brings along, of whichever build, and works for this name. Some
+ * bundlers leave nothing of its file's name, and a TrustedScriptURL has no parameters.
+ */
+export function isOwn(scriptURL, scope, name) {
+  const { pathname, searchParams } = new URL(scriptURL);
+  const signs = [OWN.test(pathname), searchParams.get("name") === name, scope.endsWith(ownScopeEnd(name))];
+  return signs.filter(Boolean).length >= 2;
+}
 
 /**
  * The app's choice: `{ off }`, `{ registration }` or `{ own, url, scope, type, handed }`, where `handed` is what register()
@@ -57,7 +67,8 @@ export function chosen(given, name) {
   }
   if (!isTrusted(handed)) {
     // Served by hand the wasm lies beside its script; where a bundler named both, it knows where.
-    const wasm = given === undefined ? files.wasm : new URL("./worker_bg.wasm", url);
+    const byHand = given !== undefined && url.pathname.endsWith("/longhaul.worker.js");
+    const wasm = byHand ? new URL("./worker_bg.wasm", url) : files.wasm;
     // The address must not end in `.wasm`: Vite's dev server would take the script for wasm.
     url.searchParams.set("wasm", wasm.href);
     url.searchParams.set("name", name);

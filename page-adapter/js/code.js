@@ -46,26 +46,37 @@ export function instantiate(wasm) {
 }
 
 async function begin(wasm) {
+  const isAddress = wasm === undefined || typeof wasm === "string" || isA("URL", wasm);
   const compiled = await moduleOf(wasm);
   try {
     return await init({ module_or_path: compiled });
   } catch (thrown) {
-    throw new LonghaulError(
-      "unsupported-environment",
-      "the wasm that was loaded is not the one of this index.js: serve both from the same version of the package, and clear what a cache may have kept",
-      { name: thrown?.name },
-    );
+    if (!isAddress) throw ofAnotherBuild(thrown);
+  }
+  // Once more past the HTTP cache, which may have kept that of another build.
+  const renewed = await moduleOf(wasm, { cache: "reload" });
+  try {
+    return await init({ module_or_path: renewed });
+  } catch (thrown) {
+    throw ofAnotherBuild(thrown);
   }
 }
 
-async function moduleOf(wasm) {
+const ofAnotherBuild = (thrown) =>
+  new LonghaulError(
+    "unsupported-environment",
+    "the wasm that was loaded is not the one of this index.js: serve both from the same version of the package, and clear what a cache may have kept",
+    { name: thrown?.name },
+  );
+
+async function moduleOf(wasm, how) {
   if (isA("WebAssembly.Module", wasm)) return wasm;
   if (isA("Response", wasm)) return compiledFrom(wasm, "the Response given as `wasm`");
   if (isA("ArrayBuffer", wasm) || ArrayBuffer.isView(wasm)) return compiled(wasm, "what was given as `wasm`");
   const url = wasm === undefined ? ofThisBuild(found(new URL("./page_bg.wasm", import.meta.url))) : absoluteUrl(wasm);
   if (url.protocol === "file:") return compiled(await readFile(url), url.href);
   try {
-    return await compiledFrom(await fetched(url), url.href);
+    return await compiledFrom(await fetched(url, how), url.href);
   } catch (thrown) {
     if (thrown.data?.status === undefined) throw thrown;
     // Once more past the HTTP cache: what it kept may be an answer of another day.
@@ -86,6 +97,7 @@ async function readFile(url) {
 
 function fetched(url, init) {
   return underPolicy(
+    url,
     () => fetch(url, init),
     (thrown, directive) =>
       directive

@@ -37,13 +37,28 @@ export async function within(ms, promise) {
   }
 }
 
+/** Whether a violation is that of a request for this address: some browsers tell no more than its origin. */
+function concerns({ blockedURI }, url) {
+  try {
+    const { origin, pathname } = new URL(blockedURI);
+    return origin === url.origin && (pathname === url.pathname || pathname === "/");
+  } catch {
+    // Of an address without a server its scheme is told.
+    return `${blockedURI}:` === url.protocol;
+  }
+}
+
 /**
- * Does something that a Content-Security-Policy may forbid. Where it fails, the rejection is what `explain` makes of what was
- * thrown and of the directive that was violated meanwhile, if one was.
+ * Asks for an address, which a Content-Security-Policy may forbid. Where that fails, the rejection is what `explain` makes of what was
+ * thrown and of the directive that hindered it, if one did: one that is only reported hinders nothing.
  */
-export async function underPolicy(work, explain) {
+export async function underPolicy(url, work, explain) {
   const violated = [];
-  const note = ({ effectiveDirective }) => violated.push(effectiveDirective);
+  const note = (violation) => {
+    const hinders = violation.disposition !== "report";
+    // What it is that lacks a type, no violation tells.
+    if (hinders && (/trusted-types/.test(violation.effectiveDirective) || concerns(violation, url))) violated.push(violation.effectiveDirective);
+  };
   globalThis.addEventListener("securitypolicyviolation", note);
   try {
     return await work();

@@ -11,7 +11,10 @@ export interface OpenOptions {
    *   other worker of the site, and none disturbs it.
    * - an address, relative to the document: an app's own worker that calls `attach()` of "longhaul/sw". Registered as a module
    *   where nothing holds its scope yet; give `{ url, type: "classic" }` for one that uses importScripts(). What holds the scope
-   *   already is used as it is, and left alone where it is another script.
+   *   already is used as it is. Another script there is left alone, and used if it calls `attach()`; only the same path under another
+   *   query is registered over it.
+   * - the address of this package's own `longhaul.worker.js`, which may have a hash in its name, where index.js comes from another
+   *   origin or the page demands Trusted Types: as if left out.
    * - a registration: used as it is.
    * - `false`: no background downloads.
    *
@@ -419,6 +422,7 @@ export interface LonghaulEventMap {
 /** All downloads under one name. */
 export class Longhaul extends EventTarget {
   private constructor();
+  /** What there is now; it may still change. `open()` waits two to three seconds for a worker at most. */
   readonly serviceWorker: WorkerState;
   /** Has this downloaded, by the least work: attaches to what runs, finds it stored, or begins an attempt. */
   request(spec: DownloadSpec, options?: RequestOptions): Promise<Download>;

@@ -4,8 +4,8 @@
 // A guest's manners: what holds a scope is looked at before anything is registered there, and no worker that is not ours is
 // ever replaced. Whoever does not answer costs about a second, once.
 
-import { ownScopeEnd } from "./choice.js";
-import { isA, sleep, underPolicy, within } from "./context.js";
+import { isOwn, ownScopeEnd } from "./choice.js";
+import { isA, underPolicy, within } from "./context.js";
 
 /** How long an answer is waited for, in milliseconds. A later one is heard all the same. */
 const ANSWER_MS = 1000;
@@ -30,8 +30,14 @@ const DOUBTED_MS = 600_000;
 /** How long the list of this origin's registrations is good for, in milliseconds. */
 const LISTED_MS = 5000;
 
-/** How long it takes at least until a worker of our own that was unregistered is registered again, in milliseconds. */
+/**
+ * How long it takes at least until a worker of our own that was unregistered is registered again, in milliseconds. Where
+ * registering fails it takes twice as long from time to time.
+ */
 const AGAIN_MS = 30_000;
+
+/** For how long after a look that may have missed jobs an absent one is not a lost one, in milliseconds. */
+const UNSEEN_MS = 60_000;
 
 /** Sentences that were written to the console. */
 const warned = new Set();
@@ -55,24 +61,32 @@ function serviceWorkers() {
   return {
     problem: globalThis.document
       ? "this browser has no service workers here (a private window may be why)"
-      : "workers cannot reach service workers: open Longhaul in a page as well, which then has background jobs",
+      : "workers cannot reach service workers: request downloads in a page, which has background jobs",
   };
 }
 
 /** A worker that was asked something. */
 class Conversation {
+  /** What it said first: which completions it is handling, before it knows whether it is fit. */
+  said;
+  /** All that it had to say. */
   answer;
   at = performance.now();
 
   constructor(worker, name) {
     const { port1, port2 } = new MessageChannel();
-    this.heard = new Promise((resolve) => {
-      port1.onmessage = ({ data }) => {
-        this.answer = data ?? {};
-        // A worker may work for several names, and each of them hears the question.
-        if (data?.name === name) port1.close();
-        resolve();
-      };
+    this.begun = new Promise((begun) => {
+      this.heard = new Promise((heard) => {
+        port1.onmessage = ({ data }) => {
+          this.said = data ?? {};
+          begun();
+          if (data?.more === true) return;
+          this.answer = this.said;
+          // A worker may work for several names, and each of them hears the question.
+          if (data?.name === name) port1.close();
+          heard();
+        };
+      });
     });
     try {
       worker.postMessage({ longhaul: name, ask: "state" }, [port2]);
@@ -86,6 +100,12 @@ class Conversation {
   async within(ms) {
     if (!this.answer) await within(this.at + ms - performance.now(), this.heard);
     return this.answer;
+  }
+
+  /** The same for what it said first. */
+  async begunWithin(ms) {
+    if (!this.said) await within(this.at + ms - performance.now(), this.begun);
+    return this.said;
   }
 
   isOlderThan(ms) {
@@ -115,7 +135,14 @@ export class WorkerLink {
   #conversations = new WeakMap();
   /** By worker: since when it does not say what it is handling. */
   #silentSince = new WeakMap();
+  /** The list of registrations that is good for a while, and the last one that came. */
   #listed;
+  #last = [];
+  /** When jobs may have been missed. */
+  #missedAt = -Infinity;
+  /** How long it takes until registering is tried again where it failed. */
+  #againMs = AGAIN_MS;
+  #hasFailed = false;
 
   /**
    * @param {string} name
@@ -134,7 +161,10 @@ export class WorkerLink {
     this.#began = performance.now();
     this.#setOff();
     // It never rejects, or there were a reason that nobody is told.
-    this.#finding = this.#find().catch((thrown) => this.#trouble(`no service worker could be had (${thrown?.name}: ${thrown?.message})`));
+    this.#finding = this.#find().catch((thrown) => {
+      this.#hasFailed = true;
+      this.#trouble(`no service worker could be had (${thrown?.name}: ${thrown?.message})`);
+    });
   }
 
   /** Waits until it is clear what there is, about a second at most. */
@@ -158,6 +188,11 @@ export class WorkerLink {
     return Object.freeze(state);
   }
 
+  /** Whether jobs can be seen from here at all: a dedicated worker reaches no registration, whatever jobs its pages have begun. */
+  get seesJobs() {
+    return !hasJobs() || serviceWorkers().container !== undefined;
+  }
+
   /** Whether background jobs can be started, and where: `{ word, manager }`, the words being those of the core. */
   background() {
     const insistent = this.#transport === "background-fetch";
@@ -172,6 +207,7 @@ export class WorkerLink {
     if (!hasJobs()) return { word: "missing" };
     const registration = this.#registration;
     if (!registration) {
+      this.#registerAgain();
       this.#warn(this.#problemNow(false));
       return { word: "no-worker" };
     }
@@ -187,30 +223,32 @@ export class WorkerLink {
 
   /** Where jobs of ours may be: in each registration of this origin, since an app under another path may share downloads. */
   async managers() {
-    const registrations = await this.#registrations();
+    const { registrations } = await this.#registrations();
     return registrations.map(({ backgroundFetch }) => backgroundFetch);
   }
 
   /**
    * Ids of jobs whose completion a worker is handling. Workers answer after the first line of every handler that was under way
-   * when they were asked.
+   * when they were asked. Undefined where jobs cannot be seen from here, or may have been missed just now: an absent one is not a
+   * lost one then.
    */
   async handling() {
-    const registrations = await this.#registrations();
+    const { registrations, isComplete } = await this.#registrations();
+    if (!isComplete || performance.now() - this.#missedAt < UNSEEN_MS) return undefined;
     const handled = await Promise.all(registrations.map((registration) => this.#handledBy(registration)));
     return handled.flat();
   }
 
   async #handledBy(registration) {
     const worker = registration.active;
-    const known = worker && this.#conversations.get(worker)?.answer;
+    const known = worker && this.#conversations.get(worker)?.said;
     if (!worker || (known && known.name !== this.#name)) return [];
     const patience = known || this.#isOurs(registration) ? HANDLING_MS : ANSWER_MS;
-    const silent = performance.now() - (this.#silentSince.get(worker) ?? Infinity);
+    const silent = performance.now() - (this.#silentSince.get(worker) ?? -Infinity);
     // Whoever was silent is not waited for at every look.
     if (silent > patience && silent < DOUBTED_MS) return [];
     const conversation = new Conversation(worker, this.#name);
-    const answer = await conversation.within(patience);
+    const answer = await conversation.begunWithin(patience);
     if (answer) this.#silentSince.delete(worker);
     else if (!(silent < DOUBTED_MS)) this.#silentSince.set(worker, conversation.at);
     return answer?.name === this.#name && Array.isArray(answer.handling)
@@ -223,17 +261,24 @@ export class WorkerLink {
     return registration === this.#registration || registration.scope.endsWith(ownScopeEnd(this.#name));
   }
 
+  /**
+   * The registrations of this origin that may have jobs, and whether these are all. A list that is late or fails says nothing: the
+   * last one is kept as far as it goes.
+   */
   async #registrations() {
-    if (!hasJobs()) return [];
+    if (!hasJobs()) return { registrations: [], isComplete: true };
     if (!this.#listed || performance.now() - this.#listed.at > LISTED_MS) {
       const { container } = serviceWorkers();
-      const all = container?.getRegistrations?.() ?? Promise.resolve([]);
-      this.#listed = { at: performance.now(), all: within(ANSWER_MS, all.catch(() => [])) };
+      const all = container?.getRegistrations?.() ?? Promise.resolve();
+      const kept = all.then((list) => (this.#last = list ?? this.#last) && list).catch(() => undefined);
+      this.#listed = { at: performance.now(), all: within(ANSWER_MS, kept) };
     }
-    const others = (await this.#listed.all) ?? [];
+    const isComplete = (await this.#listed.all) !== undefined;
+    if (!isComplete) this.#missedAt = performance.now();
     const own = this.#registration;
-    const all = own ? [own, ...others.filter((other) => other !== own && other.scope !== own.scope)] : [...others];
-    return all.filter(({ backgroundFetch }) => backgroundFetch);
+    const others = own ? this.#last.filter((other) => other !== own && other.scope !== own.scope) : this.#last;
+    const all = own ? [own, ...others] : [...others];
+    return { registrations: all.filter(({ backgroundFetch }) => backgroundFetch), isComplete };
   }
 
   /** The active worker; a first one that is on its way is waited for. */
@@ -263,6 +308,13 @@ export class WorkerLink {
   /** Somebody has unregistered it. Our own is registered again. */
   #findAgain() {
     if (!this.#choice.own || performance.now() - this.#began < AGAIN_MS) return;
+    this.begin();
+  }
+
+  /** Registering failed: the network may be back, or the server mended. */
+  #registerAgain() {
+    if (!this.#hasFailed || performance.now() - this.#began < this.#againMs) return;
+    this.#againMs = Math.min(2 * this.#againMs, DOUBTED_MS);
     this.begin();
   }
 
@@ -309,7 +361,7 @@ export class WorkerLink {
   #unfit(worker, conversation) {
     const script = shown(worker.scriptURL);
     const answer = conversation?.answer;
-    if (!answer && (this.#choice.own || !conversation.isOlderThan(ANSWER_MS))) {
+    if (!answer && (this.#choice.own || conversation.said || !conversation.isOlderThan(ANSWER_MS))) {
       return `the service worker ${script} has not answered yet (it may still be loading its code): background jobs begin as soon as it does`;
     }
     if (!answer) {
@@ -341,7 +393,7 @@ export class WorkerLink {
   /** Finds out which registration is to be used, and registers where nobody is. */
   async #find() {
     const { off, registration, own, inlined, url, scope } = this.#choice;
-    this.#problem = undefined;
+    this.#hasFailed = false;
     if (off) {
       this.#problem = "switched off: open() was called with `serviceWorker: false`";
       return;
@@ -386,13 +438,28 @@ export class WorkerLink {
         held.update().catch(() => {});
         return;
       }
-    } else if (held && newest(held) && !(await this.#mayReplace(held))) {
-      this.#trouble(
-        `the scope ${scope} is held by another script, ${shown(newest(held).scriptURL)}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`,
-      );
+      this.#registration = undefined;
+    } else if (held && newest(held)) {
+      const isOurs = await this.#worksForUs(held);
+      if (!this.#mayReplace(held, isOurs)) {
+        // A worker of the app's with Longhaul in it will do, whatever its script is called.
+        if (isOurs) this.#registration = held;
+        else this.#trouble(heldByAnother(scope, newest(held)));
+        return;
+      }
+      const problem = await this.#register(container);
+      // An older one that works is better than none; what its answer says decides.
+      if (problem && held.active) this.#registration = held;
+      else this.#failed(problem);
       return;
     }
-    await this.#register(container);
+    this.#failed(await this.#register(container));
+  }
+
+  #failed(problem) {
+    if (!problem) return;
+    this.#hasFailed = true;
+    this.#trouble(problem);
   }
 
   /**
@@ -408,31 +475,43 @@ export class WorkerLink {
     return held.unregister();
   }
 
-  /** Whether another script at our scope is an older one of ours. */
-  async #mayReplace(held) {
-    const { own } = this.#choice;
-    const worker = newest(held);
-    if (own && new URL(worker.scriptURL).searchParams.get("name") === this.#name && held.scope.endsWith(ownScopeEnd(this.#name))) return true;
+  async #worksForUs(held) {
     if (!held.active) return false;
-    const answer = await this.#asked(held.active).within(ANSWER_MS);
-    return answer?.name === this.#name;
+    const said = await this.#asked(held.active).begunWithin(ANSWER_MS);
+    return said?.name === this.#name;
   }
 
+  /**
+   * Whether another script at our scope is an older one of the same: the package's own, or the app's under another query. A
+   * script of the app's is not ours because it works for us.
+   */
+  #mayReplace(held, isOurs) {
+    const { own, url } = this.#choice;
+    const { scriptURL } = newest(held);
+    return own ? isOwn(scriptURL, held.scope, this.#name) : isOurs && new URL(scriptURL).pathname === url.pathname;
+  }
+
+  /** Registers; in a sentence why not, where that fails. */
   async #register(container) {
     const { own, url, asked, type, handed } = this.#choice;
     const script = own ? trusted(handed) : handed;
     const options = asked === undefined ? { type } : { type, scope: asked };
     const why = (thrown, directive) => explained(thrown, directive, this.#choice);
     try {
-      this.#registration = await underPolicy(async () => container.register(script, options), why);
+      this.#registration = await underPolicy(url, async () => container.register(script, options), why);
+      return undefined;
     } catch (sentence) {
-      this.#trouble(typeof sentence === "string" ? sentence : `${shown(url)} could not be registered (${sentence?.name})`);
+      return typeof sentence === "string" ? sentence : `${shown(url)} could not be registered (${sentence?.name})`;
     }
   }
 }
 
 const NO_JOBS = "this browser has no Background Fetch";
 const FOREGROUND = 'switched off: open() was called with `transport: "foreground"`';
+
+/** Which script of an app's holds a scope, in full: it may differ from the one that is asked for in its query alone. */
+const heldByAnother = (scope, { scriptURL }) =>
+  `the scope ${scope} is held by another script, ${scriptURL}, which Longhaul leaves alone: leave out the option \`serviceWorker\`, or call attach() of "longhaul/sw" in that script and pass its address`;
 
 /** The address of our own script, in the form that a page with Trusted Types demands. */
 function trusted(url) {
@@ -455,6 +534,7 @@ async function explained(thrown, directive, { own, url, scope, type }) {
   }
   if (directive) return `the page's Content-Security-Policy blocks ${script}: add 'self' to ${directive === "script-src" ? "worker-src or script-src" : directive}`;
   const answer = await within(3000, answered(url));
+  if (answer === UNREACHED) return `${script} ${UNREACHED}: it is asked for again later`;
   if (answer) return `${script} ${answer}: ${own ? "serve it beside index.js (`npx longhaul copy <folder>` copies all that must be served)" : "see that the address is right"}`;
   if (!scope.startsWith(new URL("./", url).href)) {
     return `the scope ${scope} lies outside the folder of ${script}: move the script there, or send it with the header Service-Worker-Allowed`;
@@ -466,19 +546,22 @@ async function explained(thrown, directive, { own, url, scope, type }) {
   return `${script} did not start: it threw, or something that it imports is missing or threw${asModule}`;
 }
 
+const UNREACHED = "could not be loaded (the device may be offline, or the server gone)";
+
 /** What is wrong with the answer to a request for a script; undefined where nothing is. */
 async function answered(url) {
   try {
-    const response = await fetch(url, { cache: "no-store", credentials: "same-origin" });
+    const asked = () => fetch(url, { cache: "no-store", credentials: "same-origin" });
+    const response = await underPolicy(url, asked, (_, directive) => ({ directive }));
     response.body?.cancel().catch(() => {});
     if (!response.ok) return `is not there (the server answered ${response.status})`;
     const type = (response.headers.get("Content-Type") ?? "").split(";")[0].trim();
     if (/^text\/html$/i.test(type)) return "is answered with a page of HTML, as some servers do for what they do not have";
     if (!/^(text|application)\/(x-)?(java|ecma)script$/i.test(type)) return `is served as "${type}", and must be as text/javascript`;
     if (response.redirected) return "is answered with a redirect, which browsers do not follow for service workers";
-  } catch {
-    // A policy, or a network that is gone: neither is a fault of the script's.
-    await sleep(0);
+  } catch ({ directive }) {
+    // That a page may not read its own script by fetch() is no fault of the script's.
+    return directive ? undefined : UNREACHED;
   }
   return undefined;
 }

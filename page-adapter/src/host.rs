@@ -1,10 +1,12 @@
 //! What the page offers to the node that works in it.
 
 use std::cell::{OnceCell, RefCell};
+use std::rc::Weak;
 
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
-use longhaul_browser::web::Host;
+use longhaul_browser::node::Node;
+use longhaul_browser::web::{Host, Web};
 use longhaul_core::{Background, Download, Resource, Role, Table};
 use web_sys::Headers;
 
@@ -32,6 +34,8 @@ pub(crate) struct PageHost {
     headers: RefCell<Table<String, Given>>,
     pub(crate) channel: OnceCell<Channel>,
     pub(crate) listener: OnceCell<Listener>,
+    /// The node that works here.
+    pub(crate) node: OnceCell<Weak<Node<Web<Self>>>>,
 }
 
 impl PageHost {
@@ -41,6 +45,7 @@ impl PageHost {
             headers: RefCell::default(),
             channel: OnceCell::new(),
             listener: OnceCell::new(),
+            node: OnceCell::new(),
         }
     }
 
@@ -61,6 +66,22 @@ impl PageHost {
     /// Forgets the headers of a download.
     pub(crate) fn forget(&self, id: &str) {
         self.headers.borrow_mut().remove(id);
+    }
+
+    /// All jobs that the histories know.
+    async fn written_down(&self) -> Vec<String> {
+        let node = self.node.get().and_then(Weak::upgrade);
+        let Some(node) = node else {
+            return Vec::new();
+        };
+        // Where they cannot be read, nothing can be appended either.
+        let downloads = node.list().await.unwrap_or_default();
+        let transfers = downloads
+            .iter()
+            .filter_map(|download| download.state.transfer());
+        transfers
+            .filter_map(|transfer| transfer.registration.clone())
+            .collect()
     }
 
     fn tell(&self, notice: Notice) {
@@ -104,6 +125,10 @@ impl Host for PageHost {
     }
 
     async fn handling(&self) -> Vec<String> {
-        self.worker.handling().await
+        match self.worker.handling().await {
+            Some(handling) => handling,
+            // Jobs cannot be seen from here, as in a dedicated worker: somebody may have them.
+            None => self.written_down().await,
+        }
     }
 }

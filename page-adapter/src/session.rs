@@ -11,6 +11,7 @@ use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::keeper::Keeper;
 use longhaul_browser::links::FullUrls;
 use longhaul_browser::node::Node;
+use longhaul_browser::platform::Platform;
 use longhaul_browser::web::Web;
 use longhaul_core::json;
 use longhaul_core::{Command, Download, Snapshot, Spec, Table};
@@ -25,6 +26,9 @@ use crate::options::Options;
 use crate::text::{from_js, to_js};
 use crate::view::shown_entry;
 use crate::worker::WorkerLink;
+
+/// How far apart a context without messages of the service worker looks what runs, in milliseconds.
+const LOOK_MS: u32 = 5_000;
 
 /// Longhaul over one name, as [`Engine`](crate::engine::Engine) hands it on.
 pub(crate) struct Session {
@@ -71,6 +75,8 @@ impl Session {
         let setup = options.setup();
         let web = Web::new(&setup.name, PageHost::new(worker));
         let node = Node::new(setup, web);
+        // Set once, here.
+        let _ = node.platform.host.node.set(Rc::downgrade(&node));
         node.platform.store.open().await?;
         let session = Rc::new(Self {
             keeper: Keeper::new(Rc::clone(&node)),
@@ -85,8 +91,40 @@ impl Session {
         for download in session.node.list().await? {
             session.show(&download);
         }
-        spawn_local(Rc::clone(&session.keeper).reconcile());
+        if session.node.platform.host.worker.sees_jobs() {
+            spawn_local(Rc::clone(&session.keeper).reconcile());
+        } else {
+            spawn_local(Rc::clone(&session).look_now_and_then());
+        }
         Ok(session)
+    }
+
+    /// Whether a download is to be driven from here: a background job that cannot be seen is left to the pages and the
+    /// service worker, and a driver would keep them from it.
+    fn drives(&self, download: &Download) -> bool {
+        let transfer = download.state.transfer();
+        let in_background = transfer.is_some_and(|transfer| transfer.registration.is_some());
+        download.is_running() && (!in_background || self.node.platform.host.worker.sees_jobs())
+    }
+
+    /// What the keeper does elsewhere, where jobs cannot be seen: looks after what runs, and what is stored for nobody. The
+    /// service worker's messages do not come here either, so that it is looked what is new.
+    async fn look_now_and_then(self: Rc<Self>) {
+        if let Err(error) = self.node.sweep().await {
+            tracing::warn!("not everything could be looked after: {}", error);
+        }
+        let mut first = true;
+        while !self.closed.get() {
+            // What cannot be read now is read the next time.
+            for download in self.node.list().await.unwrap_or_default() {
+                let shown = self.shown.borrow().get(&download.id).map(|shown| shown.seq);
+                if shown != Some(download.seq) || (first && download.is_running()) {
+                    self.refresh(&download.id);
+                }
+            }
+            first = false;
+            self.node.platform.sleep(LOOK_MS).await;
+        }
     }
 
     /// Lets go of everything; nothing more is told.
@@ -115,7 +153,9 @@ impl Session {
         let request = Command::Request(Box::new(spec));
         let download = self.node.command(&id, request, Some(links)).await?;
         self.node.platform.host.give(&download, headers);
-        self.keeper.drive(&id);
+        if self.drives(&download) {
+            self.keeper.drive(&id);
+        }
         Ok(self.snapshot_of(&download))
     }
 
@@ -211,7 +251,7 @@ impl Session {
         if download.seq > 0 && self.show(&download) {
             self.emit("change", &self.snapshot_of(&download));
         }
-        if download.is_running() {
+        if self.drives(&download) {
             self.keeper.drive(id);
         }
         Ok(())

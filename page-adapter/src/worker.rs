@@ -14,6 +14,9 @@ extern "C" {
     #[derive(Debug, Clone)]
     pub type WorkerLink;
 
+    #[wasm_bindgen(method, getter, js_name = seesJobs)]
+    pub(crate) fn sees_jobs(this: &WorkerLink) -> bool;
+
     #[wasm_bindgen(method, js_name = background)]
     fn js_background(this: &WorkerLink) -> Promise;
 
@@ -42,20 +45,18 @@ impl WorkerLink {
 
     /// Every manager that may have jobs of ours.
     pub(crate) async fn managers(&self) -> Vec<BackgroundFetchManager> {
-        let managers = list(self.js_managers()).await;
+        let managers = list(self.js_managers()).await.unwrap_or_default();
         managers.into_iter().map(JsCast::unchecked_into).collect()
     }
 
-    /// The registrations whose completion a worker is handling.
-    pub(crate) async fn handling(&self) -> Vec<String> {
-        let ids = list(self.js_handling()).await;
-        ids.iter().filter_map(JsValue::as_string).collect()
+    /// The registrations whose completion a worker is handling; `None` where jobs cannot be seen from here just now.
+    pub(crate) async fn handling(&self) -> Option<Vec<String>> {
+        let ids = list(self.js_handling()).await?;
+        Some(ids.iter().filter_map(JsValue::as_string).collect())
     }
 }
 
-async fn list(promise: Promise) -> Vec<JsValue> {
-    match settle(promise).await {
-        Ok(list) if Array::is_array(&list) => Array::from(&list).iter().collect(),
-        _ => Vec::new(),
-    }
+async fn list(promise: Promise) -> Option<Vec<JsValue>> {
+    let list = settle(promise).await.ok()?;
+    Array::is_array(&list).then(|| Array::from(&list).iter().collect())
 }

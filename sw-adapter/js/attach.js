@@ -75,8 +75,11 @@ export function attachTo({ name = "longhaul", serve = false, takeOver = false, w
     const asked = typeof data?.longhaul === "string" && data.ask === "state" && port;
     if (asked && data.longhaul === name) {
       const answer = async () => {
+        const known = () => ({ name, format: __LONGHAUL_FORMAT__, handling: [...arriving] });
+        // What is being handled is told at once; whether the worker is fit may have to wait for its wasm.
+        port.postMessage({ ...known(), more: true });
         const trouble = await code.trouble();
-        port.postMessage({ name, format: __LONGHAUL_FORMAT__, handling: [...arriving], ...trouble });
+        port.postMessage({ ...known(), ...trouble });
       };
       event.waitUntil(answer());
       return;
@@ -90,11 +93,16 @@ export function attachTo({ name = "longhaul", serve = false, takeOver = false, w
 
   const index = new UrlIndex(name);
   const listening = () => {
-    const channel = new BroadcastChannel(`longhaul/${name}`);
-    channel.onmessage = ({ data }) => {
-      if (data?.longhaul !== name) return;
-      index.read(typeof data.download === "string" ? data.download : undefined).catch(() => {});
-    };
+    try {
+      const channel = new BroadcastChannel(`longhaul/${name}`);
+      channel.onmessage = ({ data }) => {
+        if (data?.longhaul !== name) return;
+        index.read(typeof data.download === "string" ? data.download : undefined).catch(() => {});
+      };
+    } catch (thrown) {
+      // The app's worker must start all the same; what is stored later is known when it starts again.
+      console.warn(`Longhaul: pages cannot be heard here (${thrown?.name})`);
+    }
     return index.read().catch((thrown) => console.warn(`Longhaul: what is stored could not be listed (${thrown?.name})`));
   };
   let listed;
@@ -102,7 +110,10 @@ export function attachTo({ name = "longhaul", serve = false, takeOver = false, w
   async function stored(request) {
     try {
       const worker = await ready();
-      return await worker.serve(request);
+      const response = await worker.serve(request);
+      // It may have been evicted, which nobody else tells.
+      if (!response) index.read().catch(() => {});
+      return response;
     } catch (thrown) {
       console.warn(`Longhaul: a stored file could not be served (${thrown?.message ?? thrown?.name})`);
       return undefined;

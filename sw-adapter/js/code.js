@@ -100,7 +100,13 @@ export class Code {
         await caches.delete(this.#cache.name);
       }
     }
-    await init({ module_or_path: await this.#fetched() });
+    const fetched = await this.#fetched();
+    try {
+      await init({ module_or_path: fetched });
+    } catch {
+      // That of another build: once more past the HTTP cache, which may have kept it.
+      await init({ module_or_path: await this.#compiled("reload") });
+    }
   }
 
   /** Fetched and compiled, and only then kept. */
@@ -139,7 +145,9 @@ export class Code {
 
   async #answer(cache) {
     const violated = [];
-    const note = ({ effectiveDirective }) => violated.push(effectiveDirective);
+    const note = (violation) => {
+      if (hinders(violation, this.#url)) violated.push(violation.effectiveDirective);
+    };
     self.addEventListener("securitypolicyviolation", note);
     try {
       return await fetch(this.#url, { cache });
@@ -158,6 +166,21 @@ export class Code {
     } finally {
       self.removeEventListener("securitypolicyviolation", note);
     }
+  }
+}
+
+/**
+ * Whether a violation is why this address could not be asked for: one that is only reported hinders nothing, and some browsers
+ * tell no more than an origin.
+ */
+function hinders({ disposition, blockedURI }, url) {
+  if (disposition === "report") return false;
+  try {
+    const { origin, pathname } = new URL(blockedURI);
+    return origin === url.origin && (pathname === url.pathname || pathname === "/");
+  } catch {
+    // Of an address without a server its scheme is told.
+    return `${blockedURI}:` === url.protocol;
   }
 }
 

@@ -50,7 +50,14 @@ export class UrlIndex {
       this.#wanted.clear();
       // Until everything was read once, nothing less will do.
       const all = wanted.includes(undefined) || !this.#paths;
-      const heads = await readHeads(this.#database, all ? undefined : wanted);
+      let heads;
+      try {
+        heads = await readHeads(this.#database, all ? undefined : wanted);
+      } catch (thrown) {
+        // They are read with the next ones.
+        for (const id of wanted) this.#wanted.add(id);
+        throw thrown;
+      }
       if (all) this.#downloads.clear();
       for (const [id, state] of heads) this.#downloads.set(id, urlsOf(state));
       const paths = new Map();

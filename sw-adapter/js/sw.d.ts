@@ -7,8 +7,10 @@ export interface AttachOptions {
    * Answer GET and HEAD of stored URLs with the stored bytes, as a server would (Range, If-Range, If-None-Match,
    * If-Modified-Since). A function says for which of them. Default: false.
    *
-   * Nothing but stored URLs is answered, and no navigation. Which URLs these are is read when the worker starts; what is
-   * asked for before that is left to the app and the network. Of several listeners for `fetch` the first one that answers a
+   * Nothing but URLs of downloads that are stored, or under way, is answered, and no navigation. What is under way may be there by
+   * the time it is asked for; what is not is fetched, and no other listener is asked. Which URLs these are is read when the
+   * worker starts; what is asked for before that is left to the app and the network. A function must answer synchronously.
+   * Of several listeners for `fetch` the first one that answers a
    * request is the last one that is asked.
    */
   serve?: boolean | ((url: URL) => boolean);
