@@ -2,7 +2,7 @@
 //! wait, or nothing that this embedder could do.
 //!
 //! It watches over L18 for whoever embeds the core: what was asked for and did not come is not planned again within
-//! [`AT_ONCE_MS`].
+//! 50 ms.
 
 use crate::prove::Coverage;
 use crate::scenario::{PART, START, Scenario, digest, ranged_answer};
