@@ -198,9 +198,9 @@ impl Far {
     }
 }
 
-/// Whether a request is for more than one byte.
+/// Whether a request is for more than those ask for who want to know what there is: a byte, or the last one and one more.
 pub(crate) fn is_for_a_part(request: &Entry) -> bool {
-    range(request).is_some_and(|(first, last)| last > first)
+    range(request).is_some_and(|(first, last)| last > first + 1)
 }
 
 /// How many parts the only file of a `started` has.

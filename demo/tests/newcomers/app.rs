@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail, ensure};
 use longhaul_demo::Generated;
-use tokio::sync::OnceCell;
+use tokio::sync::{Mutex, MutexGuard, OnceCell};
 
 use crate::support::readme::{Readme, replaced};
 use crate::support::world::{target, workspace};
@@ -16,6 +16,9 @@ const KEPT: [&str; 3] = ["node_modules", "package.json", "package-lock.json"];
 
 /// The package as npm packs it, once for all tests of a run.
 static TARBALL: OnceCell<PathBuf> = OnceCell::const_new();
+
+/// Several tests lay out one app, each in its own way: one after the other.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());
 
 /// The file that the app gets, and where.
 pub(crate) struct Wanted {
@@ -29,12 +32,14 @@ pub(crate) struct Wanted {
 pub(crate) struct App {
     folder: PathBuf,
     readme: Readme,
+    _alone: MutexGuard<'static, ()>,
 }
 
 impl App {
     /// Lays out the app over the bundler that `cargo xtask setup` has installed under this name. Its own files are those of the folders
     /// `sources` beside this file, the later ones over the earlier ones.
     pub(crate) async fn lay_out(name: &str, sources: &[&str]) -> Result<Self> {
+        let alone = ONE_AT_A_TIME.lock().await;
         let folder = target().join("newcomers").join(name);
         ensure!(
             folder.join("package.json").is_file(),
@@ -68,7 +73,11 @@ impl App {
         npm.args(["install", "--no-save", "--ignore-scripts"]);
         run(npm.arg(tarball).current_dir(&folder)).await?;
         let readme = Readme::of(&folder.join("node_modules/longhaul"))?;
-        Ok(Self { folder, readme })
+        Ok(Self {
+            folder,
+            readme,
+            _alone: alone,
+        })
     }
 
     /// The app's folder.
