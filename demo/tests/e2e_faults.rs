@@ -365,7 +365,7 @@ async fn a_file_that_changes_in_mid_download_is_never_mixed() -> Result<()> {
     .await
 }
 
-/// The worker answers whatever scripts fetch from what is stored, but not the questions of a download that is new.
+/// What is stored is handed out under its URL, but it never answers the questions of a download that is new.
 #[tokio::test]
 async fn another_download_of_a_file_that_changed_meanwhile_brings_the_new_one() -> Result<()> {
     scenario(async |world: &mut World| {
@@ -386,11 +386,12 @@ async fn another_download_of_a_file_that_changed_meanwhile_brings_the_new_one() 
         ensure!(history.count("success") == 1, "{:?}", history.course());
         let (size, found) = page.hash_of("second").await?;
         ensure!(size == SIZE && found != file.sha256(), "the old file again");
-        // Of the two that are stored the worker answers with one, and asks nobody.
+        // Of the two that are stored one is handed out, and nobody is asked.
         world.server.log().clear();
         let served: String = page
             .eval(
-                "return sha256(await (await fetch(args)).arrayBuffer())",
+                "const stored = await (await longhaul()).match(args);
+                 return sha256(await stored.arrayBuffer())",
                 json!(url),
             )
             .await?;
