@@ -68,12 +68,10 @@ impl Retry {
         let delay = full - (full / 1024 * spread + full % 1024 * spread / 1024);
         delay.max(MIN_DELAY_MS)
     }
-}
 
-impl Retry {
     /// The delay before a server, or a device's network, that is gone for so many milliseconds is tried again: half as long
-    /// again as it is gone already, so that a short outage costs little; at most `max_ms`, or a 16th of a long outage, so that one of any length
-    /// fits into a history.
+    /// again as it is gone already, so that a short outage costs little; at most `max_ms`, or a 16th of a long outage, so
+    /// that one of any length fits into a history.
     #[must_use]
     pub(crate) fn outage_delay_ms(&self, gone: u64) -> u64 {
         let most = self.max_ms.max(gone / 16);
