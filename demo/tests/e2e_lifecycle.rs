@@ -9,7 +9,7 @@ use longhaul_demo::{Entry as Request, Outcome};
 use serde_json::json;
 use support::client::Snapshot;
 use support::history::History;
-use support::model::{BLANK, MIB, Model, now, settled};
+use support::model::{BLANK, MIB, Model, now, settled, watch_worker_finish};
 use support::page::Page;
 use support::world::{SOON, World, scenario};
 
@@ -76,15 +76,7 @@ async fn a_page_closed_in_mid_download_finds_the_model_available_when_it_opens_a
         tokio::time::timeout(SOON, world.server.log().until(all))
             .await
             .context("the browser did not go on without the page")?;
-        // A tab that knows nothing of Longhaul watches the worker finish it.
-        let watcher = world.browser.open("/api/models").await?;
-        watcher
-            .eval::<()>(
-                r#"await written("longhaul", '\\"type\\":\\"success\\"')"#,
-                json!(null),
-            )
-            .await
-            .context("the worker did not finish it")?;
+        watch_worker_finish(world).await?;
 
         let page = world.browser.open(BLANK).await?;
         page.until_available("closed", SOON).await?;

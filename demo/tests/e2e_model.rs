@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use longhaul_demo::{DEFAULT_MODEL, Ending, Entry, Server};
 use serde_json::{Value, json};
-use support::model::{IN_FLIGHT, now, range, settled};
+use support::model::{IN_FLIGHT, now, range, settled, watch_worker_finish};
 use support::page::Page;
 use support::world::{SOON, World, scenario, scenario_on, target};
 use tokio::time::timeout;
@@ -218,15 +218,7 @@ async fn the_real_model_comes_without_its_page_and_knows_the_capital_of_france_w
         timeout(SOON, world.server.log().until(whole))
             .await
             .context("the browser did not go on without the page")?;
-        let watcher = world.browser.open("/api/models").await?;
-        watcher
-            .eval::<()>(
-                r#"await written("longhaul", '\\"type\\":\\"success\\"')"#,
-                json!(null),
-            )
-            .await
-            .context("the worker did not finish it")?;
-        watcher.close().await?;
+        watch_worker_finish(world).await?.close().await?;
         let asked = world.server.log().entries().len();
 
         let page = open_demo(world).await?;

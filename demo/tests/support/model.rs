@@ -68,6 +68,19 @@ impl Model {
     }
 }
 
+/// A tab that knows nothing of Longhaul and watches the worker write the success of a download.
+pub(crate) async fn watch_worker_finish(world: &World) -> Result<Page> {
+    let watcher = world.browser.open("/api/models").await?;
+    watcher
+        .eval::<()>(
+            r#"await written("longhaul", '\\"type\\":\\"success\\"')"#,
+            json!(null),
+        )
+        .await
+        .context("the worker did not finish it")?;
+    Ok(watcher)
+}
+
 /// Opens a page in a browser that has had its first background job, where it knows any: that one begins seconds late, and a page
 /// would help it meanwhile, which is not what most scenarios are about. Nothing is left of it, in the server's log neither.
 pub(crate) async fn settled(world: &World) -> Result<Page> {
