@@ -57,6 +57,29 @@ async fn anew(world: &World, transport: &str) -> Result<Page> {
     Ok(page)
 }
 
+/// Tries every case, its name and query first, by either transport in a page of its own; names all that failed.
+async fn by_both<T>(
+    world: &World,
+    cases: &[(&str, String, T)],
+    check: impl AsyncFn(&Page, &mut Far, &str, &T) -> Result<()>,
+) -> Result<()> {
+    settled(world).await?.close().await?;
+    let mut failed = Vec::new();
+    for transport in ["foreground", "background-fetch"] {
+        for (name, query, more) in cases {
+            let page = anew(world, transport).await?;
+            let mut far = Far::unknown(world, &format!("{name}-{transport}"), DOZEN, query);
+            if let Err(error) = check(&page, &mut far, transport, more).await {
+                failed.push(format!("{name} by {transport}: {error:#}"));
+            }
+            page.forget(far.id()).await?;
+            page.close().await?;
+        }
+    }
+    ensure!(failed.is_empty(), "{}", failed.join("\n"));
+    Ok(())
+}
+
 #[tokio::test]
 async fn a_host_without_cors_is_cors_whoever_redirects_to_it() -> Result<()> {
     scenario(async |world: &mut World| {
@@ -100,23 +123,12 @@ const LENGTHS: [(&str, &str, bool); 7] = [
 #[tokio::test]
 async fn a_length_that_cannot_be_believed_yields_no_truncated_file() -> Result<()> {
     scenario(async |world: &mut World| {
-        settled(world).await?.close().await?;
-        let mut failed = Vec::new();
-        for transport in ["foreground", "background-fetch"] {
-            for (name, query, in_parts) in LENGTHS {
-                let page = anew(world, transport).await?;
-                let query = format!("{query}&rateTotal={RATE}");
-                let mut far = Far::unknown(world, &format!("{name}-{transport}"), DOZEN, &query);
-                let outcome = length(world, &page, &mut far, in_parts).await;
-                if let Err(error) = outcome {
-                    failed.push(format!("{name} by {transport}: {error:#}"));
-                }
-                page.forget(far.id()).await?;
-                page.close().await?;
-            }
-        }
-        ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        Ok(())
+        let cases = LENGTHS
+            .map(|(name, query, in_parts)| (name, format!("{query}&rateTotal={RATE}"), in_parts));
+        by_both(world, &cases, async |page, far, _, in_parts| {
+            length(world, page, far, *in_parts).await
+        })
+        .await
     })
     .await
 }
@@ -147,23 +159,11 @@ const AT: u64 = 3 * MIB - 2;
 async fn a_part_of_the_wrong_length_is_never_taken_and_the_history_says_so_in_words() -> Result<()>
 {
     scenario(async |world: &mut World| {
-        settled(world).await?.close().await?;
-        let mut failed = Vec::new();
-        for transport in ["foreground", "background-fetch"] {
-            for (name, query) in WRONG {
-                let page = anew(world, transport).await?;
-                let query = format!("{query}&at={AT}");
-                let mut far = Far::unknown(world, &format!("{name}-{transport}"), DOZEN, &query);
-                let outcome = wrong(world, &page, &mut far, transport).await;
-                if let Err(error) = outcome {
-                    failed.push(format!("{name} by {transport}: {error:#}"));
-                }
-                page.forget(far.id()).await?;
-                page.close().await?;
-            }
-        }
-        ensure!(failed.is_empty(), "{}", failed.join("\n"));
-        Ok(())
+        let cases = WRONG.map(|(name, query)| (name, format!("{query}&at={AT}"), ()));
+        by_both(world, &cases, async |page, far, transport, ()| {
+            wrong(world, page, far, transport).await
+        })
+        .await
     })
     .await
 }
