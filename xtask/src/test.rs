@@ -2,6 +2,7 @@
 
 mod core_imports;
 mod counts;
+mod lanes;
 mod reasons;
 mod report;
 mod tarball;
@@ -84,6 +85,8 @@ const DEEP_VARIABLE: &str = "LONGHAUL_DEEP";
 
 /// The package with the end-to-end tests.
 const DEMO: &str = "longhaul-demo";
+/// The one of them that takes longest.
+const LONGEST: &str = "e2e_engines";
 
 /// Runs everything, goes on after a failure, and fails at the end if anything did.
 pub(crate) fn run(options: &Options) -> Result<()> {
@@ -140,7 +143,7 @@ pub(crate) fn run(options: &Options) -> Result<()> {
             report.check("types of the contract", types::check);
             report.check("publint", tarball::publint);
             report.check("attw", tarball::types_are_found);
-            browser_tests(&mut report, &targets, options)?;
+            browser_tests(&mut report, &targets, options);
         }
     }
     let expected: &[Kind] = if options.native {
@@ -288,33 +291,61 @@ fn page_scripts(report: &mut Report) -> Result<()> {
     Ok(())
 }
 
-/// The tests that drive a browser, one after the other: each wants the machine for itself.
-fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) -> Result<()> {
-    let mut command = shell::cargo();
+/// The tests that drive a browser: the programs two at a time, the tests in one program one after the other.
+fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) {
     for engine in ENGINES.iter().filter(|engine| !options.wants(engine)) {
         report.not_run(&format!(
             "the scenarios of the engines in {engine} (--engines)"
         ));
     }
-    command.env(ENGINES_VARIABLE, options.engines.join(","));
-    if options.deep {
-        command.env(DEEP_VARIABLE, "1");
+    let mut names: Vec<_> = targets.browser_tests().collect();
+    if names.is_empty() {
+        return;
     }
-    command.args(["test", "-p", DEMO, "--no-fail-fast"]);
-    let mut any = false;
-    for test in targets.browser_tests() {
-        command.args(["--test", test]);
-        any = true;
+    // What takes longest begins first, or it would run alone at the end.
+    names.sort_by_key(|name| *name != LONGEST);
+    let built = report.check("programs that drive a browser", || {
+        let mut command = shell::cargo();
+        command.args(["test", "--quiet", "--no-run", "-p", DEMO]);
+        for name in &names {
+            command.args(["--test", name]);
+        }
+        shell::run(&mut command, "see the errors above")
+    });
+    if !built {
+        return;
     }
-    if !any {
-        return Ok(());
-    }
-    command.args(["--", "--test-threads=1", "--nocapture"]);
-    if options.deep {
-        // What is ignored by default is so because it is long.
-        command.arg("--include-ignored");
-    }
-    tests(report, "tests in the browser", &mut command, targets)
+    let programs = names.iter().map(|name| {
+        let mut command = shell::cargo();
+        command.env("CARGO_TERM_COLOR", "never");
+        command.env(ENGINES_VARIABLE, options.engines.join(","));
+        if options.deep {
+            command.env(DEEP_VARIABLE, "1");
+        }
+        command.args(["test", "-p", DEMO, "--test", name]);
+        command.args(["--", "--test-threads=1", "--nocapture"]);
+        if options.deep {
+            // What is ignored by default is so because it is long.
+            command.arg("--include-ignored");
+        }
+        ((*name).to_owned(), command)
+    });
+    lanes::run(programs.collect(), |ended| match ended {
+        Ok(ended) => {
+            report.heading(&ended.name);
+            print!("{}", ended.output);
+            let (mut counter, mut reasons) = (Counter::new(targets), Reasons::default());
+            for line in ended.output.lines() {
+                counter.line(line);
+                reasons.line(line);
+            }
+            report.add(&ended.name, counter.results(), ended.success);
+            report.said(reasons.kept());
+        }
+        Err(error) => {
+            report.check("tests in the browser", || Err(error));
+        }
+    });
 }
 
 /// Runs `cargo test`, shows its output as it comes and counts the results in it.
