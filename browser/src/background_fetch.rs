@@ -4,9 +4,10 @@ use js_sys::{Array, Object, Promise};
 use wasm_bindgen::prelude::*;
 use web_sys::{Event, EventTarget, ExtendableEvent, Request, Response, ServiceWorkerRegistration};
 
-use crate::job::{JobFailure, JobResult, JobState};
 use crate::js::{Exception, Listener, ignore, listen, number, property, set, settle, text};
-use crate::net::NetError;
+use longhaul_core::Icon;
+use longhaul_runner::errors::{NetError, StartError};
+use longhaul_runner::job::{JobFailure, JobResult, JobState};
 
 #[wasm_bindgen]
 extern "C" {
@@ -66,19 +67,6 @@ extern "C" {
     fn js_update_ui(this: &BackgroundFetchEvent, options: &Object) -> Result<Promise, JsValue>;
 }
 
-/// A picture for the browser's own download display (`ImageResource`).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Icon {
-    /// Where it is.
-    pub src: String,
-    /// For instance `64x64 128x128`.
-    pub sizes: Option<String>,
-    /// Its media type.
-    pub kind: Option<String>,
-    /// Its accessible name.
-    pub label: Option<String>,
-}
-
 /// What a job is shown as, and how large it will be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct JobOptions {
@@ -88,26 +76,6 @@ pub struct JobOptions {
     pub icons: Vec<Icon>,
     /// The sum of all bodies in bytes; 0 where unknown. One byte too few fails the job.
     pub download_total: u64,
-}
-
-/// Why the browser did not start a job. Its texts are dropped: they may name addresses.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum StartError {
-    /// The id or the list of requests is empty; the browser is not even asked, because an empty id crashes the page.
-    #[error("a job needs an id and at least one request")]
-    Empty,
-    /// The browser has less room than `download_total`.
-    #[error("the browser has no room for a job of this size")]
-    Quota,
-    /// The user or the context does not allow it (also: called in a service worker).
-    #[error("background downloads are not allowed here")]
-    NotAllowed,
-    /// The browser refused: the id is taken, five jobs exist, or the server cannot be reached.
-    #[error("the browser refused the job: {name}")]
-    Refused {
-        /// The exception's name.
-        name: String,
-    },
 }
 
 /// The manager, `None` in browsers without Background Fetch. In a service worker it is there, but cannot start jobs.

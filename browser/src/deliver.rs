@@ -1,76 +1,20 @@
 //! Handing out what is stored: as a Blob of Blobs, as a streaming Response, or as a server would answer a request for it.
 
-use longhaul_core::{Download, File, Validator, identity};
+use longhaul_core::{File, Range, Validator};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, Headers, Response, ResponseInit};
 
 use crate::js::Exception;
-use crate::node::{CommitError, Node};
-use crate::parts::{PartError, Range};
-use crate::platform::Platform;
-use crate::translate::http_date_ms;
 use crate::web::{Host, Web};
+use longhaul_runner::errors::PartError;
 
-/// A stored file, with where it ends.
-#[derive(Debug, Clone)]
-pub struct Stored {
-    /// The file.
-    pub file: File,
-    /// Its size in bytes, as it is at rest.
-    pub size: u64,
-}
+use longhaul_runner::delivery::Stored;
+use longhaul_runner::translate::http_date_ms;
 
-impl<P: Platform> Node<P> {
-    /// The first available download's file that a URL means, if its bytes are all there.
-    pub async fn find(&self, url: &str) -> Result<Option<Stored>, CommitError> {
-        for download in self.list().await? {
-            let Some(resource) = resource_of(&download, url).filter(|_| download.is_available())
-            else {
-                continue;
-            };
-            // What was evicted behind our back is noticed here.
-            let download = self.look(&download.id).await?;
-            if download.is_available()
-                && let Some(stored) = self.stored(&download, resource).await?
-            {
-                return Ok(Some(stored));
-            }
-        }
-        Ok(None)
-    }
-
-    /// A file of a download, as it is at rest; `None` where there is no such resource.
-    pub async fn stored(
-        &self,
-        download: &Download,
-        resource: usize,
-    ) -> Result<Option<Stored>, PartError> {
-        let Some(file) = download.files.get(resource) else {
-            return Ok(None);
-        };
-        let size = match file.size {
-            Some(size) => size,
-            None => self
-                .platform
-                .list(&file.key())
-                .await?
-                .iter()
-                .map(Range::end)
-                .max()
-                .unwrap_or(0),
-        };
-        Ok(Some(Stored {
-            file: file.clone(),
-            size,
-        }))
-    }
-}
-
-impl<H: Host> Node<Web<H>> {
+impl<H: Host> Web<H> {
     /// The bytes of a stored file as a Blob made of the parts' Blobs; none is read.
     pub async fn blob(&self, stored: &Stored) -> Result<Blob, PartError> {
         let blob = self
-            .platform
             .parts
             .compose_blob(&stored.file.key(), stored.size)
             .await?;
@@ -95,7 +39,6 @@ impl<H: Host> Node<Web<H>> {
         };
         let wanted = range.unwrap_or(whole);
         let body = self
-            .platform
             .parts
             .compose_stream(&stored.file.key(), wanted.start, wanted.end())
             .await?;
@@ -272,16 +215,6 @@ fn response(
     }
     init.set_headers(&headers);
     Response::new_with_opt_readable_stream_and_init(body, &init)
-}
-
-/// Which resource of a download a URL means.
-#[must_use]
-pub fn resource_of(download: &Download, url: &str) -> Option<usize> {
-    let spec = download.spec.as_ref()?;
-    let identity = identity(url, &spec.secret_params);
-    spec.resources
-        .iter()
-        .position(|resource| resource.url == identity)
 }
 
 /// The one range that a `Range` header asks for ([RFC 9110, 14.1.2]), within a file of this size. `None` where the

@@ -7,18 +7,8 @@ use web_sys::{MessageChannel, ReadableStream};
 use crate::bytes::Reader;
 use crate::js::{Exception, listen};
 use crate::net::now_ms;
-use crate::once;
-
-/// Why there is no hash.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum HashError {
-    /// The callback said stop.
-    #[error("hashing was cancelled")]
-    Cancelled,
-    /// The stream failed: the exception's name.
-    #[error("reading what is stored failed: {0}")]
-    Read(String),
-}
+use longhaul_runner::errors::HashError;
+use longhaul_runner::once;
 
 impl From<Exception> for HashError {
     fn from(exception: Exception) -> Self {

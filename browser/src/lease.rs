@@ -17,12 +17,12 @@ use idb::{Database, ObjectStoreParams, Request, TransactionMode};
 use wasm_bindgen::JsValue;
 use wasm_bindgen_futures::spawn_local;
 
-use crate::cancel::Cancel;
 use crate::events::connection::attempt;
 use crate::events::transaction::{Pending, abort, exception};
 use crate::js::{Exception, number, set, text};
-use crate::locks::LockError;
 use crate::net::{now_ms, sleep};
+use longhaul_runner::cancel::Cancel;
+use longhaul_runner::errors::LockError;
 
 /// For how long a lease holds when it is not renewed, in milliseconds.
 pub const TERM_MS: u64 = 3_000;

@@ -9,26 +9,8 @@ use wasm_bindgen_futures::spawn_local;
 use web_sys::AbortSignal;
 
 use crate::js::{Exception, global, property, set, settle, text};
-use crate::once;
-
-/// Why a lock was not had.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LockError {
-    /// This browser has no Web Locks.
-    #[error("this browser has no Web Locks")]
-    Unsupported,
-    /// The signal was aborted while waiting.
-    #[error("waiting for the lock was aborted")]
-    Aborted,
-    /// The browser refused.
-    #[error("the browser refused the lock: {name}: {message}")]
-    Refused {
-        /// The exception's name.
-        name: String,
-        /// The exception's text.
-        message: String,
-    },
-}
+use longhaul_runner::errors::LockError;
+use longhaul_runner::once;
 
 /// A lock that is held until this is dropped.
 #[must_use = "dropping the guard releases the lock"]

@@ -8,9 +8,10 @@ use web_sys::{
     Response,
 };
 
-use crate::answer::Answer;
 use crate::js::{Exception, global, listen, property, settle, text};
-use crate::once;
+use longhaul_runner::answer::Answer;
+use longhaul_runner::errors::NetError;
+use longhaul_runner::once;
 
 /// What to ask for. The default is a plain CORS `GET`.
 #[derive(Debug, Clone, Default)]
@@ -27,20 +28,6 @@ pub struct Ask<'a> {
     pub no_store: bool,
     /// `mode: "no-cors"` without credentials: only tells whether anybody answers at all.
     pub opaque: bool,
-}
-
-/// Why there was no answer. Only the exception's name: its text may hold the address with its credentials.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum NetError {
-    /// The signal was aborted.
-    #[error("the request was aborted")]
-    Aborted,
-    /// No answer: unreachable, refused by CORS, or cut off. The browser does not say which.
-    #[error("the request failed: {name}")]
-    Failed {
-        /// The exception's name.
-        name: String,
-    },
 }
 
 #[wasm_bindgen]

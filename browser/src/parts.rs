@@ -16,54 +16,10 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Response};
 
-use crate::hash::{Hash, HashError};
+use crate::hash::Hash;
 use crate::js::{Exception, global, property, settle, text};
-use crate::work::DigestError;
-
-/// A run of bytes of a file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Range {
-    /// The first byte's position.
-    pub start: u64,
-    /// How many bytes.
-    pub len: u64,
-}
-
-impl Range {
-    /// The position after the last byte.
-    #[must_use]
-    pub fn end(&self) -> u64 {
-        self.start + self.len
-    }
-
-    /// The same run, as the core calls it.
-    #[must_use]
-    pub fn to_core(&self) -> longhaul_core::Range {
-        longhaul_core::Range::new(self.start, self.len)
-    }
-}
-
-/// Why the part store could not do it.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum PartError {
-    /// No room. What was stored before is untouched.
-    #[error("the browser has no room left for this part: free some space, then try again")]
-    Quota,
-    /// A part that the composition needs is not there, or is not as long as it should be.
-    #[error("the bytes from {start} on are not stored")]
-    Missing {
-        /// Where the hole begins.
-        start: u64,
-    },
-    /// The browser gives no Cache Storage here, or refused the operation.
-    #[error("the browser's cache cannot be used: {name}: {message}")]
-    StorageUnavailable {
-        /// The exception's name.
-        name: String,
-        /// The exception's text.
-        message: String,
-    },
-}
+use longhaul_core::Range;
+use longhaul_runner::errors::{DigestError, HashError, PartError};
 
 impl From<Exception> for PartError {
     #[inline(never)]

@@ -13,7 +13,7 @@ use web_sys::{ReadableStream, ReadableStreamDefaultController};
 use crate::bytes::Reader;
 use crate::js::pulled;
 use crate::net::now_ms;
-use crate::platform::Metering;
+use longhaul_runner::platform::Metering;
 
 /// How much is passed on at a time. Whatever a read brings, a buffer of this size goes with it, so it is no more than
 /// browsers hand out at once.

@@ -2,8 +2,8 @@
 
 use longhaul_core::PartRequest;
 
-use crate::links::FullUrls;
 use crate::net::{Ask, request};
+use longhaul_runner::links::FullUrls;
 
 /// The requests of a job, one for each part, in the order in which the browser is to ask for them.
 pub fn requests(

@@ -3,27 +3,25 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_core::{Background, Download, File, Role};
+use longhaul_core::{Background, Download, File, Range, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
 
-use crate::answer::Answer;
 use crate::background_fetch::{
     BackgroundFetchManager, BackgroundFetchRecord, BackgroundFetchRegistration, JobOptions,
-    StartError,
 };
 use crate::events::IndexedDb;
-use crate::job::JobState;
 use crate::js::{global, number, property, settle};
-use crate::lease;
-use crate::locks::{self, LockError};
-use crate::net::{self, Ask, NetError};
-use crate::parts::{PartError, PartStore, Range, blob, stores_streams_whole};
-use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
+use crate::net::{self, Ask};
+use crate::parts::{PartStore, blob, stores_streams_whole};
 use crate::pour::{Flaw, Pour};
 use crate::requests::requests;
-use crate::work::DigestError;
+use crate::{lease, locks};
+use longhaul_runner::answer::Answer;
+use longhaul_runner::errors::{DigestError, LockError, NetError, PartError, StartError};
+use longhaul_runner::job::JobState;
+use longhaul_runner::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
 
 /// What differs between a page and a worker.
 // Futures are not `Send` anywhere in a browser.
@@ -284,7 +282,7 @@ impl<H: Host> Platform for Web<H> {
         let requests = requests(job.parts, job.full, job.secret_params).map_err(|_| refused())?;
         let options = JobOptions {
             title: job.title.map(str::to_owned),
-            icons: job.full.icons(),
+            icons: job.full.icons.clone(),
             download_total: job.total,
         };
         let started = manager.fetch(job.registration, &requests, &options);

@@ -4,10 +4,10 @@ use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use js_sys::{Array, Function, Promise};
-use longhaul_browser::events::{AppendError, EventStore};
 use longhaul_browser::trace;
 use longhaul_browser::web::Host;
 use longhaul_core::Command;
+use longhaul_runner::events::{AppendError, EventStore};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -119,7 +119,7 @@ impl Engine {
         let session = Rc::clone(&self.0);
         promise(async move {
             let stored = session.stored(&id, url).await?;
-            Ok(session.node.blob(&stored).await?.into())
+            Ok(session.node.platform.blob(&stored).await?.into())
         })
     }
 
@@ -128,7 +128,7 @@ impl Engine {
         let session = Rc::clone(&self.0);
         promise(async move {
             let stored = session.stored(&id, url).await?;
-            Ok(session.node.response(&stored, None).await?.into())
+            Ok(session.node.platform.response(&stored, None).await?.into())
         })
     }
 
@@ -138,7 +138,7 @@ impl Engine {
         let session = Rc::clone(&self.0);
         promise(async move {
             match session.node.find(&url).await? {
-                Some(stored) => Ok(session.node.response(&stored, None).await?.into()),
+                Some(stored) => Ok(session.node.platform.response(&stored, None).await?.into()),
                 None => Ok(JsValue::UNDEFINED),
             }
         })

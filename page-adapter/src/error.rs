@@ -1,9 +1,9 @@
 //! Errors for JavaScript: plain objects `{code, message, data?}` that `js/index.js` turns into a `LonghaulError`.
 
-use longhaul_browser::events::StoreError;
-use longhaul_browser::node::CommitError;
-use longhaul_browser::parts::PartError;
 use longhaul_core::{Download, InvalidSpec, State};
+use longhaul_runner::errors::PartError;
+use longhaul_runner::events::StoreError;
+use longhaul_runner::node::CommitError;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use wasm_bindgen::JsValue;
 

@@ -5,9 +5,9 @@ use std::rc::Weak;
 
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
-use longhaul_browser::node::Node;
 use longhaul_browser::web::{Host, Web};
 use longhaul_core::{Background, Download, Resource, Role, Table};
+use longhaul_runner::node::Node;
 use web_sys::Headers;
 
 use crate::worker::WorkerLink;

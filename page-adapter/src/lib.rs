@@ -1,6 +1,6 @@
 //! The page's side of Longhaul: the engine behind the JavaScript classes of `js/index.js`.
 //!
-//! It turns calls of the app into commands, keeps a [driver](longhaul_browser::driver) for every download that has
+//! It turns calls of the app into commands, keeps a [driver](longhaul_runner::driver) for every download that has
 //! something to do, and tells the app what the histories say. It decides nothing.
 
 mod engine;

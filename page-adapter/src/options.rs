@@ -1,8 +1,8 @@
 //! What the app sets when it opens Longhaul. Already checked for types by `js/index.js`.
 
-use longhaul_browser::node::Setup;
 use longhaul_core::json::{Fields, FromJson, Json, Unreadable};
 use longhaul_core::{Policy, Preference, Retry};
+use longhaul_runner::node::Setup;
 
 /// Transfers of one download at a time, where the app did not say: more gain nothing over HTTP/1.1.
 const DEFAULT_PARALLEL: usize = 4;

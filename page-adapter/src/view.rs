@@ -1,8 +1,8 @@
 //! Histories for viewers: folding entries, reading exports. Nothing here touches the stores.
 
-use longhaul_browser::events::Row;
 use longhaul_browser::js::{number, set, text};
 use longhaul_core::{DecodeError, Download, Entry, Snapshot};
+use longhaul_runner::events::Row;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -5,12 +5,12 @@
 
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::requested_range;
-use longhaul_browser::translate::retry_after_ms;
 use longhaul_core::json::{FromJson, ToJson, read, write};
 use longhaul_core::{
     Answer, ContentRange, Download, Entry, Event, JobId, Layout, PartRequest, Snapshot, Spec,
     is_transfer, measure,
 };
+use longhaul_runner::translate::retry_after_ms;
 
 /// A target: takes any bytes.
 pub type Target = fn(&[u8]);

@@ -3,7 +3,7 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use longhaul_browser::events::Memory;
+use longhaul_runner::events::Memory;
 use longhaul_state_tests::conformance::event_store::{CASES, Factory, run};
 use longhaul_state_tests::conformance::golden;
 

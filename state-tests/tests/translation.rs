@@ -1,17 +1,18 @@
 //! The adapters' translation functions: whatever a browser, a server or a stranger says, nothing panics, what is not
 //! ours is ignored, and what is ours comes through whole.
 
-use longhaul_browser::answer::Answer;
 use longhaul_browser::channel::{Notice, judge};
-use longhaul_browser::deliver::{requested_range, resource_of};
-use longhaul_browser::job::{JobFailure, JobResult, JobState};
-use longhaul_browser::links::FullUrls;
-use longhaul_browser::translate;
+use longhaul_browser::deliver::requested_range;
 use longhaul_core::json::write;
 use longhaul_core::{
-    Download, Entry, File, JobEnd, JobId, Policy, Snapshot, file_of, is_transfer, measure,
+    Download, Entry, File, JobEnd, JobId, PartRequest, Policy, Snapshot, Validator, file_of,
+    is_transfer, measure,
 };
-use longhaul_core::{PartRequest, Validator};
+use longhaul_runner::answer::Answer;
+use longhaul_runner::delivery::resource_of;
+use longhaul_runner::job::{JobFailure, JobResult, JobState};
+use longhaul_runner::links::FullUrls;
+use longhaul_runner::translate;
 use longhaul_state_tests::prove::prove;
 use longhaul_state_tests::scenario::{ID, Scenario, ranged_answer, spec};
 use longhaul_state_tests::strategies::{

@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use js_sys::Function;
 use longhaul_browser::background_fetch::BackgroundFetchEvent;
-use longhaul_browser::completion::complete;
 use longhaul_browser::deliver::Asked;
 use longhaul_browser::js::set;
-use longhaul_browser::node::{CommitError, Node, Setup};
 use longhaul_browser::trace;
 use longhaul_browser::web::{Web, records};
 use longhaul_core::{Download, State};
+use longhaul_runner::completion::complete;
+use longhaul_runner::node::{CommitError, Node, Setup};
 use wasm_bindgen::prelude::*;
 use web_sys::Request;
 
@@ -92,7 +92,7 @@ impl WorkerNode {
             if_none_match: headers.get("If-None-Match")?,
             if_modified_since: headers.get("If-Modified-Since")?,
         };
-        let reply = self.node.reply(&stored, &asked).await;
+        let reply = self.node.platform.reply(&stored, &asked).await;
         Ok(reply.map_err(|error| exception(&error.into()))?.into())
     }
 }

@@ -7,12 +7,12 @@ use idb::event::{OpenDatabaseRequestEvent, VersionChangeEvent};
 use idb::request::OpenDatabaseRequest;
 use idb::{Database, DatabaseEvent, Event, Factory, Request};
 
-use super::StoreError;
 use super::migrations::{self, VERSION};
 use super::transaction::{abort_upgrade, exception};
 use crate::js::Exception;
 use crate::net::Timer;
-use crate::once::{self, Sender};
+use longhaul_runner::events::StoreError;
+use longhaul_runner::once::{self, Sender};
 
 /// An open connection. Closes when dropped, after its running transactions.
 pub(super) struct Connection {

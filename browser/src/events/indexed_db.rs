@@ -14,8 +14,10 @@ use super::records::{
     end, head_seq, head_value, headless, key, start, to_head, to_rows, to_seq, value,
 };
 use super::transaction::{Pending, abort, exception};
-use super::{Append, AppendError, EventStore, Head, Links, Row, StoreError, confirmed};
 use crate::js::{Exception, text};
+use longhaul_runner::events::{
+    Append, AppendError, EventStore, Head, Links, Row, StoreError, confirmed,
+};
 
 /// The event store in a browser: one database, one connection that is opened at first use and again whenever it was
 /// closed from outside.

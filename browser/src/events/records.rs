@@ -3,8 +3,8 @@
 use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 
-use super::{Head, Row};
 use crate::js::{number, set, text};
+use longhaul_runner::events::{Head, Row};
 
 // Sequence numbers stay far below 2^53.
 #[allow(clippy::cast_precision_loss)]

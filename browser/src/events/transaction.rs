@@ -11,7 +11,7 @@ use std::rc::Rc;
 use idb::{Database, Event, ObjectStore, Transaction, TransactionMode};
 
 use crate::js::Exception;
-use crate::once::{self, Receiver};
+use longhaul_runner::once::{self, Receiver};
 
 /// A running transaction. Dropping it early lets the browser commit what was fired, with nobody listening.
 pub(crate) struct Pending {

@@ -8,8 +8,9 @@ use js_sys::Uint8Array;
 use wasm_bindgen::{JsCast, JsValue};
 use web_sys::{ReadableStream, ReadableStreamDefaultController, ReadableStreamDefaultReader};
 
-use super::{PartStore, Range};
+use super::PartStore;
 use crate::js::{ignore, property, pulled, settle};
+use longhaul_core::Range;
 
 struct Flow {
     store: PartStore,

@@ -2,11 +2,10 @@
 
 use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, Request, TransactionMode};
 use js_sys::Array;
-use longhaul_browser::events::{
-    Append, AppendError, EventStore, Head, IndexedDb, Links, StoreError,
-};
+use longhaul_browser::events::IndexedDb;
 use longhaul_browser::net::sleep;
-use longhaul_browser::once;
+use longhaul_runner::events::{Append, AppendError, EventStore, Head, Links, StoreError};
+use longhaul_runner::once;
 use wasm_bindgen::prelude::*;
 
 use super::{Outcome, cases, ensure, ensure_eq};

@@ -2,7 +2,9 @@
 
 use js_sys::{Array, Uint8Array};
 use longhaul_browser::js::{number, property};
-use longhaul_browser::parts::{PartError, PartStore, Range};
+use longhaul_browser::parts::PartStore;
+use longhaul_core::Range;
+use longhaul_runner::errors::PartError;
 use wasm_bindgen::{JsCast, JsValue};
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{Blob, Cache, CacheStorage, ReadableStream, ReadableStreamDefaultReader, Response};

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use longhaul_browser::parts::Range;
-use longhaul_core::File;
+use longhaul_core::{File, Range};
 
 use super::bytes::Bytes;
 
@@ -32,7 +31,7 @@ impl Caches {
     /// The parts of a file that are not there.
     #[must_use]
     pub fn missing(&self, file: &File) -> Vec<u32> {
-        let rest: Vec<_> = self.list(&file.key()).iter().map(Range::to_core).collect();
+        let rest: Vec<_> = self.list(&file.key());
         file.layout().missing(&rest)
     }
 

@@ -5,18 +5,11 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_browser::answer::Answer;
-use longhaul_browser::background_fetch::StartError;
-use longhaul_browser::hash::HashError;
-use longhaul_browser::job::JobState;
-use longhaul_browser::locks::LockError;
-use longhaul_browser::net::NetError;
-use longhaul_browser::parts::{PartError, Range};
-use longhaul_browser::platform::{
-    Metering, NewJob, Ownership, Platform, Question, Spilt, Watching,
-};
-use longhaul_browser::work::DigestError;
-use longhaul_core::{Background, Download, File, PartRequest, Role};
+use longhaul_core::{Background, Download, File, PartRequest, Range, Role};
+use longhaul_runner::answer::Answer;
+use longhaul_runner::errors::{DigestError, HashError, LockError, NetError, PartError, StartError};
+use longhaul_runner::job::JobState;
+use longhaul_runner::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;

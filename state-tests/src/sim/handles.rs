@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use longhaul_browser::answer::Answer;
-use longhaul_browser::net::NetError;
+use longhaul_runner::answer::Answer;
+use longhaul_runner::errors::NetError;
 
 use super::bytes::Bytes;
 use super::jobs::Record;

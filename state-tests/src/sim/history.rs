@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::FutureExt;
-use longhaul_browser::events::{Append, AppendError, EventStore, Head, Row, StoreError, confirmed};
+use longhaul_runner::events::{Append, AppendError, EventStore, Head, Row, StoreError, confirmed};
 
 use super::executor::ContextId;
 use super::laws;

@@ -4,11 +4,11 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use longhaul_browser::answer::Answer;
-use longhaul_browser::background_fetch::StartError;
-use longhaul_browser::cancel::Cancel;
-use longhaul_browser::job::{JobFailure, JobResult, JobState};
 use longhaul_core::{Job as Known, JobId};
+use longhaul_runner::answer::Answer;
+use longhaul_runner::cancel::Cancel;
+use longhaul_runner::errors::StartError;
+use longhaul_runner::job::{JobFailure, JobResult, JobState};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;

@@ -2,10 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use longhaul_browser::events::Append;
 use longhaul_core::{
     Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, json, plan,
 };
+use longhaul_runner::events::Append;
 
 use super::licence::Flights;
 use super::scenery::SECRET;
@@ -333,10 +333,6 @@ fn witness(world: &World, download: &Download) -> Witness {
     for file in &download.files {
         let key = file.key();
         let rest = caches.list(&key);
-        let rest = rest
-            .iter()
-            .map(longhaul_browser::parts::Range::to_core)
-            .collect();
         witness.rest.insert(key, rest);
     }
     witness.context.headers = true;

@@ -71,7 +71,7 @@ pub fn begin(
         let caches = world.caches.borrow();
         let layout = request.file.layout();
         let mut rest = caches.list(&key).into_iter();
-        rest.any(|range| layout.index_of(range.to_core()) == Some(request.index))
+        rest.any(|range| layout.index_of(range) == Some(request.index))
     };
     if at_rest && !is_excused(world, &key) {
         world.broke(format!(

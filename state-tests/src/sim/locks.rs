@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 
-use longhaul_browser::once;
+use longhaul_runner::once;
 
 use super::executor::ContextId;
 use super::world::{MS, World};

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, select, try_join};
-use longhaul_browser::job::{JobFailure, JobResult};
+use longhaul_runner::job::{JobFailure, JobResult};
 
 use super::jobs::{Phase, SHOWN_EVERY};
 use super::transfer;
@@ -195,7 +195,7 @@ pub fn die(world: &World, in_good_order: bool) {
                 }
             }
         }
-        job.aborted = longhaul_browser::cancel::Cancel::default();
+        job.aborted = longhaul_runner::cancel::Cancel::default();
         for record in &mut job.records {
             record.begin_anew();
         }

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::rc::Rc;
 
-use longhaul_browser::answer::Answer;
-use longhaul_browser::net::NetError;
-use longhaul_browser::platform::Metering;
+use longhaul_runner::answer::Answer;
+use longhaul_runner::errors::NetError;
+use longhaul_runner::platform::Metering;
 
 use super::bytes::{Bytes, Piece};
 use super::licence::Flight;

@@ -2,10 +2,10 @@
 
 use std::rc::Rc;
 
-use longhaul_browser::keeper::Keeper;
-use longhaul_browser::links::FullUrls;
-use longhaul_browser::node::{CommitError, Node};
 use longhaul_core::{Command, Role, Spec, json};
+use longhaul_runner::keeper::Keeper;
+use longhaul_runner::links::FullUrls;
+use longhaul_runner::node::{CommitError, Node};
 
 use super::context::Context;
 use super::executor::ContextId;

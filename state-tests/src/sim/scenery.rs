@@ -1,7 +1,7 @@
 //! The scenery: what there is at the beginning of a run, as its seed says.
 
-use longhaul_browser::node::Setup;
 use longhaul_core::{Overtake, Policy, Preference, Resource, Retry, Spec};
+use longhaul_runner::node::Setup;
 
 use super::bytes::digest_of;
 use super::rng::Rng;

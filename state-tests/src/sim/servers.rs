@@ -1,6 +1,6 @@
 //! Servers: one file each, which can change, and many ways to misbehave.
 
-use longhaul_browser::answer::Answer;
+use longhaul_runner::answer::Answer;
 
 use super::bytes::Piece;
 

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use longhaul_browser::answer::Answer;
-use longhaul_browser::job::JobFailure;
+use longhaul_runner::answer::Answer;
+use longhaul_runner::job::JobFailure;
 
 use super::bytes::{Bytes, Piece};
 use super::jobs::{self, Job, Record};

@@ -6,11 +6,11 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
-use longhaul_browser::completion::complete;
-use longhaul_browser::job::JobState;
-use longhaul_browser::node::{Node, Setup};
-use longhaul_browser::once;
 use longhaul_core::Role;
+use longhaul_runner::completion::complete;
+use longhaul_runner::job::JobState;
+use longhaul_runner::node::{Node, Setup};
+use longhaul_runner::once;
 
 use super::context::Context;
 use super::executor::ContextId;

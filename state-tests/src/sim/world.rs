@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use std::future::{Future, pending};
 use std::rc::Rc;
 
-use longhaul_browser::cancel::Wake;
-use longhaul_browser::events::Memory;
-use longhaul_browser::once;
+use longhaul_runner::cancel::Wake;
+use longhaul_runner::events::Memory;
+use longhaul_runner::once;
 
 use super::caches::Caches;
 use super::executor::{ContextId, Executor, OUTSIDE, Sleep};

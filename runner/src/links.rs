@@ -3,8 +3,6 @@
 use longhaul_core::Download;
 use longhaul_core::json::{self, Fields, FromJson, Json, Object, ToJson, Unreadable};
 
-use crate::background_fetch::Icon;
-
 /// The full URLs of a download, as a request gave them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct FullUrls {
@@ -58,19 +56,5 @@ impl FullUrls {
     #[must_use]
     pub fn url(&self, resource: u32) -> &str {
         self.urls.get(resource as usize).map_or("", String::as_str)
-    }
-
-    /// The icons, as the binding wants them.
-    #[must_use]
-    pub fn icons(&self) -> Vec<Icon> {
-        self.icons
-            .iter()
-            .map(|icon| Icon {
-                src: icon.src.clone(),
-                sizes: icon.sizes.clone(),
-                kind: icon.kind.clone(),
-                label: icon.label.clone(),
-            })
-            .collect()
     }
 }

@@ -1,7 +1,6 @@
 //! What can be said about a Background Fetch job, as plain data.
 //!
-//! Nothing here touches JavaScript: [`crate::background_fetch`] fills these in, and the adapters' translation
-//! functions, which are tested natively, consume them. Names and values follow the Background Fetch draft.
+//! Ports fill these in, and [`translate`](crate::translate) consumes them. Names and values follow the Background Fetch draft.
 
 /// `BackgroundFetchRegistration.result`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

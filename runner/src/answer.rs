@@ -1,7 +1,6 @@
 //! What a server answered, as plain data.
 //!
-//! Nothing here touches JavaScript: [`crate::net`] and [`crate::background_fetch`] fill these in, and the adapters'
-//! translation functions, which are tested natively, consume them. Header values stand as they came; what cannot
+//! Ports fill these in, and [`translate`](crate::translate) consumes them. Header values stand as they came; what cannot
 //! be read across origins is `None`, exactly like what was not sent.
 
 /// Status and headers of one response. The addresses of redirects are left out: they may carry credentials.

@@ -6,15 +6,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use longhaul_core::json;
 use longhaul_core::{
     Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
     Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide,
-    evolve, identity_of,
+    evolve, identity_of, json,
 };
 
+use crate::errors::PartError;
 use crate::events::{Append, AppendError, EventStore, Links, StoreError};
-use crate::parts::{PartError, Range as PartRange};
 use crate::platform::Platform;
 use crate::translate;
 
@@ -264,7 +263,7 @@ impl<P: Platform> Node<P> {
         for key in keys {
             if !rest.contains_key(key) {
                 let ranges = self.platform.list(key).await?;
-                let ranges = ranges.iter().map(PartRange::to_core).collect();
+
                 rest.insert(key.clone(), ranges);
             }
         }

@@ -19,10 +19,10 @@ use longhaul_core::{
 };
 
 use crate::cancel::{Cancel, Wake};
+use crate::errors::PartError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
 use crate::node::{CommitError, Committed, Node};
-use crate::parts::PartError;
 use crate::platform::{Ownership, Platform};
 use pace::Pace;
 use watch::Watched;

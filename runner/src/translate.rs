@@ -55,7 +55,8 @@ pub fn retry_after_ms(value: &str, date: Option<&str>, now_ms: u64) -> Option<u6
 }
 
 /// An HTTP date as milliseconds since 1970; `None` before that.
-pub(crate) fn http_date_ms(text: &str) -> Option<u64> {
+#[must_use]
+pub fn http_date_ms(text: &str) -> Option<u64> {
     let at = httpdate::parse_http_date(text).ok()?;
     let since = at.duration_since(std::time::UNIX_EPOCH).ok()?;
     u64::try_from(since.as_millis()).ok()

@@ -1,8 +1,8 @@
-//! The platform: everything that the runner needs of a browser, as one port.
+//! The platform: everything that the runner needs of the world, as one port.
 //!
 //! [`node`](crate::node), [`driver`](crate::driver), [`work`](crate::work), [`keeper`](crate::keeper) and
-//! [`completion`](crate::completion) are written against it alone. [`Web`](crate::web::Web) is the platform of a page or
-//! a worker; the simulation of `state-tests` is another one, and runs the same code.
+//! [`completion`](crate::completion) are written against it alone. `longhaul-browser` has the platform of a page or a
+//! worker; the simulation of `state-tests` is another one, and runs the same code.
 //!
 //! Bytes are passed by handle ([`Platform::Blob`]); nothing here reads them.
 
@@ -10,18 +10,14 @@ use std::any::Any;
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Background, Download, File, PartRequest, Role};
+use longhaul_core::{Background, Download, File, PartRequest, Range, Role};
 
 use crate::answer::Answer;
-use crate::background_fetch::StartError;
+use crate::errors::{DigestError, LockError, NetError, PartError, StartError};
 use crate::events::EventStore;
 use crate::job::JobState;
 use crate::links::FullUrls;
-use crate::locks::LockError;
 use crate::meter::Meter;
-use crate::net::NetError;
-use crate::parts::{PartError, Range};
-use crate::work::DigestError;
 
 /// Held as long as this download is to be owned; dropping it lets the next owner go on.
 pub type Ownership = Box<dyn Any>;

@@ -8,15 +8,14 @@ use longhaul_core::{
 };
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
-use crate::background_fetch::StartError;
 use crate::cancel::Cancel;
+use crate::errors::{DigestError, HashError, StartError};
 use crate::events::EventStore;
-use crate::hash::HashError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
 use crate::node::{CommitError, Committed};
 use crate::platform::{NewJob, Platform};
-use crate::work::{DigestError, Fetch, FetchFault, fetch_part, harvest, probe};
+use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
 
 /// Bytes per millisecond at which a part comes so quickly that waiting until it is stored would cost much of its connection.
 const QUICK_BYTES_PER_MS: u64 = 10_000;
@@ -288,7 +287,7 @@ impl<P: Platform> Driver<P> {
         let harvest = harvest(platform, records, false).await;
         self.note_harvested(registration, &harvest);
         for (key, range) in harvest.stored {
-            self.note_stored(&key, range.to_core());
+            self.note_stored(&key, range);
             self.live_stored();
         }
         Ok(())
@@ -337,7 +336,7 @@ impl<P: Platform> Driver<P> {
         match fetched {
             Ok(range) => {
                 self.pace.came(begun);
-                self.note_stored(&flying.0, range.to_core());
+                self.note_stored(&flying.0, range);
                 self.brought.borrow_mut().push(flying);
                 Ok(())
             }

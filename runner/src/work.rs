@@ -4,13 +4,12 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Answer, Download, Fault, PartRequest, Rest, measure, probe_url};
+use longhaul_core::{Answer, Download, Fault, PartRequest, Range, Rest, measure, probe_url};
 
 use crate::cancel::Cancel;
-use crate::hash::HashError;
+use crate::errors::PartError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
-use crate::parts::{PartError, Range};
 use crate::platform::{Platform, Question, Spilt};
 use crate::translate;
 
@@ -435,7 +434,7 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         let key = part.file.key();
         if !listed.contains_key(&key) {
             let at_rest = platform.list(&key).await.unwrap_or_default();
-            listed.insert(key.clone(), at_rest.iter().map(Range::to_core).collect());
+            listed.insert(key.clone(), at_rest);
         }
         let layout = part.file.layout();
         let mut ranges = listed.get(&key).into_iter().flatten().copied();
@@ -473,15 +472,4 @@ async fn harvest_one<P: Platform>(
         return Some(Err(Fault::Truncated));
     };
     Some(store(platform, part, &answer, &blob).await)
-}
-
-/// Why there is no digest.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum DigestError {
-    /// The parts cannot be composed.
-    #[error(transparent)]
-    Parts(#[from] PartError),
-    /// Reading or hashing them ended early.
-    #[error(transparent)]
-    Hash(#[from] HashError),
 }

@@ -1,0 +1,72 @@
+//! Finding what is stored and may be handed out.
+
+use longhaul_core::{Download, File, Range, identity};
+
+use crate::errors::PartError;
+use crate::node::{CommitError, Node};
+use crate::platform::Platform;
+
+/// A stored file, with where it ends.
+#[derive(Debug, Clone)]
+pub struct Stored {
+    /// The file.
+    pub file: File,
+    /// Its size in bytes, as it is at rest.
+    pub size: u64,
+}
+
+impl<P: Platform> Node<P> {
+    /// The first available download's file that a URL means, if its bytes are all there.
+    pub async fn find(&self, url: &str) -> Result<Option<Stored>, CommitError> {
+        for download in self.list().await? {
+            let Some(resource) = resource_of(&download, url).filter(|_| download.is_available())
+            else {
+                continue;
+            };
+            // What was evicted behind our back is noticed here.
+            let download = self.look(&download.id).await?;
+            if download.is_available()
+                && let Some(stored) = self.stored(&download, resource).await?
+            {
+                return Ok(Some(stored));
+            }
+        }
+        Ok(None)
+    }
+
+    /// A file of a download, as it is at rest; `None` where there is no such resource.
+    pub async fn stored(
+        &self,
+        download: &Download,
+        resource: usize,
+    ) -> Result<Option<Stored>, PartError> {
+        let Some(file) = download.files.get(resource) else {
+            return Ok(None);
+        };
+        let size = match file.size {
+            Some(size) => size,
+            None => self
+                .platform
+                .list(&file.key())
+                .await?
+                .iter()
+                .map(Range::end)
+                .max()
+                .unwrap_or(0),
+        };
+        Ok(Some(Stored {
+            file: file.clone(),
+            size,
+        }))
+    }
+}
+
+/// Which resource of a download a URL means.
+#[must_use]
+pub fn resource_of(download: &Download, url: &str) -> Option<usize> {
+    let spec = download.spec.as_ref()?;
+    let identity = identity(url, &spec.secret_params);
+    spec.resources
+        .iter()
+        .position(|resource| resource.url == identity)
+}
