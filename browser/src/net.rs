@@ -39,6 +39,8 @@ extern "C" {
     fn set_timeout(callback: &Function, ms: u32) -> JsValue;
     #[wasm_bindgen(js_name = clearTimeout)]
     fn clear_timeout(id: &JsValue);
+    #[wasm_bindgen(js_namespace = performance, js_name = now)]
+    fn performance_now() -> f64;
 }
 
 /// Asks, and gives what was answered as plain data, beside the handle to the body.
@@ -154,6 +156,15 @@ pub async fn sleep(ms: u32) {
 #[must_use]
 pub fn now_ms() -> u64 {
     js_sys::Date::now() as u64
+}
+
+/// Milliseconds since this context began, by a clock that only goes forward (`performance.now()`, [High Resolution Time, 8]).
+///
+/// [High Resolution Time, 8]: https://www.w3.org/TR/hr-time-3/#sec-performance
+#[must_use]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+pub fn monotonic_ms() -> u64 {
+    performance_now() as u64
 }
 
 /// `navigator.onLine`; `true` where there is no such property. Only `false` says anything.

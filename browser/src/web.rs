@@ -27,9 +27,6 @@ use longhaul_runner::platform::{Metering, NewJob, Ownership, Platform, Question,
 // Futures are not `Send` anywhere in a browser.
 #[allow(async_fn_in_trait)]
 pub trait Host: 'static {
-    /// See [`Platform::BEGINS_TRANSFERS`].
-    const BEGINS_TRANSFERS: bool;
-
     /// Which side this is.
     fn role(&self) -> Role;
     /// The history of a download grew: everyone should read again.
@@ -99,8 +96,6 @@ impl<H: Host> Platform for Web<H> {
     type Blob = Blob;
     type Record = BackgroundFetchRecord;
 
-    const BEGINS_TRANSFERS: bool = H::BEGINS_TRANSFERS;
-
     fn role(&self) -> Role {
         self.host.role()
     }
@@ -111,6 +106,10 @@ impl<H: Host> Platform for Web<H> {
 
     fn now_ms(&self) -> u64 {
         net::now_ms()
+    }
+
+    fn monotonic_ms(&self) -> u64 {
+        net::monotonic_ms()
     }
 
     fn sleep(&self, ms: u32) -> LocalBoxFuture<'static, ()> {
@@ -145,7 +144,7 @@ impl<H: Host> Platform for Web<H> {
         match locks::acquire(name, None).await {
             Ok(guard) => Ok(Box::new(guard)),
             // Browsers whose workers have anything to own have Web Locks.
-            Err(LockError::Unsupported) if H::BEGINS_TRANSFERS => {
+            Err(LockError::Unsupported) if self.role() == Role::Page => {
                 Ok(Box::new(lease::acquire(name, lost).await?))
             }
             Err(error) => Err(error),

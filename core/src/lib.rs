@@ -177,9 +177,12 @@
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+extern crate alloc;
+
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1 << 20;
 
+mod batch;
 mod decide;
 mod download;
 mod effect;
@@ -193,6 +196,7 @@ mod input;
 mod job;
 pub mod json;
 mod measure;
+pub mod owner;
 mod parts;
 mod plan;
 mod policy;
@@ -200,6 +204,7 @@ mod snapshot;
 mod spec;
 mod table;
 
+pub use batch::Batch;
 pub use decide::decide;
 pub use download::{Download, State, Transfer, Waiting};
 pub use effect::{Effect, EffectId};

@@ -92,8 +92,6 @@ impl PageHost {
 }
 
 impl Host for PageHost {
-    const BEGINS_TRANSFERS: bool = true;
-
     fn role(&self) -> Role {
         Role::Page
     }

@@ -1,137 +1,89 @@
-//! The driver: the owner of one download at work.
+//! The driver: does what the [`Owner`] of a download says, while it holds the download's lock.
 //!
-//! It holds the download's Web Lock and loops: take a witness, let the core decide, append, let the core plan, perform.
-//! What runs longer (a fetch, a harvest, hashing) runs beside the loop and wakes it when it is done; what the plan no
-//! longer names is cancelled.
+//! It decides nothing. What was set going runs beside the loop, and tells what came of it.
 
-mod flights;
-mod pace;
-mod watch;
+mod effects;
+mod live;
 
 use std::cell::{Cell, RefCell};
-use std::collections::VecDeque;
 use std::rc::Rc;
 
+use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
+use futures_util::StreamExt;
 use futures_util::future::{Either, select};
-use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, State, Table,
-    WaitReason, Witness, plan,
+use longhaul_core::owner::{
+    Input, Look, Now, Outcome, Output, Owner, STORE_TROUBLE_MS, Settings, Store,
 };
+use longhaul_core::{Batch, Download, EffectId, Table, WaitReason};
 
-use crate::cancel::{Cancel, Wake};
-use crate::errors::PartError;
+use crate::cancel::Cancel;
+use crate::events::EventStore;
 use crate::links::FullUrls;
-use crate::meter::Meter;
-use crate::node::{CommitError, Committed, Node};
-use crate::platform::{Ownership, Platform};
-use pace::Pace;
-use watch::Watched;
+use crate::node::{CommitError, Node};
+use crate::platform::{Ownership, Platform, Watching};
+use live::Live;
 
 /// How long whoever loops over the stores rests after they failed, in milliseconds.
-pub(crate) const STORE_TROUBLE_MS: u32 = 5_000;
+pub(crate) const TROUBLE_MS: u32 = 5_000;
+const _: () = assert!(TROUBLE_MS as u64 == STORE_TROUBLE_MS);
 
-/// How often in a row the parts at rest cannot be looked at before an attempt ends.
-const STORAGE_FAILURES: u32 = 2;
-
-/// For how long a listing of what is at rest is believed while only this driver adds to it, in milliseconds.
-const LISTING_MS: u64 = 1_500;
-
-/// A part in flight: the key of its file, and its number.
-type Flying = (String, u32);
-
-/// What the loop does next.
-enum Next {
-    /// Look again at once.
-    Again,
-    /// Look again when woken, or at this time.
-    Wait(Option<u64>),
-    /// Nothing can be done without headers that this page lacks: let another one be the owner, and look again when woken.
-    LetGo,
-    /// Nothing is left to do.
-    Done,
-}
-
-/// The owner of one download.
+/// The owner of one download, at work.
 pub struct Driver<P> {
     node: Rc<Node<P>>,
     id: String,
-    wake: Wake,
-    /// Ends waiting for the lock, and says that the driver is to stop.
+    tell: UnboundedSender<Input>,
+    /// What was told, until somebody runs this.
+    told: RefCell<Option<UnboundedReceiver<Input>>>,
+    /// Ends waiting for the lock.
     closing: Cancel,
-    flights: RefCell<Table<EffectId, Cancel>>,
-    /// Fetches whose bytes have come and are being stored, while their connections bring other parts.
-    storing: RefCell<Vec<EffectId>>,
-    /// Fetches that the last plan named and that wait for another one to end.
-    queue: RefCell<VecDeque<Effect>>,
-    /// Parts that were brought since the loop last looked at the stores.
-    brought: RefCell<Vec<Flying>>,
-    /// The state that the last plan was made for.
-    planned: RefCell<Option<Rc<Download>>>,
+    in_flight: RefCell<Table<EffectId, Cancel>>,
     /// The full URLs, as they were when this was last told to look at everything.
     urls: RefCell<Option<Rc<FullUrls>>>,
-    listing: RefCell<Option<(u64, Rest)>>,
-    /// What came to rest lately, and when: a listing that was under way may have missed it.
-    noted: RefCell<Vec<(u64, String, Range)>>,
-    unstarted: RefCell<Option<String>>,
-    /// Whether a part found no room since the last witness.
-    found_full: Cell<bool>,
-    watched: RefCell<Option<Watched>>,
-    /// Parts that the page fetches at a time, as the servers bear it.
-    pace: Pace,
-    /// How often in a row the parts at rest could not be looked at, and when that was last counted.
-    storage_failures: Cell<u32>,
-    storage_failed_at: Cell<u64>,
-    /// Whether somebody waits for the device to be online again.
+    /// The job that is to be watched, and what watches it.
+    watching: RefCell<(Option<String>, Option<Watching>)>,
     listens_for_network: Cell<bool>,
-    /// What has come of the parts in flight.
-    meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
-    live_at: Cell<u64>,
-    /// Bytes at rest when they were last counted.
-    stored: Cell<u64>,
+    live: Live,
+}
+
+/// How a turn of the loop ended.
+enum Turn {
+    /// Go on when something is told, or at this time.
+    Wait(Option<u64>),
+    /// Give the lock to somebody else for now.
+    Release,
+    /// It is over.
+    Done,
 }
 
 impl<P: Platform> Driver<P> {
     /// A driver that is not at work yet.
     #[must_use]
     pub fn new(node: Rc<Node<P>>, id: &str) -> Rc<Self> {
-        let pace = Pace::new(node.setup.parallel);
+        let (tell, told) = unbounded();
         Rc::new(Self {
             node,
             id: id.to_owned(),
-            wake: Wake::default(),
+            tell,
+            told: RefCell::new(Some(told)),
             closing: Cancel::default(),
-            flights: RefCell::default(),
-            storing: RefCell::default(),
-            queue: RefCell::default(),
-            brought: RefCell::default(),
-            planned: RefCell::default(),
+            in_flight: RefCell::default(),
             urls: RefCell::default(),
-            listing: RefCell::default(),
-            noted: RefCell::default(),
-            unstarted: RefCell::default(),
-            found_full: Cell::default(),
-            watched: RefCell::default(),
-            pace,
-            storage_failures: Cell::default(),
-            storage_failed_at: Cell::default(),
+            watching: RefCell::default(),
             listens_for_network: Cell::default(),
-            meters: RefCell::default(),
-            live_at: Cell::default(),
-            stored: Cell::default(),
+            live: Live::default(),
         })
     }
 
     /// Something changed that this driver has not seen: look again, at everything.
     pub fn poke(&self) {
-        self.listing.take();
         self.urls.take();
-        self.wake.wake();
+        self.tell(Input::Notified);
     }
 
     /// Stops, and lets the next owner go on.
     pub fn close(&self) {
         self.closing.cancel();
-        self.wake.wake();
+        self.tell(Input::Close);
     }
 
     /// Waits for the lock, then works until nothing is left to do.
@@ -145,96 +97,172 @@ impl<P: Platform> Driver<P> {
         self.work(true).await;
     }
 
+    fn tell(&self, input: Input) {
+        // Whoever has stopped working needs to know nothing.
+        let _ = self.tell.unbounded_send(input);
+    }
+
     async fn work(self: Rc<Self>, clears_up: bool) {
+        let Some(mut told) = self.told.take() else {
+            return;
+        };
         let Some(mut ownership) = self.own().await else {
             return;
         };
-        while !self.closing.is_cancelled() {
-            if clears_up && self.runs_again().await {
-                break;
-            }
-            let next = match self.step().await {
-                Ok(Next::Done) if clears_up => {
-                    self.node.delete_ended(&self.id).await.map(|()| Next::Done)
-                }
-                next => next,
-            };
-            match next {
-                Ok(Next::Done) => break,
-                Ok(Next::Again) => {}
-                Ok(Next::Wait(until)) => self.rest(until).await,
-                Ok(Next::LetGo) => {
+        let settings = Settings {
+            role: self.node.platform.role(),
+            policy: self.node.setup.policy.clone(),
+            parallel: self.node.setup.parallel,
+            clears_up,
+        };
+        let mut owner = Owner::new(&self.id, settings);
+        loop {
+            match self.turn(&mut owner) {
+                Turn::Wait(until) => self.wait(&mut owner, &mut told, until).await,
+                Turn::Release => {
                     drop(ownership);
-                    self.wake.wait().await;
+                    // Whatever is told may be what this context lacks.
+                    let _ = told.next().await;
                     let Some(again) = self.own().await else {
                         return;
                     };
                     ownership = again;
+                    owner.handle(self.now(), Input::Acquired);
                 }
-                Err(error) => {
-                    tracing::warn!("the stores failed for {}: {}", self.id, error);
-                    self.note_trouble(&error).await;
-                    let until = self.now_ms() + u64::from(STORE_TROUBLE_MS);
-                    self.rest(Some(until)).await;
-                }
+                Turn::Done => break,
             }
         }
-        self.queue.take();
-        for flight in self.flights.borrow().values() {
-            flight.cancel();
+        if clears_up && !owner.download().is_running() {
+            self.delete_ended().await;
         }
-        self.watched.take();
-        // The next owner may delete what is still being stored: what was cancelled ends soon.
-        while self.still_storing() {
-            self.wake.wait().await;
-        }
+        self.watching.take();
+        drop(ownership);
     }
 
-    /// Stores may fail for a moment. Where the parts at rest cannot be looked at twice in a row, the attempt ends: nothing
-    /// would be said and servers asked again and again else.
-    async fn note_trouble(&self, error: &CommitError) {
-        if !matches!(
-            error,
-            CommitError::Parts(PartError::StorageUnavailable { .. })
-        ) {
-            return;
-        }
-        // What fails at the same time is one failure.
-        let now = self.now_ms();
-        let since = now.saturating_sub(self.storage_failed_at.get());
-        if since < u64::from(STORE_TROUBLE_MS) / 2 {
-            return;
-        }
-        self.storage_failed_at.set(now);
-        self.storage_failures.set(self.storage_failures.get() + 1);
-        if self.storage_failures.get() < STORAGE_FAILURES {
-            return;
-        }
-        if let Err(error) = self.give_up().await {
-            tracing::warn!("the history of {} failed, too: {}", self.id, error);
-        }
-        self.wake.wake();
-    }
-
-    async fn give_up(&self) -> Result<(), CommitError> {
-        loop {
-            let download = self.node.load(&self.id).await?;
-            let attempt = download.attempt;
-            let failed = Input::Signal(Signal::StorageFailed { attempt });
-            if self
-                .node
-                .commit(download, Some(failed), None)
-                .await?
-                .is_some()
-            {
-                return Ok(());
+    /// Does what the owner says until it waits.
+    fn turn(self: &Rc<Self>, owner: &mut Owner) -> Turn {
+        while let Some(output) = owner.poll(self.now()) {
+            match output {
+                Output::Read => self.beside(Self::read),
+                Output::Observe(look) => {
+                    let download = Rc::new(Download::clone(owner.download()));
+                    self.beside(async move |driver| driver.observe(&download, look).await);
+                }
+                Output::Append(batch) => {
+                    self.beside(async move |driver| driver.append(*batch).await);
+                }
+                Output::Start(licensed) => self.start(licensed, owner),
+                Output::Cancel(id) => {
+                    if let Some(cancel) = self.in_flight.borrow().get(&id) {
+                        cancel.cancel();
+                    }
+                }
+                Output::Watch(registration) => self.watch(registration, owner.download()),
+                Output::Wait { until, reason } => {
+                    if reason == Some(WaitReason::Offline) {
+                        self.tell_when_online();
+                    }
+                    return Turn::Wait(until);
+                }
+                Output::Release => return Turn::Release,
+                Output::Done => return Turn::Done,
             }
         }
+        Turn::Done
     }
 
-    async fn runs_again(&self) -> bool {
-        let now = self.node.load(&self.id).await;
-        now.is_ok_and(|download| download.is_running())
+    async fn wait(
+        &self,
+        owner: &mut Owner,
+        told: &mut UnboundedReceiver<Input>,
+        until: Option<u64>,
+    ) {
+        let mut next = match until {
+            None => told.next().await,
+            Some(until) => {
+                let left = until.saturating_sub(self.now().monotonic_ms);
+                let sleep = self.sleep_ms(left);
+                match select(told.next(), Box::pin(sleep)).await {
+                    Either::Left((input, _)) => input,
+                    Either::Right(_) => Some(Input::Elapsed),
+                }
+            }
+        };
+        while let Some(input) = next {
+            let brought = matches!(
+                input,
+                Input::Ended(
+                    _,
+                    Outcome::Stored(_) | Outcome::Failed(_) | Outcome::Harvested { .. }
+                )
+            );
+            owner.handle(self.now(), input);
+            if brought {
+                self.live.set_stored(owner.stored());
+                self.show_live(true);
+            }
+            next = told.try_recv().ok();
+        }
+    }
+
+    /// Does something beside the loop, and tells what came of it.
+    fn beside<F>(self: &Rc<Self>, work: F)
+    where
+        F: AsyncFnOnce(Rc<Self>) -> Input + 'static,
+    {
+        let driver = Rc::clone(self);
+        self.node.platform.spawn(Box::pin(async move {
+            let input = work(Rc::clone(&driver)).await;
+            driver.tell(input);
+        }));
+    }
+
+    async fn read(self: Rc<Self>) -> Input {
+        match self.node.load(&self.id).await {
+            Ok(download) => Input::Read(download.into()),
+            Err(error) => self.failed(&error.into()),
+        }
+    }
+
+    async fn observe(&self, download: &Download, look: Look) -> Input {
+        match self.node.observe(download, look).await {
+            Ok((witness, held)) => Input::Observed {
+                witness: Box::new(witness),
+                held,
+            },
+            Err(error) => self.failed(&error),
+        }
+    }
+
+    async fn append(&self, batch: Batch) -> Input {
+        match self.node.append(batch, None).await {
+            Ok(Some(batch)) => Input::Appended(Box::new(batch)),
+            Ok(None) => Input::Conflict,
+            Err(error) => self.failed(&error.into()),
+        }
+    }
+
+    fn failed(&self, error: &CommitError) -> Input {
+        Input::StoreFailed(self.trouble(error))
+    }
+
+    fn trouble(&self, error: &CommitError) -> Store {
+        tracing::warn!("the stores failed for {}: {}", self.id, error);
+        match error {
+            CommitError::Parts(_) => Store::Parts,
+            CommitError::Store(_) | CommitError::Rejected(_) => Store::History,
+        }
+    }
+
+    /// Deletes what is left of an attempt that has ended.
+    async fn delete_ended(&self) {
+        while let Err(error) = self.node.delete_ended(&self.id).await {
+            self.trouble(&error);
+            let rest = self.node.platform.sleep(TROUBLE_MS);
+            if self.closing.race(rest).await.is_none() {
+                return;
+            }
+        }
     }
 
     async fn own(self: &Rc<Self>) -> Option<Ownership> {
@@ -255,8 +283,11 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    fn now_ms(&self) -> u64 {
-        self.node.platform.now_ms()
+    fn now(&self) -> Now {
+        Now {
+            monotonic_ms: self.node.platform.monotonic_ms(),
+            wall_ms: self.node.platform.now_ms(),
+        }
     }
 
     async fn sleep_ms(&self, ms: u64) {
@@ -264,171 +295,18 @@ impl<P: Platform> Driver<P> {
         self.node.platform.sleep(ms).await;
     }
 
-    async fn rest(&self, until: Option<u64>) {
-        let Some(until) = until else {
-            return self.wake.wait().await;
-        };
-        let woken = Box::pin(self.wake.wait());
-        let elapsed = Box::pin(self.sleep_ms(until.saturating_sub(self.now_ms())));
-        match select(woken, elapsed).await {
-            Either::Left(_) | Either::Right(_) => {}
+    async fn full_urls(&self, download: &Download) -> Result<Rc<FullUrls>, CommitError> {
+        if let Some(known) = self.urls.borrow().as_ref() {
+            return Ok(Rc::clone(known));
         }
-    }
-
-    async fn step(self: &Rc<Self>) -> Result<Next, CommitError> {
-        self.brought.take();
-        let taken = RefCell::new(Witness::default());
-        let committed = self
-            .commit(&[], &|witness| {
-                taken.replace(Witness::clone(&witness));
-                Signal::Observed(witness)
-            })
-            .await?;
-        if !committed.events.is_empty() {
-            return Ok(Next::Again);
-        }
-        let (download, witness) = (Rc::new(committed.download), taken.into_inner());
-        self.planned.replace(Some(Rc::clone(&download)));
-        let effects = plan(&download, &witness, self.now_ms());
-        self.queue.take();
-        self.cancel_unplanned(&download, &effects);
-        if effects.is_empty() && !download.is_running() {
-            // What is still being stored is to be deleted when it is.
-            return Ok(if self.still_storing() {
-                Next::Wait(None)
-            } else {
-                Next::Done
-            });
-        }
-        if let [
-            Effect::Wait {
-                reason: WaitReason::Headers,
-                ..
-            },
-        ] = effects[..]
-            && self.flights.borrow().is_empty()
-        {
-            return Ok(Next::LetGo);
-        }
-        self.watch(&download).await;
-        let lasting = self.lasting(&download, &witness, &effects);
-        let mut until = self.next_look(&download, &witness);
-        for effect in effects {
-            if let Effect::Wait { until: at, reason } = effect {
-                until = at.or(until);
-                if reason == WaitReason::Offline {
-                    self.wake_when_online();
-                }
-                continue;
-            }
-            // A flight may have told meanwhile that what is planned here has just failed.
-            if self.node.knows_more_than(&download) || self.perform(&download, effect).await? {
-                return Ok(Next::Again);
-            }
-        }
-        if self.flights.borrow().is_empty() && (lasting == 0 || !download.is_running()) {
-            // What the plan named is done, or cannot be: a later look will name it again.
-            return Ok(Next::Done);
-        }
-        Ok(Next::Wait(until))
-    }
-
-    /// Takes a witness, decides on the signal that is made of it, and appends what was decided, as often as another
-    /// writer is faster. `keys` are files whose parts at rest are looked at beside those of the download.
-    async fn commit(
-        &self,
-        keys: &[String],
-        signal: &dyn Fn(Box<Witness>) -> Signal,
-    ) -> Result<Committed, CommitError> {
-        loop {
-            let download = self.node.load(&self.id).await?;
-            let witness = Box::new(self.witness(&download, keys).await?);
-            let input = Some(Input::Signal(signal(witness)));
-            let Some(committed) = self.node.commit(download, input, None).await? else {
-                continue;
-            };
-            for event in &committed.events {
-                if let Event::Started { registration, .. } = event {
-                    self.unstarted.borrow_mut().clone_from(registration);
-                }
-            }
-            return Ok(committed);
-        }
-    }
-
-    /// Takes a witness. What this driver stored itself is added to the last listing instead of listing anew each time;
-    /// before anything is believed to be complete, or lost, it is listed anew.
-    async fn witness(&self, download: &Download, keys: &[String]) -> Result<Witness, CommitError> {
-        let mut witness = self.node.witness_without_rest(download).await;
-        let wanted: Vec<String> = download
-            .files
-            .iter()
-            .map(File::key)
-            .chain(keys.iter().cloned())
-            .collect();
-        let fresh = self.listing.borrow().as_ref().is_some_and(|(at, rest)| {
-            let young = self.now_ms().saturating_sub(*at) < LISTING_MS;
-            young
-                && wanted.iter().all(|key| rest.contains_key(key))
-                && !self.flights.borrow().is_empty()
-        });
-        if fresh {
-            let rest = self
-                .listing
-                .borrow()
-                .as_ref()
-                .map(|(_, rest)| rest.clone())
-                .unwrap_or_default();
-            let complete = download.files.iter().all(|file| {
-                rest.get(&file.key())
-                    .is_some_and(|ranges| file.layout().missing(ranges).is_empty())
-            });
-            let stored: u64 = stored(download, &rest);
-            if !complete && stored >= download.stored {
-                witness.rest = rest;
-            }
-        }
-        if witness.rest.is_empty() && !wanted.is_empty() {
-            let began = self.now_ms();
-            witness.rest = self.node.rest(&wanted).await?;
-            self.storage_failures.set(0);
-            self.add_noted(&mut witness.rest, began);
-            self.stored.set(stored(download, &witness.rest));
-            *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
-        }
-        if !download.mixed.is_empty() {
-            // What another download was found to have whole is not mixed, and stays.
-            for key in self.node.held_by_others(&self.id, &download.mixed).await? {
-                witness.rest.remove(&key);
-            }
-        }
-        witness.unstarted.clone_from(&self.unstarted.borrow());
-        witness.idle_ms = self.idle_ms();
-        let begins = download.state == State::Requested || witness.unstarted.is_some();
-        if P::BEGINS_TRANSFERS && (self.found_full.take() || begins) {
-            witness.room = self.node.platform.room().await;
-        }
-        Ok(witness)
-    }
-
-    /// How much there is to stay for. A page stays while a download runs; the worker only for what it can do itself.
-    fn lasting(&self, download: &Download, witness: &Witness, effects: &[Effect]) -> usize {
-        if self.node.platform.role() == Role::Page {
-            return 1;
-        }
-        // Where all is at rest only a version is still to be asked for, which a worker can do after a wait, too.
-        let whole = |file: &File| witness.missing(&file.key(), file.layout()).is_empty();
-        let only_asks = download.to_confirm().next().is_some() && download.files.iter().all(whole);
-        let lasts = |effect: &&Effect| match effect {
-            Effect::Wait { until, .. } => only_asks && until.is_some(),
-            Effect::Harvest { .. } => false,
-            _ => true,
-        };
-        effects.iter().filter(lasts).count()
+        let kept = self.node.platform.store().links(&self.id).await?;
+        let urls = Rc::new(FullUrls::read(kept.as_deref(), download));
+        self.urls.replace(Some(Rc::clone(&urls)));
+        Ok(urls)
     }
 
     /// Being online again ends a wait early.
-    fn wake_when_online(self: &Rc<Self>) {
+    fn tell_when_online(self: &Rc<Self>) {
         if self.node.platform.online() || self.listens_for_network.replace(true) {
             return;
         }
@@ -438,17 +316,50 @@ impl<P: Platform> Driver<P> {
             online.await;
             if let Some(driver) = driver.upgrade() {
                 driver.listens_for_network.set(false);
-                driver.wake.wake();
+                driver.tell(Input::Notified);
             }
         }));
     }
-}
 
-/// Bytes at rest that belong to a download's files.
-fn stored(download: &Download, rest: &Rest) -> u64 {
-    download
-        .files
-        .iter()
-        .filter_map(|file| Some(file.layout().stored(rest.get(&file.key())?)))
-        .sum()
+    /// Watches a job, so that its progress is told and shows up live.
+    fn watch(self: &Rc<Self>, registration: Option<String>, download: &Download) {
+        self.watching.replace((registration.clone(), None));
+        let Some(registration) = registration else {
+            return;
+        };
+        let base = download
+            .state
+            .transfer()
+            .map_or(0, |transfer| transfer.base);
+        let driver = Rc::clone(self);
+        self.node.platform.spawn(Box::pin(async move {
+            let (weak, of) = (Rc::downgrade(&driver), registration.clone());
+            let moved = Box::new(move |state: crate::job::JobState| {
+                if let Some(driver) = weak.upgrade() {
+                    let all = base.saturating_add(state.downloaded);
+                    driver.node.platform.live(&driver.id, all, 0);
+                    driver.tell(Input::JobMoved {
+                        registration: of.clone(),
+                        downloaded: state.downloaded,
+                    });
+                }
+            });
+            let watched = driver.node.platform.watch_job(&registration, moved).await;
+            match watched {
+                Some((state, watching)) => {
+                    let downloaded = state.downloaded;
+                    let mut wanted = driver.watching.borrow_mut();
+                    if wanted.0.as_ref() == Some(&registration) {
+                        wanted.1 = Some(watching);
+                    }
+                    drop(wanted);
+                    driver.tell(Input::JobMoved {
+                        registration,
+                        downloaded,
+                    });
+                }
+                None => driver.tell(Input::NotWatched),
+            }
+        }));
+    }
 }

@@ -9,7 +9,7 @@ use std::rc::Rc;
 use longhaul_core::{Command, Download, JobId, Table, plan};
 
 use crate::cancel::Cancel;
-use crate::driver::{Driver, STORE_TROUBLE_MS};
+use crate::driver::{Driver, TROUBLE_MS};
 use crate::node::{CommitError, Node};
 use crate::platform::Platform;
 
@@ -80,7 +80,7 @@ impl<P: Platform> Keeper<P> {
     pub async fn reconcile(self: Rc<Self>) {
         while let Err(error) = self.look_after_all().await {
             tracing::warn!("not everything could be looked after: {}", error);
-            if !self.rest(STORE_TROUBLE_MS).await {
+            if !self.rest(TROUBLE_MS).await {
                 return;
             }
         }

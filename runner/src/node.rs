@@ -6,10 +6,11 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use longhaul_core::owner::Look;
 use longhaul_core::{
-    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
-    Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness, decide,
-    evolve, identity_of, json,
+    Background, Batch, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job,
+    JobId, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness,
+    decide, identity_of, json,
 };
 
 use crate::errors::PartError;
@@ -124,13 +125,6 @@ impl<P: Platform> Node<P> {
         Ok(download)
     }
 
-    /// Whether this context has read or written a later state of a download by now.
-    pub(crate) fn knows_more_than(&self, download: &Download) -> bool {
-        let known = self.known.borrow();
-        let known = known.get(&download.id);
-        known.is_some_and(|known| known.download.seq > download.seq)
-    }
-
     fn remember(&self, head: String, download: &Download) {
         let known = Known {
             head,
@@ -161,19 +155,48 @@ impl<P: Platform> Node<P> {
         if events.is_empty() && links.is_none() {
             return Ok(Some(Committed { download, events }));
         }
-        let (append, next) = self.batch(&download, now, &events, links);
+        let batch = Batch::new(&download, now, self.origin(), events.clone());
+        let appended = self.append(batch, links).await?;
+        Ok(appended.map(|batch| Committed {
+            download: batch.into_after(),
+            events,
+        }))
+    }
+
+    fn origin(&self) -> Origin {
+        match self.platform.role() {
+            Role::Page => Origin::Page,
+            Role::Worker => Origin::ServiceWorker,
+        }
+    }
+
+    /// Appends a batch, where the history still ends where it was decided: then it is handed back. `links` are the full
+    /// URLs of a request.
+    pub async fn append(
+        &self,
+        batch: Batch,
+        links: Option<String>,
+    ) -> Result<Option<Batch>, StoreError> {
+        let append = Append {
+            download: batch.id().to_owned(),
+            expected: batch.expected(),
+            entries: batch.entries().to_vec(),
+            head: batch.head(),
+            links: match (batch.ends_use_of_urls(), links) {
+                (true, _) => Links::Delete,
+                (false, Some(links)) => Links::Put(links),
+                (false, None) => Links::Keep,
+            },
+        };
         match self.platform.store().append(&append).await {
             Ok(()) => {
-                self.remember(append.head, &next);
+                self.remember(append.head, batch.after());
                 // New URLs without an event are news, too.
-                self.platform.changed(&next.id);
-                Ok(Some(Committed {
-                    download: next,
-                    events,
-                }))
+                self.platform.changed(batch.id());
+                Ok(Some(batch))
             }
             Err(AppendError::Conflict { .. }) => Ok(None),
-            Err(AppendError::Store(error)) => Err(error.into()),
+            Err(AppendError::Store(error)) => Err(error),
         }
     }
 
@@ -191,38 +214,6 @@ impl<P: Platform> Node<P> {
                 return Ok(committed.download);
             }
         }
-    }
-
-    fn batch(
-        &self,
-        download: &Download,
-        now: u64,
-        events: &[Event],
-        links: Option<String>,
-    ) -> (Append, Download) {
-        let origin = match self.platform.role() {
-            Role::Page => Origin::Page,
-            Role::Worker => Origin::ServiceWorker,
-        };
-        // Clocks of two contexts are one clock, but it can be set back; a history never goes back.
-        let at = now.max(download.at);
-        let mut next = download.clone();
-        let mut entries = Vec::with_capacity(events.len());
-        for event in events {
-            let entry = Entry::new(&download.id, next.seq + 1, at, origin, event.clone());
-            next.seq = entry.seq;
-            next.at = at;
-            evolve(&mut next, event);
-            entries.push(entry.encode());
-        }
-        let append = Append {
-            download: download.id.clone(),
-            expected: download.seq,
-            entries,
-            head: head_text(&next),
-            links: links_after(events, links),
-        };
-        (append, next)
     }
 
     /// What can be observed of a download now, what is at rest included.
@@ -255,6 +246,27 @@ impl<P: Platform> Node<P> {
             context: self.context(download, background),
             ..Witness::default()
         }
+    }
+
+    /// Looks at what an owner wants to know; and which of the keys that it asks for another download refers to.
+    pub async fn observe(
+        &self,
+        download: &Download,
+        look: Look,
+    ) -> Result<(Witness, Vec<String>), CommitError> {
+        let mut witness = self.witness_without_rest(download).await;
+        if !look.keys.is_empty() {
+            witness.rest = self.rest(&look.keys).await?;
+        }
+        let held = if look.held.is_empty() {
+            Vec::new()
+        } else {
+            self.held_by_others(&download.id, &look.held).await?
+        };
+        if look.room {
+            witness.room = self.platform.room().await;
+        }
+        Ok((witness, held))
     }
 
     /// What is at rest under these keys.
@@ -433,29 +445,10 @@ fn head_text(download: &Download) -> String {
     json::write(download)
 }
 
-/// What becomes of the full URLs: they are kept while they are needed, and after a failure for the next attempt.
-fn links_after(events: &[Event], given: Option<String>) -> Links {
-    let over = |event: &Event| {
-        matches!(
-            event,
-            Event::CachedHit { .. }
-                | Event::Success { .. }
-                | Event::Aborted { .. }
-                | Event::Evicted {
-                    by: EvictedBy::Removal
-                }
-        )
-    };
-    match (events.iter().any(over), given) {
-        (true, _) => Links::Delete,
-        (false, Some(links)) => Links::Put(links),
-        (false, None) => Links::Keep,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use longhaul_core::evolve;
 
     const URL: &str = "https://host/model.gguf";
 

@@ -86,16 +86,14 @@ pub trait Platform: 'static {
     /// A record of a background job.
     type Record;
 
-    /// Whether transfers are begun here. Only a page does so; where it is `false`, what a worker never needs is not
-    /// compiled into it.
-    const BEGINS_TRANSFERS: bool = true;
-
     /// Which side this is.
     fn role(&self) -> Role;
     /// The histories.
     fn store(&self) -> &Self::Store;
     /// Milliseconds since 1970.
     fn now_ms(&self) -> u64;
+    /// Milliseconds by a clock that only goes forward, from any beginning.
+    fn monotonic_ms(&self) -> u64;
     /// Waits so many milliseconds.
     fn sleep(&self, ms: u32) -> LocalBoxFuture<'static, ()>;
     /// Runs something beside everything else, for as long as this context lives.

@@ -61,8 +61,6 @@ pub(crate) async fn show_window(home: &str) {
 }
 
 impl Host for WorkerHost {
-    const BEGINS_TRANSFERS: bool = false;
-
     fn role(&self) -> Role {
         Role::Worker
     }

@@ -100,6 +100,10 @@ impl Platform for Context {
         self.world.now_ms()
     }
 
+    fn monotonic_ms(&self) -> u64 {
+        self.world.now() / MS
+    }
+
     fn sleep(&self, ms: u32) -> LocalBoxFuture<'static, ()> {
         Box::pin(self.world.sleep(u64::from(ms) * MS))
     }

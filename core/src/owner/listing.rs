@@ -1,0 +1,90 @@
+//! What the owner knows to be stored between two listings.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::download::Download;
+use crate::file::File;
+use crate::input::Rest;
+use crate::parts::Range;
+
+/// For how long a listing is believed while only this owner adds to it, in milliseconds.
+const LISTING_MS: u64 = 1_500;
+
+/// No listing takes longer, in milliseconds.
+const LISTING_LASTS_MS: u64 = 30_000;
+
+/// The last listing of what is stored, and what this owner has stored since.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub(super) struct Listing {
+    /// When it was made, and what it said, with what was stored since.
+    last: Option<(u64, Rest)>,
+    /// What was stored lately, and when: a listing that was under way may have missed it.
+    noted: Vec<(u64, String, Range)>,
+}
+
+impl Listing {
+    /// It is believed no longer.
+    pub(super) fn forget(&mut self) {
+        self.last = None;
+    }
+
+    /// What is stored under these keys, where a listing anew would tell nothing else. Before anything is believed to be
+    /// complete, or lost, it is listed anew.
+    pub(super) fn still_holds(
+        &self,
+        download: &Download,
+        keys: &BTreeSet<String>,
+        now: u64,
+    ) -> Option<Rest> {
+        let (at, rest) = self.last.as_ref()?;
+        let young = now.saturating_sub(*at) < LISTING_MS;
+        let knows = keys.iter().all(|key| rest.contains_key(key));
+        let complete = download.files.iter().all(|file| is_whole(file, rest));
+        let lost = stored(download, rest) < download.stored;
+        (young && knows && !complete && !lost).then(|| rest.clone())
+    }
+
+    /// Takes a listing that began then, and adds what was stored meanwhile.
+    pub(super) fn take(&mut self, mut rest: Rest, began: u64, now: u64) -> Rest {
+        for (at, key, range) in &self.noted {
+            if let Some(ranges) = rest.get_mut(key)
+                && *at >= began
+                && !ranges.contains(range)
+            {
+                ranges.push(*range);
+            }
+        }
+        self.last = Some((now, rest.clone()));
+        rest
+    }
+
+    /// Something was stored.
+    pub(super) fn note(&mut self, key: &str, range: Range, now: u64) {
+        self.noted
+            .retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
+        self.noted.push((now, key.into(), range));
+        if let Some((_, rest)) = &mut self.last {
+            rest.or_default(key.into()).push(range);
+        }
+    }
+
+    /// Stored bytes that belong to a download's files.
+    pub(super) fn stored(&self, download: &Download) -> Option<u64> {
+        self.last.as_ref().map(|(_, rest)| stored(download, rest))
+    }
+}
+
+fn is_whole(file: &File, rest: &Rest) -> bool {
+    let ranges = rest.get(&file.key());
+    ranges.is_some_and(|ranges| file.layout().missing(ranges).is_empty())
+}
+
+fn stored(download: &Download, rest: &Rest) -> u64 {
+    download
+        .files
+        .iter()
+        .filter_map(|file| Some(file.layout().stored(rest.get(&file.key())?)))
+        .sum()
+}
