@@ -9,13 +9,14 @@ mod pace;
 mod watch;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, State, Table,
-    WaitReason, Witness, plan,
+    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, State, WaitReason,
+    Witness, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -58,7 +59,7 @@ pub struct Driver<P> {
     wake: Wake,
     /// Ends waiting for the lock, and says that the driver is to stop.
     closing: Cancel,
-    flights: RefCell<Table<EffectId, Cancel>>,
+    flights: RefCell<BTreeMap<EffectId, Cancel>>,
     /// Fetches whose bytes have come and are being stored, while their connections bring other parts.
     storing: RefCell<Vec<EffectId>>,
     /// Fetches that the last plan named and that wait for another one to end.

@@ -10,6 +10,10 @@ use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
 use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.

@@ -4,6 +4,8 @@ use crate::download::{Download, State, Transfer, Waiting};
 use crate::event::{Event, FailReason, Failure, Transport, WaitReason};
 use crate::file::File;
 use crate::spec::Spec;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Applies one event. Holds no rule and cannot fail: any sequence of events folds.
 ///

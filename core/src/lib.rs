@@ -133,7 +133,7 @@
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     witness.rest.or_default(key.clone()).push(part);
+//!     witness.rest.entry(key.clone()).or_default().push(part);
 //!     let look = Signal::Observed(Box::new(witness.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
@@ -171,11 +171,15 @@
 //! - *Bytes*: [`File`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
 //!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
-//! - *Text*: the codec in [`json`], through which all of the above is stored and shown.
+//! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
+//!   and written by `serde`.
 //! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Overtake`].
 
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
+
+extern crate alloc;
 
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1 << 20;
@@ -191,14 +195,12 @@ mod file;
 mod identity;
 mod input;
 mod job;
-pub mod json;
 mod measure;
 mod parts;
 mod plan;
 mod policy;
 mod snapshot;
 mod spec;
-mod table;
 
 pub use decide::decide;
 pub use download::{Download, State, Transfer, Waiting};
@@ -222,4 +224,3 @@ pub use plan::plan;
 pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
-pub use table::Table;

@@ -1,6 +1,7 @@
 //! What one open Longhaul does in this page: it asks, listens, reads again and tells the app.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::Function;
@@ -13,8 +14,7 @@ use longhaul_browser::links::FullUrls;
 use longhaul_browser::node::Node;
 use longhaul_browser::platform::Platform;
 use longhaul_browser::web::Web;
-use longhaul_core::json;
-use longhaul_core::{Command, Download, Snapshot, Spec, Table};
+use longhaul_core::{Command, Download, Snapshot, Spec};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -36,8 +36,8 @@ pub(crate) struct Session {
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
     pub(crate) keeper: Rc<Keeper<Web<PageHost>>>,
-    shown: RefCell<Table<String, Shown>>,
-    refreshing: RefCell<Table<String, bool>>,
+    shown: RefCell<BTreeMap<String, Shown>>,
+    refreshing: RefCell<BTreeMap<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
     closed: Cell<bool>,
 }
@@ -147,7 +147,7 @@ impl Session {
             urls: urls.map(|resource| resource.url.clone()).collect(),
             icons: spec.icons.clone(),
         };
-        let links = json::write(&full);
+        let links = full.encode();
         let id = spec.id.clone();
         self.node.look(&id).await?;
         let request = Command::Request(Box::new(spec));
@@ -260,7 +260,7 @@ impl Session {
     /// Notes what is shown of a download; whether that is new.
     fn show(&self, download: &Download) -> bool {
         let mut all = self.shown.borrow_mut();
-        let shown = all.or_default(download.id.clone());
+        let shown = all.entry(download.id.clone()).or_default();
         let snapshot = Snapshot::of(download);
         // A history can turn out to be damaged without a new entry.
         let new = shown.seq != download.seq || shown.snapshot != snapshot;

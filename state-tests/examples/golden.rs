@@ -4,7 +4,6 @@
 //! version or a story is added; then pin the digest in `tests/golden.rs`. A file that is there is never written again:
 //! what was released once is read for ever.
 
-use longhaul_core::json::Word;
 use longhaul_core::{
     AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
     Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport, WaitReason,

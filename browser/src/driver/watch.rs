@@ -143,7 +143,7 @@ impl<P: Platform> Driver<P> {
         noted.retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
         noted.push((now, key.to_owned(), range));
         if let Some((_, rest)) = self.listing.borrow_mut().as_mut() {
-            rest.or_default(key.to_owned()).push(range);
+            rest.entry(key.to_owned()).or_default().push(range);
         }
     }
 

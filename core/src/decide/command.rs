@@ -4,6 +4,8 @@ use crate::download::{Download, State};
 use crate::event::{AbortedBy, Event, EvictedBy};
 use crate::input::{Command, Rejection};
 use crate::spec::{Spec, ValidSpec};
+use alloc::vec;
+use alloc::vec::Vec;
 
 pub(super) fn decide(
     download: &Download,

@@ -8,6 +8,10 @@ use crate::file::File;
 use crate::input::{Background, Context, Preference, Witness};
 use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 pub(super) fn probed(
     download: &Download,

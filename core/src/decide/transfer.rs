@@ -12,6 +12,11 @@ use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::{Answer, check_version, file_of};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Reconciles a running transfer with what can be seen.
 pub(super) fn look(

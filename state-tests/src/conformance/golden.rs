@@ -1,6 +1,5 @@
 //! Golden histories fold to the same texts here as where they were written: law L2, in every engine that runs this.
 
-use longhaul_core::json::write;
 use longhaul_core::{Download, Snapshot};
 
 use super::{Outcome, cases, ensure_eq};
@@ -53,7 +52,7 @@ fn folds(story: &Story) -> Outcome {
         "the snapshot"
     );
     ensure_eq!(
-        digest(&write(&download)),
+        digest(&download.encode()),
         story.state,
         "the whole state, by its digest"
     );

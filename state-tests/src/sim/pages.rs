@@ -5,7 +5,7 @@ use std::rc::Rc;
 use longhaul_browser::keeper::Keeper;
 use longhaul_browser::links::FullUrls;
 use longhaul_browser::node::{CommitError, Node};
-use longhaul_core::{Command, Role, Spec, json};
+use longhaul_core::{Command, Role, Spec};
 
 use super::context::Context;
 use super::executor::ContextId;
@@ -151,10 +151,7 @@ async fn ask(page: &Page, spec: Spec) -> Result<(), CommitError> {
         .validated()
         .expect("apps ask for what can be asked for");
     let command = Command::Request(Box::new(spec));
-    let state = page
-        .node
-        .command(&id, command, Some(json::write(&full)))
-        .await?;
+    let state = page.node.command(&id, command, Some(full.encode())).await?;
     laws::commanded(&page.node.platform.world, &state);
     if headers {
         let context = &page.node.platform;
