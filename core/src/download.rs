@@ -14,6 +14,7 @@ use crate::spec::Spec;
 
 /// Why a download waits, and until when.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waiting {
     /// The reason.
     pub reason: WaitReason,
@@ -23,7 +24,6 @@ pub struct Waiting {
     /// When waiting for this reason began, in milliseconds since 1970.
     pub since: u64,
     /// When this wait was written down, in milliseconds since 1970.
-    #[serde(default)]
     pub at: u64,
 }
 
@@ -46,15 +46,15 @@ impl Waiting {
 
 /// The transfer of an attempt: its latest try.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// Number of the try, from 1.
-    #[serde(rename = "try")]
+    #[serde(rename = "number")]
     pub try_: u32,
     /// How the bytes come.
     pub transport: Transport,
-    /// Why this way; absent in states that were written down before it was kept.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub why: Option<Why>,
+    /// Why this way.
+    pub why: Why,
     /// The background job; absent in the foreground, and once the job is known to have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
@@ -64,7 +64,7 @@ pub struct Transfer {
 
 /// Where a download stands.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(tag = "phase", rename_all = "kebab-case")]
+#[serde(tag = "phase", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum State {
     /// Nothing was ever requested.
     #[default]
@@ -128,7 +128,7 @@ impl State {
 
 /// The folded state of one download.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Download {
     /// Its id.
     pub id: String,
@@ -163,6 +163,7 @@ pub struct Download {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// Failed rounds in a row since the last progress.
+    #[serde(rename = "retries")]
     pub failed_rounds: u32,
     /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
     /// once the servers were asked again afterwards.

@@ -9,6 +9,8 @@
 //! [`ENTRY_VERSION`] and upcasts older ones when it decodes; the shapes of older versions stay
 //! frozen beside their upcast. A newer version is an error for that entry, never a guess.
 
+mod v1;
+
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
@@ -16,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::event::Event;
 
 /// The format in which events are written by this version of the crate.
-pub const ENTRY_VERSION: u32 = 1;
+pub const ENTRY_VERSION: u32 = 2;
 
 /// Which side appended an entry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,7 +41,7 @@ pub struct Entry {
     pub at: u64,
     /// Who appended it.
     pub origin: Origin,
-    /// Format of the event.
+    /// Format of the event: [`ENTRY_VERSION`], of an upcast entry as well.
     pub version: u32,
     /// The fact.
     pub event: Event,
@@ -132,7 +134,11 @@ impl Entry {
         if envelope.version == 0 || envelope.version > ENTRY_VERSION {
             return Err(DecodeError::NewerVersion(envelope));
         }
-        serde_json::from_str(text).map_err(|_| DecodeError::UnknownEvent(envelope))
+        match envelope.version {
+            1 => serde_json::from_str::<v1::Entry>(text).map(Self::from),
+            _ => serde_json::from_str(text),
+        }
+        .map_err(|_| DecodeError::UnknownEvent(envelope))
     }
 }
 
@@ -146,14 +152,14 @@ mod tests {
         let event = Event::Waiting {
             reason: WaitReason::RetryAfter,
             until: Some(9),
-            try_: 2,
+            retries: 2,
             message: Some("the server answered 503".into()),
         };
         let entry = Entry::new("a\nb", 3, 7, Origin::ServiceWorker, event);
         let text = entry.encode();
         assert_eq!(
             text,
-            r#"{"download":"a\nb","seq":3,"at":7,"origin":"service-worker","version":1,"event":{"type":"waiting","reason":"retry-after","until":9,"try":2,"message":"the server answered 503"}}"#
+            r#"{"download":"a\nb","seq":3,"at":7,"origin":"service-worker","version":2,"event":{"type":"waiting","reason":"retry-after","until":9,"retries":2,"message":"the server answered 503"}}"#
         );
         assert_eq!(Entry::decode(&text), Ok(entry));
     }
@@ -181,25 +187,61 @@ mod tests {
         );
         assert_eq!(
             error(&of(r#"{"type":"aborted","by":"app"}"#, 9)),
-            "entry 4 is of version 9, this code reads versions up to 1"
+            "entry 4 is of version 9, this code reads versions up to 2"
         );
     }
 
     /// An entry with this event and these further fields.
     fn with(event: &str, more: &str) -> String {
+        of_version(ENTRY_VERSION, event, more)
+    }
+
+    fn of_version(version: u32, event: &str, more: &str) -> String {
         format!(
-            r#"{{"download":"a","seq":4,"at":1,"origin":"page","version":1{more},"event":{event}}}"#
+            r#"{{"download":"a","seq":4,"at":1,"origin":"page","version":{version}{more},"event":{event}}}"#
         )
     }
 
+    /// Whether an event that is the same in all versions is read, in all of them.
     fn is_read(event: &str, more: &str) -> bool {
-        match Entry::decode(&with(event, more)) {
-            Ok(_) => true,
-            Err(DecodeError::UnknownEvent(envelope)) => {
-                assert_eq!((envelope.seq, envelope.at), (4, 1));
-                false
+        let read = [1, ENTRY_VERSION].map(|version| {
+            match Entry::decode(&of_version(version, event, more)) {
+                Ok(_) => true,
+                Err(DecodeError::UnknownEvent(envelope)) => {
+                    assert_eq!((envelope.seq, envelope.at), (4, 1));
+                    false
+                }
+                Err(error) => panic!("{error}: {event} {more}"),
             }
-            Err(error) => panic!("{error}: {event} {more}"),
+        });
+        assert_eq!(read[0], read[1], "{event} {more}");
+        read[0]
+    }
+
+    #[test]
+    fn what_version_1_called_otherwise_is_read_in_entries_of_version_1_alone() {
+        let started = |number: &str, why: &str| {
+            format!(
+                r#"{{"type":"started","{number}":3,"transport":"foreground","why":"{why}","files":[],"missing":[],"stored":0}}"#
+            )
+        };
+        let waiting =
+            |number: &str| format!(r#"{{"type":"waiting","reason":"backoff","{number}":3}}"#);
+        for (old, new) in [
+            (started("try", "at-rest"), started("transfer", "stored")),
+            (waiting("try"), waiting("retries")),
+        ] {
+            let upcast = Entry::decode(&of_version(1, &old, "")).expect("of version 1");
+            assert_eq!(Entry::decode(&of_version(2, &new, "")), Ok(upcast.clone()));
+            assert_eq!(upcast.version, ENTRY_VERSION);
+            assert_eq!(upcast.encode(), of_version(2, &new, ""));
+            for (version, other) in [(1, &new), (2, &old)] {
+                let error = Entry::decode(&of_version(version, other, ""));
+                assert!(
+                    matches!(error, Err(DecodeError::UnknownEvent(_))),
+                    "{other}"
+                );
+            }
         }
     }
 

@@ -65,7 +65,7 @@ pub enum Event {
     /// A try began. Licenses the transfer and the storing of every part it names.
     Started {
         /// Number of the try within the attempt, from 1.
-        #[serde(rename = "try")]
+        #[serde(rename = "transfer")]
         try_: u32,
         /// How the bytes come.
         transport: Transport,
@@ -102,8 +102,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
         /// Failed rounds since the last progress; waits that cost none repeat the number.
-        #[serde(rename = "try")]
-        try_: u32,
+        retries: u32,
         /// One sentence, for people: what went wrong before. Holds no URL.
         #[serde(skip_serializing_if = "Option::is_none")]
         message: Option<String>,

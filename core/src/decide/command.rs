@@ -73,7 +73,7 @@ fn retry(download: &Download, now: u64) -> Vec<Event> {
             .map(|waiting| Event::Waiting {
                 reason: waiting.reason,
                 until: Some(now),
-                try_: download.failed_rounds,
+                retries: download.failed_rounds,
                 message: None,
             })
             .filter(|_| crate::policy::may_detail(download.entries))

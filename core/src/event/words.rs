@@ -37,8 +37,8 @@ pub enum Why {
     JobFailed,
     /// The job before is gone without a trace.
     JobLost,
-    /// All bytes were at rest already.
-    AtRest,
+    /// All bytes were stored already.
+    Stored,
 }
 
 impl Why {
@@ -52,7 +52,7 @@ impl Why {
         Self::Refused,
         Self::JobFailed,
         Self::JobLost,
-        Self::AtRest,
+        Self::Stored,
     ];
 }
 
