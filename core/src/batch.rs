@@ -1,10 +1,12 @@
 //! Batches: what was decided, ready to be appended in one transaction.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+
 use crate::download::Download;
 use crate::entry::{Entry, Origin};
 use crate::event::{Event, EvictedBy};
 use crate::evolve::evolve;
-use crate::json;
 
 /// Events that were decided on together, as entries, and the state that they lead to.
 ///
@@ -68,7 +70,7 @@ impl Batch {
     /// The state afterwards, as text: the head of the history.
     #[must_use]
     pub fn head(&self) -> String {
-        json::write(&self.after)
+        self.after.encode()
     }
 
     /// The state afterwards.

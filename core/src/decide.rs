@@ -10,6 +10,10 @@ use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
 use crate::input::{Input, Rejection, Role, Signal, Witness};
 use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
@@ -106,11 +110,11 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
         .as_ref()
         .is_some_and(|waiting| waiting.reason == WaitReason::Headers);
     if lacking && !said && may_detail(download.entries) {
-        let try_ = download.failed_rounds;
+        let retries = download.failed_rounds;
         return vec![Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
-            try_,
+            retries,
             message: None,
         }];
     }
@@ -160,11 +164,11 @@ fn next_attempt(download: &Download, restarts: u32) -> Option<Event> {
     })
 }
 
-fn backoff(now: u64, delay: u64, try_: u32, message: String) -> Event {
+fn backoff(now: u64, delay: u64, retries: u32, message: String) -> Event {
     Event::Waiting {
         reason: WaitReason::Backoff,
         until: Some(now.saturating_add(delay)),
-        try_,
+        retries,
         message: Some(message),
     }
 }
@@ -195,7 +199,7 @@ fn wait_or_fail(
             .map_or(now, |waiting| waiting.since);
         now.saturating_sub(since)
     };
-    let (reason, delay, try_) = match fault {
+    let (reason, delay, retries) = match fault {
         // Neither the device nor the server being away is a failed round.
         Fault::Offline if witness.context.offline => {
             let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
@@ -231,7 +235,7 @@ fn wait_or_fail(
     vec![Event::Waiting {
         reason,
         until: Some(now.saturating_add(delay)),
-        try_,
+        retries,
         message: Some(message),
     }]
 }

@@ -1,47 +1,30 @@
 //! The state of one download: the fold of its history.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::entry::{DecodeError, Entry};
 use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason, Why};
 use crate::evolve::evolve;
 use crate::file::File;
-use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
 use crate::policy::MIN_DELAY_MS;
 use crate::spec::Spec;
 
 /// Why a download waits, and until when.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Waiting {
     /// The reason.
     pub reason: WaitReason,
     /// When it goes on by itself, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
     /// When waiting for this reason began, in milliseconds since 1970.
     pub since: u64,
     /// When this wait was written down, in milliseconds since 1970.
     pub at: u64,
-}
-
-impl FromJson for Waiting {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            reason: fields.take("reason")?,
-            until: fields.take("until")?,
-            since: fields.take("since")?,
-            at: fields.take_or_default("at")?,
-        })
-    }
-}
-
-impl ToJson for Waiting {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("reason", &self.reason)
-            .some("until", self.until.as_ref())
-            .field("since", &self.since)
-            .field("at", &self.at)
-            .end();
-    }
 }
 
 impl Waiting {
@@ -62,47 +45,26 @@ impl Waiting {
 }
 
 /// The transfer of an attempt: its latest try.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// Number of the try, from 1.
+    #[serde(rename = "number")]
     pub try_: u32,
     /// How the bytes come.
     pub transport: Transport,
-    /// Why this way; absent in states that were written down before it was kept.
-    pub why: Option<Why>,
+    /// Why this way.
+    pub why: Why,
     /// The background job; absent in the foreground, and once the job is known to have ended.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
     /// Bytes at rest when the try began: what its own figures are added to.
     pub base: u64,
 }
 
-impl FromJson for Transfer {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            try_: fields.take("try")?,
-            transport: fields.take("transport")?,
-            why: fields.take("why")?,
-            registration: fields.take("registration")?,
-            base: fields.take("base")?,
-        })
-    }
-}
-
-impl ToJson for Transfer {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("try", &self.try_)
-            .field("transport", &self.transport)
-            .some("why", self.why.as_ref())
-            .some("registration", self.registration.as_ref())
-            .field("base", &self.base)
-            .end();
-    }
-}
-
 /// Where a download stands.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(tag = "phase", rename_all = "kebab-case", deny_unknown_fields)]
 pub enum State {
     /// Nothing was ever requested.
     #[default]
@@ -131,54 +93,6 @@ pub enum State {
         /// By whom.
         by: EvictedBy,
     },
-}
-
-impl FromJson for State {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        let phase: String = fields.take("phase")?;
-        Ok(match phase.as_str() {
-            "none" => Self::None,
-            "requested" => Self::Requested,
-            "transferring" => Self::Transferring {
-                transfer: fields.take("transfer")?,
-            },
-            "available" => Self::Available,
-            "failed" => Self::Failed {
-                failure: fields.take("failure")?,
-            },
-            "aborted" => Self::Aborted {
-                by: fields.take("by")?,
-            },
-            "evicted" => Self::Evicted {
-                by: fields.take("by")?,
-            },
-            _ => return Err(Unreadable),
-        })
-    }
-}
-
-impl ToJson for State {
-    fn write(&self, text: &mut String) {
-        let mut object = Object::new(text);
-        object.field("phase", &self.name());
-        match self {
-            Self::None | Self::Requested | Self::Available => {}
-            Self::Transferring { transfer } => {
-                object.field("transfer", transfer);
-            }
-            Self::Failed { failure } => {
-                object.field("failure", failure);
-            }
-            Self::Aborted { by } => {
-                object.field("by", by);
-            }
-            Self::Evicted { by } => {
-                object.field("by", by);
-            }
-        }
-        object.end();
-    }
 }
 
 impl State {
@@ -213,7 +127,8 @@ impl State {
 }
 
 /// The folded state of one download.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Download {
     /// Its id.
     pub id: String,
@@ -230,6 +145,7 @@ pub struct Download {
     /// Entries of the latest attempt.
     pub entries: u32,
     /// What was asked for last, without anything secret.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
     /// The generations last planned for its resources: what bytes at rest belong to.
     pub files: Vec<File>,
@@ -238,72 +154,28 @@ pub struct Download {
     /// Bytes safe at rest.
     pub stored: u64,
     /// Bytes at rest when the first try of the attempt began; absent before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub began_with: Option<u64>,
     /// Size of the whole download, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
     /// Failed rounds in a row since the last progress.
+    #[serde(rename = "retries")]
     pub failed_rounds: u32,
     /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
     /// once the servers were asked again afterwards.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unconfirmed: bool,
     /// Keys of files of which bytes of several versions may be at rest: they are to be deleted before anything counts again.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<String>,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until
     /// a new request.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub degraded: bool,
-}
-
-impl FromJson for Download {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            id: fields.take("id")?,
-            seq: fields.take("seq")?,
-            at: fields.take("at")?,
-            state: fields.take("state")?,
-            attempt: fields.take("attempt")?,
-            restarts: fields.take("restarts")?,
-            entries: fields.take("entries")?,
-            spec: fields.take("spec")?,
-            files: fields.take("files")?,
-            downloaded: fields.take("downloaded")?,
-            stored: fields.take("stored")?,
-            began_with: fields.take("beganWith")?,
-            total: fields.take("total")?,
-            waiting: fields.take("waiting")?,
-            failed_rounds: fields.take("failedRounds")?,
-            unconfirmed: fields.take_or_default("unconfirmed")?,
-            mixed: fields.take_or_default("mixed")?,
-            degraded: fields.take_or_default("degraded")?,
-        })
-    }
-}
-
-impl ToJson for Download {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("id", &self.id)
-            .field("seq", &self.seq)
-            .field("at", &self.at)
-            .field("state", &self.state)
-            .field("attempt", &self.attempt)
-            .field("restarts", &self.restarts)
-            .field("entries", &self.entries)
-            .some("spec", self.spec.as_ref())
-            .field("files", &self.files)
-            .field("downloaded", &self.downloaded)
-            .field("stored", &self.stored)
-            .some("beganWith", self.began_with.as_ref())
-            .some("total", self.total.as_ref())
-            .some("waiting", self.waiting.as_ref())
-            .field("failedRounds", &self.failed_rounds)
-            .unless(!self.unconfirmed, "unconfirmed", &self.unconfirmed)
-            .unless(self.mixed.is_empty(), "mixed", &self.mixed)
-            .unless(!self.degraded, "degraded", &self.degraded)
-            .end();
-    }
 }
 
 impl Download {
@@ -314,6 +186,19 @@ impl Download {
             id: id.to_owned(),
             ..Self::default()
         }
+    }
+
+    /// The state as text: what is stored as the head of its history.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("a state has no map whose keys are no strings")
+    }
+
+    /// Reads a head's text. `None` where it is of another shape than this version writes: a head is worth no more than
+    /// the fold of its history that it saves.
+    #[must_use]
+    pub fn decode(text: &str) -> Option<Self> {
+        serde_json::from_str(text).ok()
     }
 
     /// Whether the machine has something to do with it by itself.

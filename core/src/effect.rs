@@ -1,10 +1,14 @@
 //! Effects: what an adapter should do now.
 
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::event::WaitReason;
 use crate::file::PartRequest;
 
 /// Something to do. Performing one is idempotent, and its outcome comes back as a signal.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[must_use]
 pub enum Effect {
     /// Ask the servers for size, validator and Range support of every resource.

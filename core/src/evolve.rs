@@ -4,6 +4,8 @@ use crate::download::{Download, State, Transfer, Waiting};
 use crate::event::{Event, FailReason, Failure, Transport, WaitReason};
 use crate::file::File;
 use crate::spec::Spec;
+use alloc::string::String;
+use alloc::vec::Vec;
 
 /// Applies one event. Holds no rule and cannot fail: any sequence of events folds.
 ///
@@ -45,7 +47,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
                 transfer: Transfer {
                     try_: *try_,
                     transport: *transport,
-                    why: Some(*why),
+                    why: *why,
                     registration: registration.clone(),
                     base: *stored,
                 },
@@ -65,9 +67,9 @@ pub fn evolve(download: &mut Download, event: &Event) {
         Event::Waiting {
             reason,
             until,
-            try_,
+            retries,
             ..
-        } => waiting(download, *reason, *until, *try_),
+        } => waiting(download, *reason, *until, *retries),
         Event::Success { sizes, .. } => {
             for (file, size) in download.files.iter_mut().zip(sizes) {
                 // The key of a file of unknown size does not have one; it stays as it is.
@@ -148,7 +150,7 @@ fn ended(download: &mut Download, state: State) {
     download.state = state;
 }
 
-fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, try_: u32) {
+fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, retries: u32) {
     let since = match &download.waiting {
         Some(before) if before.reason == reason => before.since,
         _ => download.at,
@@ -159,7 +161,7 @@ fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, try_
         since,
         at: download.at,
     });
-    download.failed_rounds = try_;
+    download.failed_rounds = retries;
     if let State::Transferring { transfer } = &mut download.state
         && reason.ends_try()
     {

@@ -1,9 +1,14 @@
 //! What goes wrong with a transfer, and the failure that it becomes.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
 use crate::event::{FailReason, Failure};
 
 /// Why an answer, or the lack of one, is not the bytes that were asked for.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Fault {
     /// The device is offline.
     Offline,

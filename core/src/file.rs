@@ -1,40 +1,24 @@
 //! Files: one generation of a resource's bytes, how it is split, and the keys its parts rest under.
 
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::identity::{escape, identity, unescape};
-use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
 use crate::parts::{Layout, Range};
 
 /// What tells two versions of a resource apart ([RFC 9110, 8.8]).
 ///
 /// [RFC 9110, 8.8]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub enum Validator {
     /// A strong entity tag, quotes included.
     Etag(String),
     /// The value of `Last-Modified`, as sent.
     LastModified(String),
-}
-
-impl FromJson for Validator {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let (name, value) = Fields::from_json(json)?.only()?;
-        let value = String::from_json(value)?;
-        match name.as_str() {
-            "etag" => Ok(Self::Etag(value)),
-            "lastModified" => Ok(Self::LastModified(value)),
-            _ => Err(Unreadable),
-        }
-    }
-}
-
-impl ToJson for Validator {
-    fn write(&self, text: &mut String) {
-        let (name, value) = match self {
-            Self::Etag(tag) => ("etag", tag),
-            Self::LastModified(date) => ("lastModified", date),
-        };
-        Object::new(text).field(name, value).end();
-    }
 }
 
 impl Validator {
@@ -56,47 +40,26 @@ impl Validator {
 }
 
 /// One generation of a resource: which bytes they are, and how they are split.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct File {
     /// Identity of the resource.
     pub url: String,
     /// Size in bytes, where it is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub size: Option<u64>,
     /// What tells this generation from others.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub validator: Option<Validator>,
     /// Size of a part in bytes; absent: one part, the whole body.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub part_bytes: Option<u64>,
     /// The `Content-Type` the server gave.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub content_type: Option<String>,
     /// Whether its answers come from another origin: then those to a background job hide their version.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub cross_origin: bool,
-}
-
-impl FromJson for File {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            url: fields.take("url")?,
-            size: fields.take("size")?,
-            validator: fields.take("validator")?,
-            part_bytes: fields.take("partBytes")?,
-            content_type: fields.take("contentType")?,
-            cross_origin: fields.take_or_default("crossOrigin")?,
-        })
-    }
-}
-
-impl ToJson for File {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("url", &self.url)
-            .some("size", self.size.as_ref())
-            .some("validator", self.validator.as_ref())
-            .some("partBytes", self.part_bytes.as_ref())
-            .some("contentType", self.content_type.as_ref())
-            .unless(!self.cross_origin, "crossOrigin", &self.cross_origin)
-            .end();
-    }
 }
 
 impl File {
@@ -167,7 +130,7 @@ pub(crate) fn is_html(content_type: Option<&str>) -> bool {
 /// distinct, without which Chromium answers every early read with the bytes of whichever record
 /// came first. (It is padded so that URLs sort like their parts for whoever lists them. The order
 /// in which Chromium asks for records does not depend on it: see `requests` in the browser crate.)
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PartRequest {
     /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
     pub file: File,

@@ -4,6 +4,10 @@
 //! for. A resource's identity is therefore its URL without fragment and with the values of
 //! signature parameters blanked. Only identities reach the history, messages, errors and logs.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec::Vec;
+
 /// Parameters that a signature scheme puts into a query, and what shows that it was used there.
 ///
 /// Short names such as `sp` or `Expires` are ordinary words elsewhere, so they are blanked only

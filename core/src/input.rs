@@ -1,13 +1,18 @@
 //! What goes into [`decide`](crate::decide): commands of the app, signals of the browser, and the
 //! witness of what can be observed now.
 
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::event::Failure;
 use crate::fault::Fault;
 use crate::measure::Answer;
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
 use crate::spec::ValidSpec;
-use crate::table::Table;
 
 /// Everything that can happen to a download.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -33,7 +38,7 @@ pub enum Command {
 
 /// What the browser was seen to do. Those that answer an effect carry what names it, so that a
 /// stale one can be told.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signal {
     /// Somebody looked: the witness was taken anew.
     Observed(Box<Witness>),
@@ -96,7 +101,7 @@ pub enum Signal {
 }
 
 /// How a background job ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum JobEnd {
     /// The browser says every record came; measuring tells whether that is so.
     Success,
@@ -109,7 +114,7 @@ pub enum JobEnd {
 /// `BackgroundFetchFailureReason` ([Background Fetch, 6.4]), without `aborted`.
 ///
 /// [Background Fetch, 6.4]: https://wicg.github.io/background-fetch/#background-fetch-registration-interface
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum JobFailure {
     /// A record was answered with an error status.
     BadStatus,
@@ -138,7 +143,7 @@ impl JobFailure {
 }
 
 /// A background job as the browser shows it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Job {
     /// Its registration id.
     pub registration: String,
@@ -147,10 +152,10 @@ pub struct Job {
 }
 
 /// Ranges at rest by file key.
-pub type Rest = Table<String, Vec<Range>>;
+pub type Rest = BTreeMap<String, Vec<Range>>;
 
 /// What can be observed at one moment.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Witness {
     /// What is at rest, for the files of this download.
     pub rest: Rest,
@@ -193,7 +198,7 @@ impl Witness {
 }
 
 /// Which side looks.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Role {
     /// A page: may start transfers.
     #[default]
@@ -203,7 +208,7 @@ pub enum Role {
 }
 
 /// Whether a background job can be started from here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Background {
     /// Yes.
     Usable,
@@ -215,7 +220,7 @@ pub enum Background {
 }
 
 /// Which transport the app wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub enum Preference {
     /// Whichever serves best.
     #[default]
@@ -227,7 +232,7 @@ pub enum Preference {
 }
 
 /// Who looks, and what it can do.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Context {
     /// The `name` that the library was opened with.
     pub name: String,
@@ -246,7 +251,7 @@ pub struct Context {
 }
 
 /// Why a command is refused. Nothing was decided.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Rejection {
     /// The id runs with another spec.
     SpecConflict,

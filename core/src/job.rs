@@ -3,6 +3,9 @@
 //! An id says which format it is in, whose it is, and which try of which attempt it belongs to,
 //! so that a completion can be attributed, or recognised as foreign, without the history.
 
+use alloc::string::{String, ToString};
+use serde::{Deserialize, Serialize};
+
 use crate::identity::{escape, unescape};
 
 /// Format of registration ids and request fragments. A page and a worker that differ in it must
@@ -13,7 +16,7 @@ pub const JOB_FORMAT: u32 = 1;
 pub const MOST_RECORDS: usize = 500;
 
 /// What a registration id says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct JobId {
     /// The `name` that the library was opened with.
     pub name: String,

@@ -133,7 +133,7 @@
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     witness.rest.or_default(key.clone()).push(part);
+//!     witness.rest.entry(key.clone()).or_default().push(part);
 //!     let look = Signal::Observed(Box::new(witness.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
@@ -171,9 +171,11 @@
 //! - *Bytes*: [`File`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
 //!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
-//! - *Text*: the codec in [`json`], through which all of the above is stored and shown.
+//! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
+//!   and written by `serde`.
 //! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Overtake`].
 
+#![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
@@ -194,7 +196,6 @@ mod file;
 mod identity;
 mod input;
 mod job;
-pub mod json;
 mod measure;
 pub mod owner;
 mod parts;
@@ -202,7 +203,6 @@ mod plan;
 mod policy;
 mod snapshot;
 mod spec;
-mod table;
 
 pub use batch::Batch;
 pub use decide::decide;
@@ -227,4 +227,3 @@ pub use plan::plan;
 pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
-pub use table::Table;

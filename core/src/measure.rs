@@ -3,6 +3,10 @@
 //! A background record can claim success with status 200 and an empty body; a server can ignore
 //! `Range`, or have a new file in mid-download. No answer is trusted for its status alone.
 
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use serde::{Deserialize, Serialize};
+
 use crate::fault::Fault;
 use crate::file::{File, PartRequest, Validator, is_html};
 use crate::parts::Range;
@@ -11,7 +15,7 @@ use crate::spec::{MOST_BYTES, Resource};
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Answer {
     /// Status code.
     pub status: u16,
@@ -39,7 +43,7 @@ pub struct Answer {
 /// A parsed `Content-Range` ([RFC 9110, 14.4]).
 ///
 /// [RFC 9110, 14.4]: https://www.rfc-editor.org/rfc/rfc9110#section-14.4
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct ContentRange {
     /// The range; `None` for `*`, which says that it cannot be satisfied.
     pub range: Option<Range>,
@@ -418,7 +422,7 @@ mod tests {
     }
 
     fn probe(answer: &Answer, resource: &str) -> Result<File, Fault> {
-        let resource: Resource = crate::json::read(resource).expect("a resource");
+        let resource: Resource = serde_json::from_str(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),
             ..Policy::default()

@@ -1,5 +1,9 @@
 //! Parts: the byte ranges in which a resource is transferred, stored, verified and resumed.
 
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::MIB;
 
 /// Most parts that a resource is split into by default.
@@ -15,7 +19,7 @@ const LARGEST_PART: u64 = 64 * MIB;
 pub(crate) const MOST_PARTS: u64 = 10_000;
 
 /// A range of bytes: `len` bytes from offset `start`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Range {
     /// Offset of the first byte.
     pub start: u64,
@@ -67,7 +71,7 @@ pub fn default_part_bytes(size: u64) -> u64 {
 }
 
 /// The split of a resource into parts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Layout {
     /// Parts of `part` bytes, the last one shorter.
     Ranged {

@@ -7,6 +7,10 @@ use crate::file::{File, PartRequest};
 use crate::input::{Role, Witness};
 use crate::job::MOST_RECORDS;
 use crate::policy::may_detail;
+use alloc::borrow::ToOwned;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Names everything that is missing now, and nothing that is not: after a crash at any point the
 /// same state and the same witness give the same plan. `now` is in milliseconds since 1970.
@@ -42,7 +46,7 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
             let guilty = failure
                 .resource
                 .and_then(|n| download.files.get(n as usize));
-            let files = guilty.map_or(&download.files[..], std::slice::from_ref);
+            let files = guilty.map_or(&download.files[..], core::slice::from_ref);
             effects.extend(delete(download, files, witness));
         }
         State::Aborted { .. }

@@ -1,9 +1,11 @@
 //! Policies: how often, how long, how much. Pure numbers; the one source of chance is a seed.
 
+use serde::{Deserialize, Serialize};
+
 use crate::parts::{MOST_PARTS, default_part_bytes};
 
 /// Sizes, limits and delays that an app may set.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Policy {
     /// Size of a part in bytes; by default chosen by the size of the resource.
     pub part_bytes: Option<u64>,
@@ -26,7 +28,7 @@ impl Policy {
 }
 
 /// When and how often to try again.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retry {
     /// Failed rounds in a row, without a byte between them, after which an attempt fails.
     pub limit: u32,
@@ -98,7 +100,7 @@ fn hash(seed: &str, n: u32) -> u64 {
 ///
 /// Chromium freezes a job for 30 s at every navigation of its origin, and after a crash of the
 /// browser waits 20 s before it starts unfinished records anew.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Overtake {
     /// After how many milliseconds without a byte the page fetches missing parts itself.
     pub after_ms: u64,

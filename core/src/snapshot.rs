@@ -1,12 +1,15 @@
 //! Snapshots: what anyone is shown of a download.
 
+use alloc::string::String;
+use serde::Serialize;
+
 use crate::download::{Download, State};
 use crate::event::{AbortedBy, EvictedBy, FailReason, Transport, WaitReason};
-use crate::json::{Object, ToJson, write};
 
 /// A download as it is shown: the `Snapshot` of the JavaScript contract. Its fields are
 /// serialised in this order, so that equal snapshots are equal texts.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Snapshot {
     /// Id of the download.
     pub id: String,
@@ -15,90 +18,61 @@ pub struct Snapshot {
     /// The latest attempt, from 1.
     pub attempt: u32,
     /// How the bytes come, while they do.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
     /// Bytes received, those at rest included.
     pub downloaded: u64,
     /// Bytes safe at rest.
     pub stored: u64,
     /// Size of the whole download.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
     /// Present where entries could not be read.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub degraded: bool,
     /// Present where figures are newer than the history.
+    #[serde(skip_serializing_if = "core::ops::Not::not")]
     pub live: bool,
     /// What it waits for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<SnapshotWaiting>,
     /// Why it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub failure: Option<SnapshotFailure>,
     /// Who aborted or evicted it: `app`, `browser`, `removal` or `eviction`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub by: Option<&'static str>,
     /// Number of the last entry.
     pub seq: u64,
     /// Time of the last entry, in milliseconds since 1970.
     pub at: u64,
     /// Title for people.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
 }
 
-impl ToJson for Snapshot {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("id", &self.id)
-            .field("phase", &self.phase)
-            .field("attempt", &self.attempt)
-            .some("transport", self.transport.as_ref())
-            .field("downloaded", &self.downloaded)
-            .field("stored", &self.stored)
-            .some("total", self.total.as_ref())
-            .unless(!self.degraded, "degraded", &self.degraded)
-            .unless(!self.live, "live", &self.live)
-            .some("waiting", self.waiting.as_ref())
-            .some("failure", self.failure.as_ref())
-            .some("by", self.by.as_ref())
-            .field("seq", &self.seq)
-            .field("at", &self.at)
-            .some("title", self.title.as_ref())
-            .end();
-    }
-}
-
 /// What a download waits for, as shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SnapshotWaiting {
     /// The reason.
     pub reason: WaitReason,
     /// When it goes on by itself, in milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<u64>,
 }
 
-impl ToJson for SnapshotWaiting {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("reason", &self.reason)
-            .some("until", self.until.as_ref())
-            .end();
-    }
-}
-
 /// Why a download failed, as shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
 pub struct SnapshotFailure {
     /// The reason, for programs.
     pub reason: FailReason,
     /// One sentence, for people.
     pub message: String,
     /// By how many bytes the browser has too little room, where it tells.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub missing_bytes: Option<u64>,
-}
-
-impl ToJson for SnapshotFailure {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("reason", &self.reason)
-            .field("message", &self.message)
-            .some("missingBytes", self.missing_bytes.as_ref())
-            .end();
-    }
 }
 
 impl Snapshot {
@@ -156,7 +130,7 @@ impl Snapshot {
     /// The canonical JSON: the same text for the same state, natively and in a browser.
     #[must_use]
     pub fn canonical_json(&self) -> String {
-        write(self)
+        serde_json::to_string(self).expect("a snapshot has no map whose keys are no strings")
     }
 }
 
@@ -197,7 +171,10 @@ mod tests {
             };
             let shown = Snapshot::of(&download).expect("an ended download is shown");
             let by = format!(r#""by":"{}""#, shown.by.expect("somebody did"));
-            assert!(write(&event).contains(&by), "{event:?}: {by}");
+            assert!(
+                serde_json::to_string(&event).expect("JSON").contains(&by),
+                "{event:?}: {by}"
+            );
             assert!(shown.canonical_json().contains(&by), "{by}");
         }
         let available = Download {

@@ -1,7 +1,11 @@
 //! What an app asks for, checked before anything is written.
 
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use serde::{Deserialize, Serialize};
+
 use crate::identity::identity;
-use crate::json::{Fields, FromJson, Json, Object, ToJson, Unreadable};
 
 /// Longest id, in bytes of UTF-8: ids become part of lock names and registration ids.
 const LONGEST_ID: usize = 512;
@@ -14,49 +18,31 @@ pub(crate) const MOST_BYTES: u64 = (1 << 53) - 1;
 
 /// An image for the browser's own download UI: the `ImageResource` of the
 /// [Image Resource](https://www.w3.org/TR/image-resource/) document.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Icon {
     /// Absolute URL of the image.
     pub src: String,
     /// Sizes such as `192x192`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sizes: Option<String>,
     /// MIME type.
+    #[serde(rename = "type", skip_serializing_if = "Option::is_none")]
     pub kind: Option<String>,
     /// Accessible label.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
 }
 
-impl FromJson for Icon {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            src: fields.take("src")?,
-            sizes: fields.take("sizes")?,
-            kind: fields.take("type")?,
-            label: fields.take("label")?,
-        })
-    }
-}
-
-impl ToJson for Icon {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("src", &self.src)
-            .some("sizes", self.sizes.as_ref())
-            .some("type", self.kind.as_ref())
-            .some("label", self.label.as_ref())
-            .end();
-    }
-}
-
 /// One file of a download.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Resource {
     /// Absolute URL: in a [`Spec`] the full one, in the history its identity.
     pub url: String,
     /// Size in bytes, where the app knows it. Another size is then a failure.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub bytes: Option<u64>,
     /// SHA-256 of the bytes, 64 lower-case hexadecimal digits.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
 }
 
@@ -71,73 +57,26 @@ impl Resource {
     }
 }
 
-impl FromJson for Resource {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            url: fields.take("url")?,
-            bytes: fields.take("bytes")?,
-            sha256: fields.take("sha256")?,
-        })
-    }
-}
-
-impl ToJson for Resource {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("url", &self.url)
-            .some("bytes", self.bytes.as_ref())
-            .some("sha256", self.sha256.as_ref())
-            .end();
-    }
-}
-
 /// What an app asks for: one download of one or more resources.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// The app's name for the download.
     pub id: String,
     /// Title for people; shown by the browser's own download UI.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
     /// Icons for the browser's own download UI.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub icons: Vec<Icon>,
     /// Query parameters that carry credentials, besides those every identity leaves out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub secret_params: Vec<String>,
     /// The files.
     pub resources: Vec<Resource>,
     /// Whether requests need headers that only the app can supply.
+    #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub headers: bool,
-}
-
-impl FromJson for Spec {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            id: fields.take("id")?,
-            title: fields.take("title")?,
-            icons: fields.take_or_default("icons")?,
-            secret_params: fields.take_or_default("secretParams")?,
-            resources: fields.take("resources")?,
-            headers: fields.take_or_default("headers")?,
-        })
-    }
-}
-
-impl ToJson for Spec {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("id", &self.id)
-            .some("title", self.title.as_ref())
-            .unless(self.icons.is_empty(), "icons", &self.icons)
-            .unless(
-                self.secret_params.is_empty(),
-                "secretParams",
-                &self.secret_params,
-            )
-            .field("resources", &self.resources)
-            .unless(!self.headers, "headers", &self.headers)
-            .end();
-    }
 }
 
 /// A spec that cannot be asked for: which field is wrong, and what would be right.
@@ -298,7 +237,7 @@ mod tests {
     use super::*;
 
     fn spec(json: &str) -> Spec {
-        crate::json::read(json).expect("a spec in JSON")
+        serde_json::from_str(json).expect("a spec in JSON")
     }
 
     #[test]
@@ -372,7 +311,7 @@ mod tests {
         )
         .validated()
         .expect("valid");
-        let text = crate::json::write(&spec.recorded());
+        let text = serde_json::to_string(&spec.recorded()).expect("JSON");
         assert!(
             !text.contains("s3cret") && !text.contains("s4cret"),
             "{text}"

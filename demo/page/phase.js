@@ -9,7 +9,7 @@ const WAITS = {
   browser: "for the browser to start its background job",
   offline: "for the network to come back",
   unreachable: "for the server, which does not answer",
-  backoff: "before the next try",
+  backoff: "before the next retry",
   "retry-after": "as long as the server asked",
   headers: "for a tab that holds the request headers it needs",
   room: "for free storage",

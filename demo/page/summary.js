@@ -15,6 +15,8 @@ const WHY = {
   refused: "the browser refused a background job",
   "job-failed": "the background job ended short of everything",
   "job-lost": "the background job vanished",
+  stored: "all bytes were stored already",
+  // What version 1 called it.
   "at-rest": "all bytes were stored already",
 };
 
@@ -30,18 +32,20 @@ const WORDS = {
   "cached-hit"({ stored }) {
     return isNumber(stored) ? `${bytes(stored)} were already stored` : "Already stored";
   },
-  started({ transport, why, missing, stored, total, try: number }) {
+  started({ transport, why, missing, stored, total, transfer, try: inVersion1 }) {
+    const number = transfer ?? inVersion1;
     const by = isText(transport) ? ` by ${transportWords(transport)}` : "";
     const parts = countParts(missing);
     const inParts = parts === undefined ? "" : `, ${count(parts, "part", "parts")} to fetch`;
     const kept = isNumber(stored) && stored > 0 ? `, ${bytes(stored)}${isNumber(total) ? ` of ${bytes(total)}` : ""} stored before` : "";
-    const again = isNumber(number) && number > 1 ? `, try ${number}` : "";
+    const again = isNumber(number) && number > 1 ? `, transfer ${number}` : "";
     return `Started${by}${inParts}${kept}${again}${isText(why) && why !== "preferred" ? `: ${WHY[why] ?? why}` : ""}`;
   },
   progress: ({ downloaded, stored }) => `${bytes(downloaded)} downloaded, ${bytes(stored)} stored`,
-  waiting({ reason, until, try: number }) {
+  waiting({ reason, until, retries, try: inVersion1 }) {
+    const number = retries ?? inVersion1;
     const time = isNumber(until) ? `, until ${clock(until).slice(0, 8)}` : "";
-    const again = isNumber(number) && number > 0 ? `, failed rounds: ${number}` : "";
+    const again = isNumber(number) && number > 0 ? `, retries: ${number}` : "";
     return `Waiting ${waitingWords(String(reason))}${time}${again}`;
   },
   success({ sizes, verified }) {

@@ -214,7 +214,7 @@ fn hostile_history() -> (String, usize, usize) {
         let spec = json!({ "id": id, "title": text, "resources": [{ "url": text }] });
         let events = [
             json!({ "type": "requested", "attempt": 1, "spec": spec }),
-            json!({ "type": "started", "try": text, "transport": text, "why": text, "missing": [null, { "parts": text }] }),
+            json!({ "type": "started", "transfer": text, "try": text, "transport": text, "why": text, "missing": [null, { "parts": text }] }),
             json!({ "type": "waiting", "reason": text, "until": text }),
             json!({ "type": "failure", "reason": text, "message": text }),
             json!({ "type": "requested", "spec": null }),

@@ -255,13 +255,23 @@ export interface CachedHitEvent {
   files?: RecordedFile[];
 }
 
-/** A try began. */
-export interface StartedEvent {
-  type: "started";
-  /** Number of the try within the attempt, from 1. */
+/** A transfer began. */
+export interface StartedEvent extends StartedEventBase {
+  /** Number of the transfer within the attempt, from 1. */
+  transfer: number;
+  why: TransportReason;
+}
+
+/** The same, in entries of version 1. */
+export interface StartedEventV1 extends StartedEventBase {
   try: number;
+  why: Exclude<TransportReason, "stored"> | "at-rest";
+}
+
+/** What both of them have. */
+export interface StartedEventBase {
+  type: "started";
   transport: Transport;
-  why: StartedReason;
   /** The id of the background job, where there is one. */
   registration?: string;
   files: RecordedFile[];
@@ -272,7 +282,7 @@ export interface StartedEvent {
 }
 
 /** Why a transport was chosen. */
-export type StartedReason =
+export type TransportReason =
   | "preferred"
   | "asked"
   | "missing"
@@ -281,7 +291,7 @@ export type StartedReason =
   | "refused"
   | "job-failed"
   | "job-lost"
-  | "at-rest";
+  | "stored";
 
 export interface ProgressedEvent {
   type: "progress";
@@ -291,14 +301,23 @@ export interface ProgressedEvent {
 }
 
 /** Nothing moves, for a reason. */
-export interface WaitingEvent {
+export interface WaitingEvent extends WaitingEventBase {
+  /** Retries since the last progress. */
+  retries: number;
+}
+
+/** The same, in entries of version 1. */
+export interface WaitingEventV1 extends WaitingEventBase {
+  try: number;
+}
+
+/** What both of them have. */
+export interface WaitingEventBase {
   type: "waiting";
   reason: WaitReason;
   /** When it goes on by itself, in milliseconds since 1970. */
   until?: number;
-  /** Failed rounds since the last progress. */
-  try: number;
-  /** In words, why a job or a round brought nothing. */
+  /** In words, why a job or a request brought nothing. */
   message?: string;
 }
 
@@ -337,8 +356,10 @@ export type EntryEvent =
   | RequestedEvent
   | CachedHitEvent
   | StartedEvent
+  | StartedEventV1
   | ProgressedEvent
   | WaitingEvent
+  | WaitingEventV1
   | SuccessEvent
   | FailureEvent
   | AbortedEvent
@@ -353,6 +374,7 @@ export interface Entry {
   /** In milliseconds since 1970. */
   at: number;
   origin: "page" | "service-worker";
+  /** Format of the event. It is handed out as it is stored: earlier versions have the events whose type ends in `V1`. */
   version: number;
   event: EntryEvent;
 }

@@ -4,7 +4,7 @@ use longhaul_core::{Download, InvalidSpec, State};
 use longhaul_runner::errors::PartError;
 use longhaul_runner::events::StoreError;
 use longhaul_runner::node::CommitError;
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
 use wasm_bindgen::JsValue;
 
 /// Why a call failed, by the codes of the contract.
@@ -74,37 +74,17 @@ impl PageError {
 }
 
 /// What `js/index.js` turns into a `LonghaulError`.
-///
-/// Written as maps: for the names of a struct's fields `serde-wasm-bindgen` keeps a hash table, which would weigh two
-/// kilobytes and pay only where the same fields are written thousands of times.
+#[derive(Serialize)]
 struct Thrown<'a> {
     code: &'static str,
     message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
     data: Option<Data<'a>>,
 }
 
+#[derive(Serialize)]
 struct Data<'a> {
     field: &'a str,
-}
-
-impl Serialize for Thrown<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(None)?;
-        map.serialize_entry("code", self.code)?;
-        map.serialize_entry("message", self.message)?;
-        if let Some(data) = &self.data {
-            map.serialize_entry("data", data)?;
-        }
-        map.end()
-    }
-}
-
-impl Serialize for Data<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut map = serializer.serialize_map(Some(1))?;
-        map.serialize_entry("field", self.field)?;
-        map.end()
-    }
 }
 
 impl From<PageError> for JsValue {

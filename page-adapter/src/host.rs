@@ -1,12 +1,13 @@
 //! What the page offers to the node that works in it.
 
 use std::cell::{OnceCell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Weak;
 
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
 use longhaul_browser::web::{Host, Web};
-use longhaul_core::{Background, Download, Resource, Role, Table};
+use longhaul_core::{Background, Download, Resource, Role};
 use longhaul_runner::node::Node;
 use web_sys::Headers;
 
@@ -31,7 +32,7 @@ struct Given {
 /// The page, as the node sees it.
 pub(crate) struct PageHost {
     pub(crate) worker: WorkerLink,
-    headers: RefCell<Table<String, Given>>,
+    headers: RefCell<BTreeMap<String, Given>>,
     pub(crate) channel: OnceCell<Channel>,
     pub(crate) listener: OnceCell<Listener>,
     /// The node that works here.

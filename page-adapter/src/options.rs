@@ -1,56 +1,33 @@
 //! What the app sets when it opens Longhaul. Already checked for types by `js/index.js`.
 
-use longhaul_core::json::{Fields, FromJson, Json, Unreadable};
 use longhaul_core::{Policy, Preference, Retry};
 use longhaul_runner::node::Setup;
+use serde::Deserialize;
 
 /// Transfers of one download at a time, where the app did not say: more gain nothing over HTTP/1.1.
 const DEFAULT_PARALLEL: usize = 4;
 /// Most transfers at a time; browsers open six connections to a host.
 const MOST_PARALLEL: usize = 16;
 
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct Options {
     name: String,
     transport: Option<String>,
     part_bytes: Option<u64>,
     parallel: Option<u64>,
+    #[serde(default)]
     retry: RetryOptions,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
 struct RetryOptions {
     limit: Option<u64>,
     base_ms: Option<u64>,
     max_ms: Option<u64>,
     unreachable_ms: Option<u64>,
     stall_ms: Option<u64>,
-}
-
-impl FromJson for Options {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            name: fields.take("name")?,
-            transport: fields.take("transport")?,
-            part_bytes: fields.take("partBytes")?,
-            parallel: fields.take("parallel")?,
-            retry: fields.take_or_default("retry")?,
-        })
-    }
-}
-
-impl FromJson for RetryOptions {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            limit: fields.take("limit")?,
-            base_ms: fields.take("baseMs")?,
-            max_ms: fields.take("maxMs")?,
-            unreachable_ms: fields.take("unreachableMs")?,
-            stall_ms: fields.take("stallMs")?,
-        })
-    }
 }
 
 impl Options {
@@ -89,7 +66,7 @@ mod tests {
     use super::*;
 
     fn setup(json: &str) -> Setup {
-        let options: Options = longhaul_core::json::read(json).expect("options");
+        let options: Options = serde_json::from_str(json).expect("options");
         options.setup()
     }
 

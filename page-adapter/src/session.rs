@@ -1,13 +1,14 @@
 //! What one open Longhaul does in this page: it asks, listens, reads again and tells the app.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use js_sys::Function;
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::web::Web;
-use longhaul_core::{Command, Download, Snapshot, Spec, Table, json};
+use longhaul_core::{Command, Download, Snapshot, Spec};
 use longhaul_runner::delivery::{Stored, resource_of};
 use longhaul_runner::events::{EventStore, Row};
 use longhaul_runner::keeper::Keeper;
@@ -35,8 +36,8 @@ pub(crate) struct Session {
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
     pub(crate) keeper: Rc<Keeper<Web<PageHost>>>,
-    shown: RefCell<Table<String, Shown>>,
-    refreshing: RefCell<Table<String, bool>>,
+    shown: RefCell<BTreeMap<String, Shown>>,
+    refreshing: RefCell<BTreeMap<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
     closed: Cell<bool>,
 }
@@ -146,7 +147,7 @@ impl Session {
             urls: urls.map(|resource| resource.url.clone()).collect(),
             icons: spec.icons.clone(),
         };
-        let links = json::write(&full);
+        let links = full.encode();
         let id = spec.id.clone();
         self.node.look(&id).await?;
         let request = Command::Request(Box::new(spec));
@@ -259,7 +260,7 @@ impl Session {
     /// Notes what is shown of a download; whether that is new.
     fn show(&self, download: &Download) -> bool {
         let mut all = self.shown.borrow_mut();
-        let shown = all.or_default(download.id.clone());
+        let shown = all.entry(download.id.clone()).or_default();
         let snapshot = Snapshot::of(download);
         // A history can turn out to be damaged without a new entry.
         let new = shown.seq != download.seq || shown.snapshot != snapshot;

@@ -1,21 +1,19 @@
 //! Values to JavaScript and back.
 
-use longhaul_core::json::{self, FromJson, ToJson};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::*;
 
 use crate::error::PageError;
 
 /// By way of text, as it is stored and exported: one form for everything that has one.
-pub(crate) fn to_js(value: &dyn ToJson) -> JsValue {
-    parse_text(&json::write(value))
+pub(crate) fn to_js<T: Serialize>(value: &T) -> JsValue {
+    let text = serde_json::to_string(value).expect("no type of ours has keys that are no strings");
+    js_sys::JSON::parse(&text).unwrap_or(JsValue::NULL)
 }
 
 /// A value whose types `js/index.js` has checked.
-pub(crate) fn from_js<T: FromJson>(value: &JsValue) -> Result<T, PageError> {
+pub(crate) fn from_js<T: DeserializeOwned>(value: &JsValue) -> Result<T, PageError> {
     let text = js_sys::JSON::stringify(value).map_err(|_| PageError::Misfit)?;
-    json::read(&String::from(text)).map_err(|_| PageError::Misfit)
-}
-
-fn parse_text(text: &str) -> JsValue {
-    js_sys::JSON::parse(text).unwrap_or(JsValue::NULL)
+    serde_json::from_str(&String::from(text)).map_err(|_| PageError::Misfit)
 }

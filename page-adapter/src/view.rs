@@ -99,9 +99,8 @@ mod tests {
     use longhaul_core::{AbortedBy, Event, Origin, Spec};
 
     fn history() -> Vec<String> {
-        let spec: Spec =
-            longhaul_core::json::read(r#"{"id":"a","resources":[{"url":"https://h/f"}]}"#)
-                .expect("spec");
+        let spec: Spec = serde_json::from_str(r#"{"id":"a","resources":[{"url":"https://h/f"}]}"#)
+            .expect("spec");
         let events = [
             Event::Requested {
                 attempt: 1,

@@ -6,6 +6,7 @@ mod effects;
 mod live;
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
@@ -14,7 +15,7 @@ use futures_util::future::{Either, select};
 use longhaul_core::owner::{
     Input, Look, Now, Outcome, Output, Owner, STORE_TROUBLE_MS, Settings, Store,
 };
-use longhaul_core::{Batch, Download, EffectId, Table, WaitReason};
+use longhaul_core::{Batch, Download, EffectId, WaitReason};
 
 use crate::cancel::Cancel;
 use crate::events::EventStore;
@@ -36,7 +37,7 @@ pub struct Driver<P> {
     told: RefCell<Option<UnboundedReceiver<Input>>>,
     /// Ends waiting for the lock.
     closing: Cancel,
-    in_flight: RefCell<Table<EffectId, Cancel>>,
+    in_flight: RefCell<BTreeMap<EffectId, Cancel>>,
     /// The full URLs, as they were when this was last told to look at everything.
     urls: RefCell<Option<Rc<FullUrls>>>,
     /// The job that is to be watched, and what watches it.

@@ -4,9 +4,10 @@
 //! nobody is removed.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use longhaul_core::{Command, Download, JobId, Table, plan};
+use longhaul_core::{Command, Download, JobId, plan};
 
 use crate::cancel::Cancel;
 use crate::driver::{Driver, TROUBLE_MS};
@@ -20,7 +21,7 @@ const LOOK_MS: u32 = 60_000;
 /// All drivers of a page.
 pub struct Keeper<P> {
     node: Rc<Node<P>>,
-    drivers: RefCell<Table<String, Rc<Driver<P>>>>,
+    drivers: RefCell<BTreeMap<String, Rc<Driver<P>>>>,
     closing: Cancel,
 }
 

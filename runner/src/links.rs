@@ -1,41 +1,23 @@
 //! The full URLs of a download. Kept apart from the history, which holds no credential.
 
 use longhaul_core::Download;
-use longhaul_core::json::{self, Fields, FromJson, Json, Object, ToJson, Unreadable};
+use serde::{Deserialize, Serialize};
 
 /// The full URLs of a download, as a request gave them.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FullUrls {
     /// One for each resource.
     pub urls: Vec<String>,
     /// For the browser's own display.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub icons: Vec<longhaul_core::Icon>,
-}
-
-impl FromJson for FullUrls {
-    fn from_json(json: Json) -> Result<Self, Unreadable> {
-        let mut fields = Fields::from_json(json)?;
-        Ok(Self {
-            urls: fields.take("urls")?,
-            icons: fields.take_or_default("icons")?,
-        })
-    }
-}
-
-impl ToJson for FullUrls {
-    fn write(&self, text: &mut String) {
-        Object::new(text)
-            .field("urls", &self.urls)
-            .unless(self.icons.is_empty(), "icons", &self.icons)
-            .end();
-    }
 }
 
 impl FullUrls {
     /// What was kept; where nothing was, identities are all there is, and where nothing was blanked they are the URLs.
     #[must_use]
     pub fn read(kept: Option<&str>, download: &Download) -> Self {
-        kept.and_then(|text| json::read::<Self>(text).ok())
+        kept.and_then(|text| serde_json::from_str::<Self>(text).ok())
             .filter(|full| {
                 download
                     .spec
@@ -50,6 +32,12 @@ impl FullUrls {
                     .collect(),
                 icons: Vec::new(),
             })
+    }
+
+    /// The text that is kept.
+    #[must_use]
+    pub fn encode(&self) -> String {
+        serde_json::to_string(self).expect("it has no map whose keys are no strings")
     }
 
     /// The URL of one resource.

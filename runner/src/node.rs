@@ -4,13 +4,14 @@
 //! the same stores, so none needs to trust what another one says.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use longhaul_core::owner::Look;
 use longhaul_core::{
     Background, Batch, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job,
-    JobId, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Table, Witness,
-    decide, identity_of, json,
+    JobId, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Witness, decide,
+    identity_of,
 };
 
 use crate::errors::PartError;
@@ -67,7 +68,7 @@ pub struct Node<P> {
     pub setup: Setup,
     /// The context it runs in.
     pub platform: P,
-    known: RefCell<Table<String, Known>>,
+    known: RefCell<BTreeMap<String, Known>>,
 }
 
 impl<P: Platform> Node<P> {
@@ -107,7 +108,7 @@ impl<P: Platform> Node<P> {
         for row in self.platform.store().read(id, after, None).await? {
             download.apply(Entry::decode(&row.text).as_ref());
         }
-        if after > 0 && head_text(&download) != head.state {
+        if after > 0 && download.encode() != head.state {
             // Not the history that was read before: from the beginning, then.
             let rows = self.platform.store().read(id, 0, None).await?;
             download = Download::fold(id, rows.iter().map(|row| row.text.as_str()));
@@ -340,8 +341,7 @@ impl<P: Platform> Node<P> {
     pub async fn list(&self) -> Result<Vec<Download>, StoreError> {
         let mut downloads = Vec::new();
         for head in self.platform.store().heads().await? {
-            let state = json::read::<Download>(&head.state)
-                .ok()
+            let state = Download::decode(&head.state)
                 .filter(|download| download.seq == head.seq && download.id == head.download);
             downloads.push(match state {
                 Some(download) => download,
@@ -439,10 +439,6 @@ fn names(download: &Download, key: &str) -> bool {
 /// Whether nobody can say any more which bytes are a download's.
 fn may_refer_to_anything(download: &Download) -> bool {
     download.degraded
-}
-
-fn head_text(download: &Download) -> String {
-    json::write(download)
 }
 
 #[cfg(test)]

@@ -4,7 +4,6 @@
 //! version or a story is added; then pin the digest in `tests/golden.rs`. A file that is there is never written again:
 //! what was released once is read for ever.
 
-use longhaul_core::json::Word;
 use longhaul_core::{
     AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
     Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport, WaitReason,
@@ -221,7 +220,7 @@ fn every_word() -> Vec<String> {
         events.push(Event::Waiting {
             reason: *reason,
             until: Some(START + 1),
-            try_: 1,
+            retries: 1,
             message: None,
         });
     }
@@ -271,16 +270,20 @@ fn from_elsewhere() -> Vec<String> {
             r#"{{"download":"{ID}","seq":{seq},"at":{START},"origin":"page","version":{version},"event":{event}}}"#
         )
     };
-    lines.push(line(4, 1, r#"{"type":"teleported","to":"moon"}"#));
+    lines.push(line(
+        4,
+        ENTRY_VERSION,
+        r#"{"type":"teleported","to":"moon"}"#,
+    ));
     lines.push(line(
         5,
-        2,
+        ENTRY_VERSION + 1,
         r#"{"type":"progress","downloaded":90,"stored":90}"#,
     ));
     lines.push("not an entry".into());
     lines.push(line(
         8,
-        1,
+        ENTRY_VERSION,
         r#"{"type":"progress","downloaded":70,"stored":60,"total":100}"#,
     ));
     lines

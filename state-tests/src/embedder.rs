@@ -414,7 +414,12 @@ impl<'a> Embedder<'a> {
     /// A part comes to rest, unless it is there.
     fn store(&mut self, part: &PartRequest) {
         let range = part.range().expect("a part of the layout");
-        let parts = self.scenario.witness.rest.or_default(part.file.key());
+        let parts = self
+            .scenario
+            .witness
+            .rest
+            .entry(part.file.key())
+            .or_default();
         if !parts.contains(&range) {
             parts.push(range);
         }

@@ -48,7 +48,7 @@ pub const LAWS: [Law; 15] = [
         ],
         model: &[],
         simulated: false,
-        mutants: &["download.rs", "snapshot.rs", "json/writer.rs"],
+        mutants: &["download.rs", "snapshot.rs"],
     },
     Law {
         number: 3,
@@ -183,13 +183,15 @@ pub const LAWS: [Law; 15] = [
             "laws/l13_entries_survive.rs::every_entry_is_one_line_that_reads_back_as_itself",
             "laws/l13_entries_survive.rs::fields_of_another_version_change_nothing_that_is_read",
             "laws/l13_entries_survive.rs::an_event_of_an_unknown_type_is_counted_and_shown_until_a_new_request",
-            "laws/l13_json_reads_like_any_other.rs::any_json_is_read_as_it_was_written_however_it_is_spaced",
+            "laws/l13_entries_survive.rs::every_entry_of_version_1_says_what_its_upcast_says",
+            "laws/l13_json_reads_like_any_other.rs::any_json_in_a_field_that_nobody_reads_changes_nothing_however_it_is_spaced",
             "golden.rs::golden_files_are_what_they_were_when_they_were_released",
             "golden.rs::golden_histories_fold_to_the_snapshots_they_always_folded_to",
+            "golden.rs::golden_entries_of_version_1_are_written_today_with_the_words_of_version_2_and_nothing_else",
         ],
         model: &[],
         simulated: true,
-        mutants: &["entry.rs", "event.rs", "event/words.rs", "json/reader.rs"],
+        mutants: &["entry.rs", "event.rs", "event/words.rs"],
     },
     Law {
         number: 14,
@@ -312,21 +314,6 @@ pub const SCORES: &[Score] = &[
         caught: 6,
     },
     Score {
-        file: "json.rs",
-        viable: 20,
-        caught: 20,
-    },
-    Score {
-        file: "json/reader.rs",
-        viable: 84,
-        caught: 84,
-    },
-    Score {
-        file: "json/writer.rs",
-        viable: 25,
-        caught: 25,
-    },
-    Score {
         file: "measure.rs",
         viable: 43,
         caught: 43,
@@ -355,11 +342,6 @@ pub const SCORES: &[Score] = &[
         file: "spec.rs",
         viable: 55,
         caught: 55,
-    },
-    Score {
-        file: "table.rs",
-        viable: 17,
-        caught: 17,
     },
 ];
 

@@ -3,7 +3,6 @@
 
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::requested_range;
-use longhaul_core::json::write;
 use longhaul_core::{
     Download, Entry, File, JobEnd, JobId, PartRequest, Policy, Snapshot, Validator, file_of,
     is_transfer, measure,
@@ -371,7 +370,7 @@ fn a_url_means_the_resource_that_it_was_requested_for_however_it_is_signed() {
                 urls: urls.clone(),
                 icons: Vec::new(),
             };
-            let text = write(&kept);
+            let text = kept.encode();
             prop_assert_eq!(FullUrls::read(Some(&text), &scenario.download).urls, urls);
             let without = FullUrls::read(Some(&other), &scenario.download);
             prop_assert_eq!(without.urls.len(), 2);

@@ -200,8 +200,10 @@ export async function app(): Promise<void> {
   await stateAt(entries, 3);
   console.log(blob.size, response.status, hit?.status, await longhaul.estimate());
   longhaul.close();
-  for (const { event } of entries) {
-    if (event.type === "started") console.log(event.try, event.transport, event.why, event.missing[0]?.parts);
+  for (const { version, event } of entries) {
+    if (event.type === "started") console.log(event.transport, event.why, event.missing[0]?.parts);
+    if (event.type === "started" && "transfer" in event) console.log(version, event.transfer);
+    if (event.type === "started" && "try" in event) console.log(version, event.try);
     if (event.type === "waiting") console.log(event.reason, event.until, event.message);
     if (event.type === "unreadable") console.log(event.text);
   }

@@ -4,6 +4,8 @@ use crate::download::{Download, State};
 use crate::event::{AbortedBy, Event, EvictedBy};
 use crate::input::{Command, Rejection};
 use crate::spec::{Spec, ValidSpec};
+use alloc::vec;
+use alloc::vec::Vec;
 
 pub(super) fn decide(
     download: &Download,
@@ -71,7 +73,7 @@ fn retry(download: &Download, now: u64) -> Vec<Event> {
             .map(|waiting| Event::Waiting {
                 reason: waiting.reason,
                 until: Some(now),
-                try_: download.failed_rounds,
+                retries: download.failed_rounds,
                 message: None,
             })
             .filter(|_| crate::policy::may_detail(download.entries))

@@ -8,6 +8,10 @@ use crate::file::File;
 use crate::input::{Background, Context, Preference, Witness};
 use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 pub(super) fn probed(
     download: &Download,
@@ -58,7 +62,7 @@ pub(super) fn probed(
         let stored = stored(&files, witness);
         return vec![Event::CachedHit { stored, files }];
     }
-    let previous = without_transfer.then_some(Why::AtRest);
+    let previous = without_transfer.then_some(Why::Stored);
     started(download, files, previous, witness)
 }
 
@@ -85,7 +89,7 @@ fn faulty(
         let wait = Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
-            try_: download.failed_rounds,
+            retries: download.failed_rounds,
             message: None,
         };
         return if said { Vec::new() } else { vec![wait] };
@@ -190,8 +194,8 @@ fn choose(
     previous: Option<Why>,
 ) -> Result<(Transport, Why), Failure> {
     use Transport::{BackgroundFetch, Foreground};
-    if previous == Some(Why::AtRest) {
-        return Ok((Foreground, Why::AtRest));
+    if previous == Some(Why::Stored) {
+        return Ok((Foreground, Why::Stored));
     }
     let unusable = match context.background {
         _ if headers => Some(Why::Headers),

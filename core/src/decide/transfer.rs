@@ -12,6 +12,11 @@ use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
 use crate::measure::{Answer, check_version, file_of};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
 
 /// Reconciles a running transfer with what can be seen.
 pub(super) fn look(
@@ -76,7 +81,7 @@ fn wants_job(download: &Download, transfer: &Transfer, witness: &Witness) -> boo
     let context = &witness.context;
     let wanted = match context.preference {
         Preference::BackgroundFetch => true,
-        Preference::Auto => transfer.why == Some(Why::NoWorker),
+        Preference::Auto => transfer.why == Why::NoWorker,
         Preference::Foreground => false,
     };
     wanted
@@ -126,7 +131,7 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     let waiting = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
-        try_: 0,
+        retries: 0,
         message: None,
     };
     if at_rest > download.stored {
@@ -307,7 +312,7 @@ pub(super) fn job_ended(
             vec![Event::Waiting {
                 reason,
                 until: Some(now.saturating_add(delay)),
-                try_: 0,
+                retries: 0,
                 message: was_full.then_some(message),
             }]
         });
@@ -445,7 +450,7 @@ fn help_failed(
     witness: &Witness,
 ) -> Vec<Event> {
     let retry = &witness.context.policy.retry;
-    let (delay, try_) = match fault {
+    let (delay, retries) = match fault {
         // The job waits out both by itself, so that they are no failed rounds.
         Fault::Offline | Fault::Unreachable => {
             let since = download
@@ -468,7 +473,7 @@ fn help_failed(
     vec![Event::Waiting {
         reason: WaitReason::Browser,
         until: Some(now.saturating_add(delay)),
-        try_,
+        retries,
         message: Some(fault.sentence()),
     }]
 }

@@ -1,9 +1,10 @@
 //! The closed lists of words that events use.
 
-use crate::json::Word;
+use serde::{Deserialize, Serialize};
 
 /// How bytes come.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Transport {
     /// A job of the browser's [Background Fetch](https://wicg.github.io/background-fetch/).
     BackgroundFetch,
@@ -11,19 +12,14 @@ pub enum Transport {
     Foreground,
 }
 
-impl Word for Transport {
-    const ALL: &[Self] = &[Self::BackgroundFetch, Self::Foreground];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::BackgroundFetch => "background-fetch",
-            Self::Foreground => "foreground",
-        }
-    }
+impl Transport {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::BackgroundFetch, Self::Foreground];
 }
 
 /// Why a transport was chosen.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Why {
     /// Background Fetch is there and nothing speaks against it.
     Preferred,
@@ -41,12 +37,13 @@ pub enum Why {
     JobFailed,
     /// The job before is gone without a trace.
     JobLost,
-    /// All bytes were at rest already.
-    AtRest,
+    /// All bytes were stored already.
+    Stored,
 }
 
-impl Word for Why {
-    const ALL: &[Self] = &[
+impl Why {
+    /// Every value.
+    pub const ALL: &[Self] = &[
         Self::Preferred,
         Self::Asked,
         Self::Missing,
@@ -55,26 +52,13 @@ impl Word for Why {
         Self::Refused,
         Self::JobFailed,
         Self::JobLost,
-        Self::AtRest,
+        Self::Stored,
     ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Preferred => "preferred",
-            Self::Asked => "asked",
-            Self::Missing => "missing",
-            Self::NoWorker => "no-worker",
-            Self::Headers => "headers",
-            Self::Refused => "refused",
-            Self::JobFailed => "job-failed",
-            Self::JobLost => "job-lost",
-            Self::AtRest => "at-rest",
-        }
-    }
 }
 
 /// Why a download waits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum WaitReason {
     /// Other downloads go first.
     Queued,
@@ -98,8 +82,9 @@ pub enum WaitReason {
     Verifying,
 }
 
-impl Word for WaitReason {
-    const ALL: &[Self] = &[
+impl WaitReason {
+    /// Every value.
+    pub const ALL: &[Self] = &[
         Self::Queued,
         Self::Browser,
         Self::Offline,
@@ -112,23 +97,6 @@ impl Word for WaitReason {
         Self::Verifying,
     ];
 
-    fn word(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Browser => "browser",
-            Self::Offline => "offline",
-            Self::Unreachable => "unreachable",
-            Self::Backoff => "backoff",
-            Self::RetryAfter => "retry-after",
-            Self::Headers => "headers",
-            Self::Room => "room",
-            Self::Storing => "storing",
-            Self::Verifying => "verifying",
-        }
-    }
-}
-
-impl WaitReason {
     /// Whether this wait stands between two tries, so that the try before is over.
     #[must_use]
     pub const fn ends_try(self) -> bool {
@@ -140,7 +108,8 @@ impl WaitReason {
 }
 
 /// Why an attempt failed for good.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailReason {
     /// The server answered with an error status.
     BadStatus,
@@ -176,8 +145,9 @@ pub enum FailReason {
     RetriesExhausted,
 }
 
-impl Word for FailReason {
-    const ALL: &[Self] = &[
+impl FailReason {
+    /// Every value.
+    pub const ALL: &[Self] = &[
         Self::BadStatus,
         Self::NotFound,
         Self::Unauthorized,
@@ -195,31 +165,11 @@ impl Word for FailReason {
         Self::Refused,
         Self::RetriesExhausted,
     ];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::BadStatus => "bad-status",
-            Self::NotFound => "not-found",
-            Self::Unauthorized => "unauthorized",
-            Self::Cors => "cors",
-            Self::Unreachable => "unreachable",
-            Self::Network => "network",
-            Self::Quota => "quota",
-            Self::Storage => "storage",
-            Self::Integrity => "integrity",
-            Self::UnexpectedType => "unexpected-type",
-            Self::Changed => "changed",
-            Self::Truncated => "truncated",
-            Self::Lost => "lost",
-            Self::Evicted => "evicted",
-            Self::Refused => "refused",
-            Self::RetriesExhausted => "retries-exhausted",
-        }
-    }
 }
 
 /// Who ended an attempt with `aborted`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum AbortedBy {
     /// The app, through `abort()` or a signal.
     App,
@@ -229,20 +179,14 @@ pub enum AbortedBy {
     Removal,
 }
 
-impl Word for AbortedBy {
-    const ALL: &[Self] = &[Self::App, Self::Browser, Self::Removal];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::App => "app",
-            Self::Browser => "browser",
-            Self::Removal => "removal",
-        }
-    }
+impl AbortedBy {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::App, Self::Browser, Self::Removal];
 }
 
 /// Why stored bytes are gone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum EvictedBy {
     /// The app removed them.
     Removal,
@@ -250,13 +194,7 @@ pub enum EvictedBy {
     Eviction,
 }
 
-impl Word for EvictedBy {
-    const ALL: &[Self] = &[Self::Removal, Self::Eviction];
-
-    fn word(self) -> &'static str {
-        match self {
-            Self::Removal => "removal",
-            Self::Eviction => "eviction",
-        }
-    }
+impl EvictedBy {
+    /// Every value.
+    pub const ALL: &[Self] = &[Self::Removal, Self::Eviction];
 }

@@ -66,7 +66,7 @@ impl Listing {
             .retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
         self.noted.push((now, key.into(), range));
         if let Some((_, rest)) = &mut self.last {
-            rest.or_default(key.into()).push(range);
+            rest.entry(key.into()).or_default().push(range);
         }
     }
 

@@ -1,6 +1,5 @@
 //! Golden histories fold to the same texts here as where they were written: law L2, in every engine that runs this.
 
-use longhaul_core::json::write;
 use longhaul_core::{Download, Snapshot};
 
 use super::{Outcome, cases, ensure_eq};
@@ -13,7 +12,7 @@ struct Story {
 }
 
 macro_rules! stories {
-    ($($case:ident($file:literal, $state:literal);)*) => {
+    ($($case:ident($version:literal, $file:literal, $state:literal);)*) => {
         cases! {
             /// Runs one case; the context is not needed.
             fn run(_context: &()) {
@@ -23,8 +22,8 @@ macro_rules! stories {
 
         $(async fn $case(_context: &()) -> Outcome {
             folds(&Story {
-                history: include_str!(concat!("../../golden/v1/", $file, ".ndjson")),
-                snapshot: include_str!(concat!("../../golden/v1/", $file, ".json")),
+                history: include_str!(concat!("../../golden/", $version, "/", $file, ".ndjson")),
+                snapshot: include_str!(concat!("../../golden/", $version, "/", $file, ".json")),
                 state: $state,
             })
         })*
@@ -32,13 +31,20 @@ macro_rules! stories {
 }
 
 stories! {
-    a_whole_life("a-whole-life", 0x6658_b96c_0033_e178);
-    changed_and_evicted("changed-and-evicted", 0xbe1e_02a3_4c10_f0c4);
-    every_word("every-word", 0x7723_9a2b_ad3a_95ef);
-    from_elsewhere("from-elsewhere", 0x3a72_cb33_ab1e_9b93);
-    in_the_background("in-the-background", 0x9ee6_7350_add0_7e8b);
-    signed_and_cancelled("signed-and-cancelled", 0x13b9_875d_7079_ec4c);
-    trouble("trouble", 0xb48b_9df4_be04_df31);
+    a_whole_life_of_version_1("v1", "a-whole-life", 0x72f9_badf_4f40_631c);
+    changed_and_evicted_of_version_1("v1", "changed-and-evicted", 0xac3a_7541_d7a7_28d8);
+    every_word_of_version_1("v1", "every-word", 0x4539_b602_2acc_7da9);
+    from_elsewhere_of_version_1("v1", "from-elsewhere", 0x1547_86ec_54d3_0544);
+    in_the_background_of_version_1("v1", "in-the-background", 0x87bf_72f4_2dbb_93b5);
+    signed_and_cancelled_of_version_1("v1", "signed-and-cancelled", 0xcd11_219f_4024_1560);
+    trouble_of_version_1("v1", "trouble", 0xde41_19c1_446b_6e07);
+    a_whole_life("v2", "a-whole-life", 0x72f9_badf_4f40_631c);
+    changed_and_evicted("v2", "changed-and-evicted", 0x7b8c_ab61_a72d_86e1);
+    every_word("v2", "every-word", 0xe7f3_ee4c_f52d_1b54);
+    from_elsewhere("v2", "from-elsewhere", 0x2488_7b89_3d62_6d31);
+    in_the_background("v2", "in-the-background", 0x87bf_72f4_2dbb_93b5);
+    signed_and_cancelled("v2", "signed-and-cancelled", 0xcd11_219f_4024_1560);
+    trouble("v2", "trouble", 0xde41_19c1_446b_6e07);
 }
 
 /// Every story is about one download.
@@ -53,7 +59,7 @@ fn folds(story: &Story) -> Outcome {
         "the snapshot"
     );
     ensure_eq!(
-        digest(&write(&download)),
+        digest(&download.encode()),
         story.state,
         "the whole state, by its digest"
     );

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, json, plan,
+    Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, plan,
 };
 use longhaul_runner::events::Append;
 
@@ -68,7 +68,8 @@ impl Laws {
 
 /// FNV-1a over the canonical text of a state.
 fn fingerprint(state: &Download) -> u64 {
-    json::write(state)
+    state
+        .encode()
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
@@ -93,9 +94,7 @@ pub fn appended(world: &World, batch: &Append) {
         }
     }
     let laws = world.laws.borrow();
-    let head = laws
-        .state(&batch.download)
-        .map(|download| json::write(download));
+    let head = laws.state(&batch.download).map(Download::encode);
     if head.is_some_and(|head| head != batch.head) {
         world.broke(format!(
             "{}: the head is not what the history folds to",

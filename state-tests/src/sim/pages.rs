@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longhaul_core::{Command, Role, Spec, json};
+use longhaul_core::{Command, Role, Spec};
 use longhaul_runner::keeper::Keeper;
 use longhaul_runner::links::FullUrls;
 use longhaul_runner::node::{CommitError, Node};
@@ -151,10 +151,7 @@ async fn ask(page: &Page, spec: Spec) -> Result<(), CommitError> {
         .validated()
         .expect("apps ask for what can be asked for");
     let command = Command::Request(Box::new(spec));
-    let state = page
-        .node
-        .command(&id, command, Some(json::write(&full)))
-        .await?;
+    let state = page.node.command(&id, command, Some(full.encode())).await?;
     laws::commanded(&page.node.platform.world, &state);
     if headers {
         let context = &page.node.platform;

@@ -152,7 +152,7 @@ fn any_started() -> impl Strategy<Value = Event> {
         Why::Refused,
         Why::JobFailed,
         Why::JobLost,
-        Why::AtRest,
+        Why::Stored,
     ]);
     let missing =
         (any_number(), any_text()).prop_map(|(resource, parts)| Missing { resource, parts });
@@ -198,8 +198,8 @@ pub fn any_event() -> impl Strategy<Value = Event> {
             any_number(),
             prop::option::of(any_text())
         )
-            .prop_map(|(reason, until, try_, message)| {
-                Event::Waiting { reason, until, try_, message }
+            .prop_map(|(reason, until, retries, message)| {
+                Event::Waiting { reason, until, retries, message }
             }),
         2 => (
             prop::collection::vec(any_size(), 0..4),

@@ -38,6 +38,38 @@ fn every_entry_is_one_line_that_reads_back_as_itself() {
 }
 
 #[test]
+fn every_entry_of_version_1_says_what_its_upcast_says() {
+    prove(
+        "regressions/l13-upcast.txt",
+        &any_entry(),
+        &["a transfer", "a wait", "what is the same"],
+        |entry, coverage| {
+            let mut value: Value = serde_json::from_str(&entry.encode()).expect("JSON");
+            value["version"] = json!(1);
+            let event = value["event"].as_object_mut().expect("an object");
+            let renamed = match event["type"].as_str() {
+                Some("started") => event.remove("transfer"),
+                Some("waiting") => event.remove("retries"),
+                _ => None,
+            };
+            coverage.reached(match &entry.event {
+                Event::Started { .. } => "a transfer",
+                Event::Waiting { .. } => "a wait",
+                _ => "what is the same",
+            });
+            if let Some(number) = renamed {
+                event.insert("try".to_owned(), number);
+            }
+            if event.get("why") == Some(&json!("stored")) {
+                event.insert("why".to_owned(), json!("at-rest"));
+            }
+            prop_assert_eq!(Entry::decode(&value.to_string()), Ok(entry));
+            Ok(())
+        },
+    );
+}
+
+#[test]
 fn fields_of_another_version_change_nothing_that_is_read() {
     prove(
         "regressions/l13-fields.txt",

@@ -124,7 +124,7 @@ impl Machine {
     /// The parts at rest of the file that is asked for.
     fn rest(&mut self) -> &mut Vec<Range> {
         let key = self.scenario.download.files[0].key();
-        self.scenario.witness.rest.or_default(key)
+        self.scenario.witness.rest.entry(key).or_default()
     }
 
     fn range(part: u32) -> Range {

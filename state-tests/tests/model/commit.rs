@@ -177,7 +177,7 @@ pub(crate) fn rest_of(parts: impl Iterator<Item = Part>) -> Rest {
     for (version, index) in parts {
         let file = World::file(version);
         let range: Range = file.layout().range(index).expect("a part of the file");
-        rest.or_default(file.key()).push(range);
+        rest.entry(file.key()).or_default().push(range);
     }
     rest
 }

@@ -213,7 +213,7 @@ fn a_retry_cuts_a_wait_short_without_counting_a_round() {
     let wait = |reason, until| Event::Waiting {
         reason,
         until,
-        try_: 2,
+        retries: 2,
         message: None,
     };
     let request = requested(1, &Scenario::new());

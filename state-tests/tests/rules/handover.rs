@@ -13,11 +13,11 @@ fn wait(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
         [
             Event::Waiting {
                 reason,
-                try_,
+                retries,
                 until,
                 ..
             },
-        ] => (*reason, *try_, *until),
+        ] => (*reason, *retries, *until),
         other => panic!("no wait: {other:?}"),
     }
 }

@@ -28,8 +28,8 @@ fn an_empty_success_is_a_truncated_body_and_tried_again() {
     let mut s = Scenario::new().transferring();
     s.witness.jobs.clear();
     let events = s.takes(s.job_ended(REGISTRATION, JobEnd::Success, &[Fault::WrongRange]));
-    let (reason, try_, until) = backoff_from(&events);
-    assert_eq!((reason, try_), (WaitReason::Backoff, 1));
+    let (reason, retries, until) = backoff_from(&events);
+    assert_eq!((reason, retries), (WaitReason::Backoff, 1));
     // Not before the wait is over; then the page takes it on, since the job brought nothing.
     given_scenario(&s).when(s.observed()).then_nothing();
     s.now = until.expect("a backoff ends by itself");

@@ -35,10 +35,10 @@ pub(crate) fn backoff_from(events: &[Event]) -> (WaitReason, u32, Option<u64>) {
     match events.last() {
         Some(Event::Waiting {
             reason,
-            try_,
+            retries,
             until,
             ..
-        }) => (*reason, *try_, *until),
+        }) => (*reason, *retries, *until),
         other => panic!("no wait: {other:?}"),
     }
 }

@@ -150,7 +150,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
             events[..],
             [Event::Started {
                 transport: Transport::Foreground,
-                why: Why::AtRest,
+                why: Why::Stored,
                 registration: None,
                 stored: SIZE,
                 ..
@@ -282,7 +282,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
     let wait = Event::Waiting {
         reason: WaitReason::Headers,
         until: None,
-        try_: 0,
+        retries: 0,
         message: None,
     };
     given_scenario(&s)
@@ -338,14 +338,14 @@ fn transient_faults_wait_and_the_next_round_waits_longer() {
             Event::Waiting {
                 reason,
                 until,
-                try_,
+                retries,
                 ..
             },
         ] = events[..]
         else {
             panic!("{events:?}")
         };
-        assert_eq!((reason, try_), (WaitReason::Backoff, round));
+        assert_eq!((reason, retries), (WaitReason::Backoff, round));
         let until = until.expect("a backoff ends by itself");
         assert!(
             until - s.now > last || until - s.now >= 45_000,

@@ -121,7 +121,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
                 events[1],
                 Event::Waiting {
                     reason: WaitReason::Room,
-                    try_: 0,
+                    retries: 0,
                     ..
                 }
             ),

@@ -62,7 +62,7 @@ fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification
     let verifying = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
-        try_: 0,
+        retries: 0,
         message: None,
     };
     let look = s.observed();

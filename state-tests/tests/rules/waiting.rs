@@ -12,10 +12,10 @@ fn wait(events: &[Event]) -> (WaitReason, Option<u64>, u32) {
             Event::Waiting {
                 reason,
                 until,
-                try_,
+                retries,
                 ..
             },
-        ] => (*reason, *until, *try_),
+        ] => (*reason, *until, *retries),
         other => panic!("no wait: {other:?}"),
     }
 }
@@ -104,8 +104,8 @@ fn a_server_that_does_not_answer_is_waited_for_half_as_long_again() {
         if s.fail_reason() == Some(FailReason::Unreachable) {
             break;
         }
-        let (reason, until, try_) = wait(&events);
-        assert_eq!((reason, try_), (WaitReason::Unreachable, 0));
+        let (reason, until, retries) = wait(&events);
+        assert_eq!((reason, retries), (WaitReason::Unreachable, 0));
         let until = until.expect("it asks again by itself");
         assert!(
             until > s.now && until - s.now >= last.min(MINUTE),

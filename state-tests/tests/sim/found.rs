@@ -1,6 +1,8 @@
 //! What the adversary found, each as one story without it.
 
-use longhaul_core::{Command, Download, Preference, Resource, Spec, WaitReason};
+use futures_util::FutureExt;
+use longhaul_core::{Command, Download, Entry, Preference, Resource, Spec, WaitReason};
+use longhaul_runner::events::{Append, EventStore, Links};
 use longhaul_state_tests::prove::Coverage;
 use longhaul_state_tests::sim::bytes::digest_of;
 use longhaul_state_tests::sim::pages;
@@ -314,4 +316,61 @@ fn a_plain_record_whose_rest_is_answered_with_everything_has_every_byte_once() {
         assert_eq!(everything, 1, "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
+}
+
+/// Writes the history of the one download anew, as the first build would have written it: entries of version 1 and a head
+/// with the names of then.
+fn as_the_first_build_wrote_it(world: &World) {
+    let store = &world.history;
+    let rows = store.read(ID, 0, None).now_or_never().expect("at once");
+    let entries: Vec<String> = rows
+        .expect("a store in memory")
+        .into_iter()
+        .map(|row| {
+            row.text
+                .replace(r#""version":2,"#, r#""version":1,"#)
+                .replace(r#""transfer":"#, r#""try":"#)
+                .replace(r#""retries":"#, r#""try":"#)
+        })
+        .collect();
+    let state = Download::fold(ID, entries.iter().map(String::as_str));
+    assert!(is(world, |known| *known == state));
+    let head = state
+        .encode()
+        .replace(r#""retries":"#, r#""failedRounds":"#)
+        .replace(r#""number":"#, r#""try":"#);
+    assert_eq!(Download::decode(&head), None);
+    let forgotten = store.forget(ID, state.seq).now_or_never();
+    forgotten.expect("at once").expect("nobody else writes");
+    let append = Append {
+        download: ID.to_owned(),
+        expected: 0,
+        entries,
+        head,
+        links: Links::Keep,
+    };
+    let appended = store.append(&append).now_or_never();
+    appended.expect("at once").expect("nobody else writes");
+}
+
+#[test]
+fn a_download_that_the_first_build_began_is_ended_by_this_one() {
+    let mut stage = stage(scenery(), 1);
+    let world = Rc::clone(&stage.world);
+    let first = pages::open(&world);
+    pages::request(&world, first, &world.scenery.wanted[0].spec);
+    assert!(stage.until(20 * SECOND, |world| is(world, |of| of.stored > 0)));
+    pages::crash(&world, first);
+    as_the_first_build_wrote_it(&world);
+    pages::open(&world);
+    assert!(stage.until(60 * SECOND, is_available));
+    assert_eq!(world.broken(), None);
+    let rows = world.history.read(ID, 0, None).now_or_never();
+    let rows = rows.expect("at once").expect("a store in memory");
+    let versions: Vec<bool> = rows
+        .iter()
+        .map(|row| row.text.contains(r#""version":1"#))
+        .collect();
+    assert!(versions[0] && !versions[versions.len() - 1]);
+    assert!(rows.iter().all(|row| Entry::decode(&row.text).is_ok()));
 }

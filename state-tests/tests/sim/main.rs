@@ -106,7 +106,7 @@ const SOMETIMES: &[&str] = &[
     "started Foreground Refused",
     "started Foreground JobFailed",
     "started Foreground JobLost",
-    "started Foreground AtRest",
+    "started Foreground Stored",
     "waiting Backoff",
     "waiting RetryAfter",
     "waiting Offline",
