@@ -10,8 +10,9 @@ use serde::{Deserialize, Serialize};
 use crate::event::Failure;
 use crate::fault::Fault;
 use crate::measure::Answer;
-use crate::parts::{Layout, Range};
+use crate::parts::Layout;
 use crate::policy::Policy;
+use crate::ranges::{PartNumbers, Ranges};
 use crate::spec::ValidSpec;
 
 /// Everything that can happen to a download.
@@ -152,7 +153,7 @@ pub struct Job {
 }
 
 /// Ranges at rest by file key.
-pub type Rest = BTreeMap<String, Vec<Range>>;
+pub type Rest = BTreeMap<String, Ranges>;
 
 /// What can be observed at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -179,8 +180,9 @@ pub struct Witness {
 impl Witness {
     /// What is at rest under a key.
     #[must_use]
-    pub fn at_rest(&self, key: &str) -> &[Range] {
-        self.rest.get(key).map_or(&[], Vec::as_slice)
+    pub fn at_rest(&self, key: &str) -> &Ranges {
+        const NONE: &Ranges = &Ranges::new();
+        self.rest.get(key).unwrap_or(NONE)
     }
 
     /// Whether the browser still has a job, or the worker its completion.
@@ -192,7 +194,7 @@ impl Witness {
 
     /// Parts of a layout that are not at rest under a key.
     #[must_use]
-    pub fn missing(&self, key: &str, layout: Layout) -> Vec<u32> {
+    pub fn missing(&self, key: &str, layout: Layout) -> PartNumbers {
         layout.missing(self.at_rest(key))
     }
 }

@@ -201,6 +201,7 @@ pub mod owner;
 mod parts;
 mod plan;
 mod policy;
+mod ranges;
 mod snapshot;
 mod spec;
 
@@ -222,8 +223,9 @@ pub use input::{
 };
 pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
 pub use measure::{Answer, ContentRange, file_of, measure, validator};
-pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
+pub use parts::{Layout, Range, default_part_bytes, runs_contain};
 pub use plan::plan;
 pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
+pub use ranges::{PartNumbers, Ranges};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};

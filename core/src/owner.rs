@@ -51,7 +51,7 @@ use crate::file::File;
 use crate::input::{Role, Signal, Witness};
 use crate::measure::{Answer, file_of};
 use crate::parts::Range;
-use crate::plan::plan;
+use crate::plan::{Fetches, plan_with_fetches};
 use crate::policy::{MIN_DELAY_MS, Policy};
 
 pub use clock::Now;
@@ -262,6 +262,8 @@ enum Step {
     /// What was planned is being performed, one after the other.
     Performing {
         todo: VecDeque<Effect>,
+        /// What is to be fetched afterwards.
+        fetches: Option<Fetches>,
         /// The job whose records were looked through before it is aborted.
         harvested: Option<String>,
         until: Option<u64>,
@@ -291,7 +293,7 @@ pub struct Owner {
     look: bool,
     in_flight: AllInFlight,
     /// Fetches that the last plan named and that wait for another one to end.
-    queue: VecDeque<Effect>,
+    queue: Option<Fetches>,
     /// Parts that were stored since the last look began.
     received: BTreeSet<(String, u32)>,
     listing: Listing,
@@ -323,7 +325,7 @@ impl Owner {
             replies: VecDeque::new(),
             look: true,
             in_flight: AllInFlight::new(),
-            queue: VecDeque::new(),
+            queue: None,
             received: BTreeSet::new(),
             listing: Listing::default(),
             wait: Wait::default(),
@@ -670,8 +672,8 @@ impl Owner {
     // Planning.
 
     fn plan(&mut self, now: Now, witness: &Witness) {
-        let effects = self.measured(now, |download, time| {
-            let mut effects = plan(download, witness, time);
+        let (effects, fetches) = self.measured(now, |download, time| {
+            let (mut effects, fetches) = plan_with_fetches(download, witness, time);
             for effect in &mut effects {
                 // What is planned is timed by the monotonic clock from here on.
                 if let Effect::Wait {
@@ -681,11 +683,11 @@ impl Owner {
                     *until = now.monotonic_ms + until.saturating_sub(time);
                 }
             }
-            effects
+            (effects, fetches)
         });
-        self.queue.clear();
-        self.cancel_unplanned(&effects);
-        if effects.is_empty() && !self.download.is_running() {
+        self.queue = None;
+        self.cancel_unplanned(&effects, fetches.as_ref());
+        if effects.is_empty() && fetches.is_none() && !self.download.is_running() {
             if self.may_store() {
                 // What is still being stored is to be deleted when it is.
                 self.step = Step::Idle { until: None };
@@ -700,6 +702,7 @@ impl Owner {
                 ..
             },
         ] = effects[..]
+            && fetches.is_none()
             && self.in_flight.is_empty()
         {
             self.step = Step::Released;
@@ -712,6 +715,7 @@ impl Owner {
         self.waits_for = None;
         self.step = Step::Performing {
             todo: effects.into(),
+            fetches,
             harvested: None,
             until,
             stays,
@@ -720,17 +724,19 @@ impl Owner {
 
     /// Cancels what the plan no longer names. A wait, or a job that moves again, is no reason to throw away what other
     /// transfers have brought: those of the same try end as they may, but no new one begins.
-    fn cancel_unplanned(&mut self, effects: &[Effect]) {
+    fn cancel_unplanned(&mut self, effects: &[Effect], fetches: Option<&Fetches>) {
         let planned: BTreeSet<EffectId> = effects.iter().map(Effect::id).collect();
         let names = |kind| planned.iter().any(|id| id.kind == kind);
-        let leaves = names("wait") || (names("harvest") && !names("fetch"));
+        let leaves = names("wait") || (names("harvest") && fetches.is_none());
         let of = self.download.state.transfer().map(|transfer| transfer.try_);
         for (id, flight) in &mut self.in_flight {
             let goes_on = leaves
                 && id.kind == "fetch"
                 && id.attempt == self.download.attempt
                 && Some(id.try_) == of;
-            if !goes_on && !planned.contains(id) && !flight.cancelled && !flight.alone {
+            let is_planned =
+                planned.contains(id) || fetches.is_some_and(|fetches| fetches.contains(id));
+            if !goes_on && !is_planned && !flight.cancelled && !flight.alone {
                 flight.cancelled = true;
                 if flight.is_running() {
                     self.outputs.push_back(Output::Cancel(id.clone()));
@@ -783,13 +789,19 @@ impl Owner {
                 return self.advance(now);
             }
             let Step::Performing {
-                todo, until, stays, ..
+                todo,
+                fetches,
+                until,
+                stays,
+                ..
             } = &mut self.step
             else {
                 return;
             };
             let (until, stays) = (*until, *stays);
             let Some(effect) = todo.pop_front() else {
+                self.queue = fetches.take();
+                self.fetch_more(now);
                 let leaves = !stays || !self.download.is_running();
                 if self.in_flight.is_empty() && leaves {
                     // What the plan named is done, or cannot be: a later look will name it again.
@@ -848,16 +860,6 @@ impl Owner {
                 }
             }
             Effect::Verify { .. } => self.start(now, effect, false),
-            Effect::Fetch { ref part, .. } if begins => {
-                if self.received.contains(&(part.file.key(), part.index)) {
-                    return;
-                }
-                if has_room(&self.in_flight, self.pacing.requests()) {
-                    self.start(now, effect, false);
-                } else {
-                    self.queue.push_back(effect);
-                }
-            }
             // Waited for already, or a page's part alone.
             Effect::Wait { .. }
             | Effect::Probe { .. }
@@ -879,14 +881,25 @@ impl Owner {
         self.outputs.push_back(Output::Start(Licensed(effect)));
     }
 
-    /// A part came: the next one that the last plan named begins before the stores were looked at, so that the connection
-    /// does not wait for them. What is no longer to be done is cancelled after the look, as anything in flight.
-    fn fetch_next(&mut self, now: Now) {
-        if self.step != Step::Closing
-            && has_room(&self.in_flight, self.pacing.requests())
-            && let Some(effect) = self.queue.pop_front()
-        {
-            self.start(now, effect, false);
+    /// Begins as many of the fetches that the last plan named as there may be. When a part came this is before the stores
+    /// were looked at, so that its connection does not wait for them; what is no longer to be done is cancelled after the
+    /// look, as anything in flight.
+    fn fetch_more(&mut self, now: Now) {
+        while has_room(&self.in_flight, self.pacing.requests()) {
+            let Some(effect) = self
+                .queue
+                .as_mut()
+                .and_then(|fetches| fetches.next(&self.download.files))
+            else {
+                return;
+            };
+            let Effect::Fetch { part, .. } = &effect else {
+                continue;
+            };
+            let is_here = self.received.contains(&(part.file.key(), part.index));
+            if !is_here && !self.in_flight.contains_key(&effect.id()) {
+                self.start(now, effect, false);
+            }
         }
     }
 
@@ -903,7 +916,7 @@ impl Owner {
             && flight.came_quickly(now.monotonic_ms)
         {
             flight.stage = Stage::Storing;
-            self.fetch_next(now);
+            self.fetch_more(now);
         }
     }
 
@@ -957,7 +970,7 @@ impl Owner {
                     self.pacing.refused(flight.began);
                 }
                 // Whether anything more is to be fetched now is for the rules to say.
-                self.queue.clear();
+                self.queue = None;
                 self.found_full |= fault == Fault::Quota;
                 Some(Told::Failed(*attempt, *resource, fault))
             }
@@ -1003,7 +1016,7 @@ impl Owner {
         }
         self.look = true;
         if id.kind == "fetch" {
-            self.fetch_next(now);
+            self.fetch_more(now);
         }
     }
 
@@ -1080,7 +1093,7 @@ impl Owner {
             return;
         }
         self.outputs.clear();
-        self.queue.clear();
+        self.queue = None;
         self.replies.clear();
         for (id, flight) in &mut self.in_flight {
             if flight.is_running() && !flight.cancelled {

@@ -1,7 +1,6 @@
 //! Parts: the byte ranges in which a resource is transferred, stored, verified and resumed.
 
 use alloc::string::{String, ToString};
-use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::MIB;
@@ -129,59 +128,9 @@ impl Layout {
             }
         }
     }
-
-    /// The parts that are not among the ranges at rest, in order.
-    #[must_use]
-    pub fn missing(&self, rest: &[Range]) -> Vec<u32> {
-        let mut present: Vec<u32> = rest.iter().filter_map(|r| self.index_of(*r)).collect();
-        present.sort_unstable();
-        (0..self.count())
-            .filter(|index| present.binary_search(index).is_err())
-            .collect()
-    }
-
-    /// Bytes at rest that fit this layout, each part counted once.
-    #[must_use]
-    pub fn stored(&self, rest: &[Range]) -> u64 {
-        let mut fitting: Vec<Range> = rest
-            .iter()
-            .copied()
-            .filter(|r| self.index_of(*r).is_some())
-            .collect();
-        fitting.sort_unstable();
-        fitting.dedup_by_key(|r| r.start);
-        fitting
-            .iter()
-            .fold(0, |sum: u64, r| sum.saturating_add(r.len))
-    }
 }
 
-/// Part numbers as runs, the way the history writes them: `0-3,7`.
-#[must_use]
-pub fn runs(parts: &[u32]) -> String {
-    let mut text = String::new();
-    let mut rest = parts.iter().copied().peekable();
-    while let Some(first) = rest.next() {
-        let mut last = first;
-        while rest
-            .next_if(|next| Some(*next) == last.checked_add(1))
-            .is_some()
-        {
-            last += 1;
-        }
-        if !text.is_empty() {
-            text.push(',');
-        }
-        text.push_str(&first.to_string());
-        if last > first {
-            text.push('-');
-            text.push_str(&last.to_string());
-        }
-    }
-    text
-}
-
-/// Whether part `index` is among the runs that [`runs`] wrote. Text that is not in that form
+/// Whether part `index` is among the runs of a [`Missing`](crate::Missing). Text that is not in that form
 /// names no part.
 #[must_use]
 pub fn runs_contain(text: &str, index: u32) -> bool {
@@ -221,32 +170,15 @@ mod tests {
     }
 
     #[test]
-    fn only_ranges_of_the_layout_count_as_stored() {
-        let layout = Layout::Ranged { size: 25, part: 10 };
-        let rest = [Range::new(0, 10), Range::new(10, 9), Range::new(20, 5)];
-        assert_eq!(layout.missing(&rest), [1]);
-        assert_eq!(layout.stored(&rest), 15);
-    }
-
-    #[test]
-    fn a_whole_body_of_unknown_size_is_stored_by_whatever_begins_at_zero() {
-        let layout = Layout::Whole { size: None };
-        assert_eq!(layout.missing(&[]), [0]);
-        assert_eq!(layout.missing(&[Range::new(0, 77)]), [] as [u32; 0]);
-        assert_eq!(layout.stored(&[Range::new(0, 77)]), 77);
-    }
-
-    #[test]
     fn an_empty_resource_has_no_parts() {
         assert_eq!(Layout::Whole { size: Some(0) }.count(), 0);
         assert_eq!(Layout::Ranged { size: 0, part: 5 }.count(), 0);
     }
 
     #[test]
-    fn runs_are_compact_and_can_be_asked() {
-        let text = runs(&[0, 1, 2, 5, 7, 8]);
-        assert_eq!(text, "0-2,5,7-8");
-        let found: Vec<u32> = (0..10).filter(|i| runs_contain(&text, *i)).collect();
+    fn runs_can_be_asked() {
+        let text = "0-2,5,7-8";
+        let found: Vec<u32> = (0..10).filter(|i| runs_contain(text, *i)).collect();
         assert_eq!(found, [0, 1, 2, 5, 7, 8]);
         assert!(!runs_contain("", 0));
         assert!(!runs_contain("x-3", 2));

@@ -1,12 +1,13 @@
 //! `plan`: what is still to be done, from the folded state and what can be observed.
 
 use crate::download::{Download, State, Transfer};
-use crate::effect::Effect;
+use crate::effect::{Effect, EffectId};
 use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
 use crate::input::{Role, Witness};
 use crate::job::MOST_RECORDS;
 use crate::policy::may_detail;
+use crate::ranges::PartNumbers;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec;
@@ -18,10 +19,24 @@ use alloc::vec::Vec;
 /// The effects belong to the owner of the download, except `Harvest`, which anyone may perform.
 #[must_use]
 pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
+    let (mut effects, fetches) = plan_with_fetches(download, witness, now);
+    if let Some(mut fetches) = fetches {
+        effects.extend(core::iter::from_fn(|| fetches.next(&download.files)));
+    }
+    effects
+}
+
+/// The same plan, its fetches apart: they come last, and are made one by one.
+pub(crate) fn plan_with_fetches(
+    download: &Download,
+    witness: &Witness,
+    now: u64,
+) -> (Vec<Effect>, Option<Fetches>) {
     if download.degraded {
         // Nothing is decided about it, but bytes that arrive are not thrown away.
-        return harvest_all(witness).collect();
+        return (harvest_all(witness).collect(), None);
     }
+    let mut fetches = None;
     let current = download
         .state
         .transfer()
@@ -37,7 +52,9 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
     match &download.state {
         State::Requested => effects.extend(prepare(download, witness, now)),
         State::Transferring { transfer } => {
-            effects.extend(transferring(download, transfer, witness, now));
+            let (more, parts) = transferring(download, transfer, witness, now);
+            effects.extend(more);
+            fetches = parts;
         }
         State::Failed { .. } if !download.mixed.is_empty() => {
             effects.extend(discard(download, witness));
@@ -58,7 +75,79 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
         // What an eviction left counts as soon as it is asked for again.
         State::None | State::Available | State::Failed { .. } | State::Evicted { .. } => {}
     }
-    effects
+    (effects, fetches)
+}
+
+/// Parts that are to be fetched by the page, in this order.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(crate) struct Fetches {
+    attempt: u32,
+    try_: u32,
+    missing: Missing,
+    from_end: bool,
+}
+
+impl Fetches {
+    /// The next one, of these files.
+    pub(crate) fn next(&mut self, files: &[File]) -> Option<Effect> {
+        let (resource, index) = self.missing.pop(self.from_end)?;
+        let file = files.get(resource as usize)?.clone();
+        Some(Effect::Fetch {
+            attempt: self.attempt,
+            try_: self.try_,
+            resource,
+            part: PartRequest { file, index },
+        })
+    }
+
+    /// Whether this effect is among them.
+    pub(crate) fn contains(&self, id: &EffectId) -> bool {
+        let fits = id.kind == "fetch" && (id.attempt, id.try_) == (self.attempt, self.try_);
+        let Some((resource, index)) = id.part.filter(|_| fits) else {
+            return false;
+        };
+        let mut missing = self.missing.0.iter();
+        missing.any(|(of, parts)| *of == resource && parts.contains(index))
+    }
+}
+
+/// Parts that are not stored, by index of the resource.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+struct Missing(Vec<(u32, PartNumbers)>);
+
+impl Missing {
+    fn of(download: &Download, witness: &Witness) -> Self {
+        let files = (0_u32..).zip(&download.files);
+        let missing = files.map(|(n, file)| (n, witness.missing(&file.key(), file.layout())));
+        Self(missing.filter(|(_, parts)| !parts.is_empty()).collect())
+    }
+
+    fn requests(&self, files: &[File]) -> impl Iterator<Item = (u32, PartRequest)> {
+        self.0.iter().flat_map(|(resource, parts)| {
+            let file = files.get(*resource as usize);
+            file.into_iter().flat_map(|file| {
+                parts.iter().map(|index| {
+                    let file = file.clone();
+                    (*resource, PartRequest { file, index })
+                })
+            })
+        })
+    }
+
+    fn pop(&mut self, from_end: bool) -> Option<(u32, u32)> {
+        loop {
+            let at = if from_end {
+                self.0.len().checked_sub(1)?
+            } else {
+                0
+            };
+            let (resource, parts) = self.0.get_mut(at)?;
+            if let Some(index) = parts.pop(from_end) {
+                return Some((*resource, index));
+            }
+            self.0.remove(at);
+        }
+    }
 }
 
 fn harvest_all(witness: &Witness) -> impl Iterator<Item = Effect> {
@@ -102,25 +191,30 @@ fn transferring(
     transfer: &Transfer,
     witness: &Witness,
     now: u64,
-) -> Vec<Effect> {
-    let missing = missing(download, witness);
-    if missing.is_empty() {
+) -> (Vec<Effect>, Option<Fetches>) {
+    let missing = Missing::of(download, witness);
+    if missing.0.is_empty() {
         let overtaken = overtaken(download, transfer, witness);
         let asks = download.to_confirm().next().is_some();
         let wait = asks.then(|| held_up(download, witness, now)).flatten();
         let next = wait.or_else(|| verify(download));
-        return overtaken.into_iter().chain(next).collect();
+        return (overtaken.into_iter().chain(next).collect(), None);
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             in_background(download, transfer, registration, missing, (witness, now))
         }
         // The next try is an event first: look again when the wait is over.
-        (Transport::BackgroundFetch, None) => held_up(download, witness, now).into_iter().collect(),
-        (Transport::Foreground, _) if witness.context.role == Role::Worker => Vec::new(),
+        (Transport::BackgroundFetch, None) => {
+            (held_up(download, witness, now).into_iter().collect(), None)
+        }
+        (Transport::Foreground, _) if witness.context.role == Role::Worker => (Vec::new(), None),
         (Transport::Foreground, _) => match held_up(download, witness, now) {
-            Some(wait) => vec![wait],
-            None => fetch(download, transfer, missing.into_iter()),
+            Some(wait) => (vec![wait], None),
+            None => (
+                Vec::new(),
+                Some(fetches(download, transfer, missing, false)),
+            ),
         },
     }
 }
@@ -143,9 +237,9 @@ fn in_background(
     download: &Download,
     transfer: &Transfer,
     registration: &str,
-    missing: Vec<(u32, PartRequest)>,
+    missing: Missing,
     (witness, now): (&Witness, u64),
-) -> Vec<Effect> {
+) -> (Vec<Effect>, Option<Fetches>) {
     let registration = registration.to_owned();
     if witness
         .jobs
@@ -161,24 +255,25 @@ fn in_background(
             effects.push(wait);
         } else if idle && witness.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
-            effects.extend(fetch(download, transfer, missing.into_iter().rev()));
+            return (effects, Some(fetches(download, transfer, missing, true)));
         }
-        return effects;
+        return (effects, None);
     }
     if witness.unstarted.as_ref() != Some(&registration) {
-        return help_wait(download, now).into_iter().collect();
+        return (help_wait(download, now).into_iter().collect(), None);
     }
-    let parts = job_parts(missing, witness.room);
+    let parts = job_parts(missing.requests(&download.files), witness.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
         Some(sum.saturating_add(announced(part)?))
     });
-    vec![Effect::StartJob {
+    let start = Effect::StartJob {
         attempt: download.attempt,
         registration,
         title: download.spec.as_ref().and_then(|spec| spec.title.clone()),
         total: total.unwrap_or(0),
         parts,
-    }]
+    };
+    (vec![start], None)
 }
 
 /// The wait of a page whose help for a job failed.
@@ -191,7 +286,10 @@ fn help_wait(download: &Download, now: u64) -> Option<Effect> {
 
 /// The parts of one job, at least one. The browser keeps them a second time until the job ends, so that they may take half of
 /// the room; what does not fit is for the next job.
-fn job_parts(missing: Vec<(u32, PartRequest)>, room: Option<u64>) -> Vec<(u32, PartRequest)> {
+fn job_parts(
+    missing: impl Iterator<Item = (u32, PartRequest)>,
+    room: Option<u64>,
+) -> Vec<(u32, PartRequest)> {
     let mut left = room.unwrap_or(u64::MAX) / 2;
     let mut fits = |(n, (_, part)): &(usize, (u32, PartRequest))| {
         let bytes = part.range().map_or(0, |range| range.len);
@@ -199,7 +297,7 @@ fn job_parts(missing: Vec<(u32, PartRequest)>, room: Option<u64>) -> Vec<(u32, P
         left = left.saturating_sub(bytes);
         *n == 0 || fits
     };
-    let parts = missing.into_iter().take(MOST_RECORDS).enumerate();
+    let parts = missing.take(MOST_RECORDS).enumerate();
     parts
         .take_while(|part| fits(part))
         .map(|(_, part)| part)
@@ -213,20 +311,13 @@ fn announced(part: &PartRequest) -> Option<u64> {
     part.range().map(|range| range.len)
 }
 
-fn fetch(
-    download: &Download,
-    transfer: &Transfer,
-    parts: impl Iterator<Item = (u32, PartRequest)>,
-) -> Vec<Effect> {
-    let (attempt, try_) = (download.attempt, transfer.try_);
-    parts
-        .map(|(resource, part)| Effect::Fetch {
-            attempt,
-            try_,
-            resource,
-            part,
-        })
-        .collect()
+fn fetches(download: &Download, transfer: &Transfer, missing: Missing, from_end: bool) -> Fetches {
+    Fetches {
+        attempt: download.attempt,
+        try_: transfer.try_,
+        missing,
+        from_end,
+    }
 }
 
 fn verify(download: &Download) -> Option<Effect> {
@@ -243,27 +334,6 @@ fn verify(download: &Download) -> Option<Effect> {
         resources,
         confirm,
     })
-}
-
-/// Parts of all files that are not at rest.
-fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
-    (0_u32..)
-        .zip(&download.files)
-        .flat_map(|(resource, file)| {
-            witness
-                .missing(&file.key(), file.layout())
-                .into_iter()
-                .map(move |index| {
-                    (
-                        resource,
-                        PartRequest {
-                            file: file.clone(),
-                            index,
-                        },
-                    )
-                })
-        })
-        .collect()
 }
 
 fn discard(download: &Download, witness: &Witness) -> Option<Effect> {

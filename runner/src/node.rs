@@ -276,8 +276,7 @@ impl<P: Platform> Node<P> {
         for key in keys {
             if !rest.contains_key(key) {
                 let ranges = self.platform.list(key).await?;
-
-                rest.insert(key.clone(), ranges);
+                rest.insert(key.clone(), ranges.into());
             }
         }
         Ok(rest)

@@ -4,7 +4,9 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Answer, Download, Fault, PartRequest, Range, Rest, measure, probe_url};
+use longhaul_core::{
+    Answer, Download, Fault, PartRequest, Range, Ranges, Rest, measure, probe_url,
+};
 
 use crate::cancel::Cancel;
 use crate::errors::PartError;
@@ -434,11 +436,11 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         let key = part.file.key();
         if !listed.contains_key(&key) {
             let at_rest = platform.list(&key).await.unwrap_or_default();
-            listed.insert(key.clone(), at_rest);
+            listed.insert(key.clone(), at_rest.into());
         }
         let layout = part.file.layout();
-        let mut ranges = listed.get(&key).into_iter().flatten().copied();
-        if ranges.any(|range| layout.index_of(range) == Some(part.index)) {
+        let is_missing = |stored: &Ranges| layout.missing(stored).contains(part.index);
+        if !listed.get(&key).is_some_and(is_missing) {
             if !wait && let Some(Ok(_)) = platform.record_answer(&record, false).await {
                 harvest.repeated += 1;
             }

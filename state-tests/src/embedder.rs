@@ -420,7 +420,7 @@ impl<'a> Embedder<'a> {
             .rest
             .entry(part.file.key())
             .or_default();
-        if !parts.contains(&range) {
+        if !parts.contains(range) {
             parts.push(range);
         }
     }

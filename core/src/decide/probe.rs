@@ -7,7 +7,8 @@ use crate::fault::Fault;
 use crate::file::File;
 use crate::input::{Background, Context, Preference, Witness};
 use crate::measure::{Answer, file_of};
-use crate::parts::{Layout, runs};
+use crate::parts::Layout;
+use crate::ranges::PartNumbers;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -114,7 +115,7 @@ fn adopt_layout(mut file: File, witness: &Witness) -> File {
         size,
         part: part.max(1),
     };
-    if part > 0 && rest.iter().all(|range| other.index_of(*range).is_some()) {
+    if part > 0 && rest.iter().all(|range| other.index_of(range).is_some()) {
         // A single part at the very end does not tell the size of the others.
         let only_the_last = rest
             .iter()
@@ -126,7 +127,7 @@ fn adopt_layout(mut file: File, witness: &Witness) -> File {
     file
 }
 
-fn missing(file: &File, witness: &Witness) -> Vec<u32> {
+fn missing(file: &File, witness: &Witness) -> PartNumbers {
     witness.missing(&file.key(), file.layout())
 }
 
@@ -162,7 +163,7 @@ pub(super) fn started(
         .zip(&files)
         .map(|(resource, file)| Missing {
             resource,
-            parts: runs(&missing(file, witness)),
+            parts: missing(file, witness).to_text(),
         })
         .filter(|missing| !missing.parts.is_empty())
         .collect();

@@ -51,7 +51,6 @@ impl Listing {
         for (at, key, range) in &self.noted {
             if let Some(ranges) = rest.get_mut(key)
                 && *at >= began
-                && !ranges.contains(range)
             {
                 ranges.push(*range);
             }

@@ -31,8 +31,8 @@ impl Caches {
     /// The parts of a file that are not there.
     #[must_use]
     pub fn missing(&self, file: &File) -> Vec<u32> {
-        let rest: Vec<_> = self.list(&file.key());
-        file.layout().missing(&rest)
+        let stored = self.list(&file.key()).into();
+        file.layout().missing(&stored).iter().collect()
     }
 
     /// Stores a part; whether one was there already.

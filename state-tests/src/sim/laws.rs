@@ -332,7 +332,7 @@ fn witness(world: &World, download: &Download) -> Witness {
     for file in &download.files {
         let key = file.key();
         let rest = caches.list(&key);
-        witness.rest.insert(key, rest);
+        witness.rest.insert(key, rest.into());
     }
     witness.context.headers = true;
     witness.jobs = world.jobs.borrow().known(&download.id);

@@ -74,7 +74,7 @@ impl Saying {
                     .flat_map(|file| (0..parts).filter_map(|n| file.layout().range(n)))
                     .collect();
                 for file in &view.files {
-                    seen.witness.rest.insert(file.key(), parts.clone());
+                    seen.witness.rest.insert(file.key(), parts.clone().into());
                 }
                 Input::Signal(Signal::Observed(Box::new(seen.witness)))
             }

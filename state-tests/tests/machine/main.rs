@@ -122,7 +122,7 @@ impl Machine {
     }
 
     /// The parts at rest of the file that is asked for.
-    fn rest(&mut self) -> &mut Vec<Range> {
+    fn rest(&mut self) -> &mut longhaul_core::Ranges {
         let key = self.scenario.download.files[0].key();
         self.scenario.witness.rest.entry(key).or_default()
     }
@@ -214,7 +214,7 @@ impl StateMachineTest for Machine {
                 machine.scenario.observed()
             }
             Transition::Evicted(part) => {
-                machine.rest().retain(|range| *range != Self::range(part));
+                machine.rest().retain(|range| range != Self::range(part));
                 machine.scenario.observed()
             }
             Transition::Swept => {

@@ -171,7 +171,7 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(s.plan(), [discard]);
         given_scenario(&s).when(s.probed(&exposed())).then_nothing();
-        s.witness.rest.insert(key, Vec::new());
+        s.witness.rest.insert(key, longhaul_core::Ranges::new());
         assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
         s.now += 60_000;
         assert_eq!(s.plan(), [Effect::Probe { attempt: 2 }]);

@@ -207,9 +207,10 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         .transferring()
         .with(|s| {
             let first = s.download.files[0].key();
-            s.witness
-                .rest
-                .insert(first, vec![Range::new(0, PART), Range::new(60, PART)]);
+            s.witness.rest.insert(
+                first,
+                vec![Range::new(0, PART), Range::new(60, PART)].into(),
+            );
         });
     let parts: Vec<(u32, u32)> = s
         .plan()

@@ -71,7 +71,7 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
 fn parts_at_rest_count_at_once() {
     let s = Scenario::new().requested().with(|s| {
         let rest = vec![Range::new(0, PART), Range::new(90, 10)];
-        s.witness.rest.insert(file().key(), rest);
+        s.witness.rest.insert(file().key(), rest.into());
     });
     let Event::Started {
         files,
@@ -103,7 +103,7 @@ fn parts_at_rest_count_at_once() {
 fn parts_of_another_size_at_rest_are_worth_more_than_the_policys_size() {
     let split = |rest: &[Range]| {
         let s = Scenario::new().requested().with(|s| {
-            s.witness.rest.insert(file().key(), rest.to_vec());
+            s.witness.rest.insert(file().key(), rest.to_vec().into());
         });
         let events = given_scenario(&s)
             .when(s.probed(&ranged_answer()))
@@ -376,7 +376,7 @@ fn what_rests_in_one_part_of_its_whole_size_is_found_whatever_size_parts_have_to
     let mut s = Scenario::foreground().requested();
     let key = file().key();
     let whole = Range::new(0, SIZE);
-    s.witness.rest.insert(key, vec![whole]);
+    s.witness.rest.insert(key, vec![whole].into());
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then_names(&["cached-hit"]);

@@ -150,7 +150,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
     s.takes(probed);
     let key = s.download.files[0].key();
     let empty = Range { start: 0, len: 0 };
-    s.witness.rest.insert(key.clone(), vec![empty]);
+    s.witness.rest.insert(key.clone(), vec![empty].into());
     let registration = s.registration().expect("in the background");
     let ended = s.job_ended(&registration, JobEnd::Success, &[]);
     let events = s.takes(ended);
