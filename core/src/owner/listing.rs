@@ -1,8 +1,7 @@
 //! What the owner knows to be stored between two listings.
 
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
-use alloc::vec::Vec;
 
 use crate::download::Download;
 use crate::file::File;
@@ -20,8 +19,8 @@ const LISTING_LASTS_MS: u64 = 30_000;
 pub(super) struct Listing {
     /// When it was made, and what it said, with what was stored since.
     last: Option<(u64, Rest)>,
-    /// What was stored lately, and when: a listing that was under way may have missed it.
-    noted: Vec<(u64, String, Range)>,
+    /// What was stored lately, and when, the latest last: a listing that was under way may have missed it.
+    noted: VecDeque<(u64, String, Range)>,
 }
 
 impl Listing {
@@ -48,10 +47,9 @@ impl Listing {
 
     /// Takes a listing that began then, and adds what was stored meanwhile.
     pub(super) fn take(&mut self, mut rest: Rest, began: u64, now: u64) -> Rest {
-        for (at, key, range) in &self.noted {
-            if let Some(ranges) = rest.get_mut(key)
-                && *at >= began
-            {
+        let meanwhile = self.noted.iter().rev().take_while(|(at, ..)| *at >= began);
+        for (_, key, range) in meanwhile {
+            if let Some(ranges) = rest.get_mut(key) {
                 ranges.push(*range);
             }
         }
@@ -61,9 +59,11 @@ impl Listing {
 
     /// Something was stored.
     pub(super) fn note(&mut self, key: &str, range: Range, now: u64) {
-        self.noted
-            .retain(|(at, ..)| now.saturating_sub(*at) < LISTING_LASTS_MS);
-        self.noted.push((now, key.into(), range));
+        let is_old = |(at, ..): &(u64, String, Range)| now.saturating_sub(*at) >= LISTING_LASTS_MS;
+        while self.noted.front().is_some_and(is_old) {
+            self.noted.pop_front();
+        }
+        self.noted.push_back((now, key.into(), range));
         if let Some((_, rest)) = &mut self.last {
             rest.entry(key.into()).or_default().push(range);
         }
