@@ -69,12 +69,12 @@ async fn account<P: Platform>(
 ) -> Result<Download, CommitError> {
     loop {
         let download = node.load(&id.download).await?;
-        let witness = Box::new(node.witness(&download).await?);
+        let observation = Box::new(node.observation(&download).await?);
         let ended = Input::Signal(Signal::JobEnded {
             registration: registration.to_owned(),
             end,
             faults: faults.to_vec(),
-            witness,
+            observation,
         });
         if let Some(committed) = node.commit(download, Some(ended), None).await? {
             return Ok(committed.download);

@@ -1,6 +1,6 @@
 //! The driver: the owner of one download at work.
 //!
-//! It holds the download's Web Lock and loops: take a witness, let the core decide, append, let the core plan, perform.
+//! It holds the download's Web Lock and loops: take an observation, let the core decide, append, let the core plan, perform.
 //! What runs longer (a fetch, a harvest, hashing) runs beside the loop and wakes it when it is done; what the plan no
 //! longer names is cancelled.
 
@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Range, Rest, Role, Signal, State, WaitReason,
-    Witness, plan,
+    Download, Effect, EffectId, Event, File, Input, Observation, Range, Rest, Role, Signal, State,
+    WaitReason, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -74,7 +74,7 @@ pub struct Driver<P> {
     /// What came to rest lately, and when: a listing that was under way may have missed it.
     noted: RefCell<Vec<(u64, String, Range)>>,
     unstarted: RefCell<Option<String>>,
-    /// Whether a part found no room since the last witness.
+    /// Whether a part found no room since the last observation.
     found_full: Cell<bool>,
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
@@ -278,19 +278,19 @@ impl<P: Platform> Driver<P> {
 
     async fn step(self: &Rc<Self>) -> Result<Next, CommitError> {
         self.brought.take();
-        let taken = RefCell::new(Witness::default());
+        let taken = RefCell::new(Observation::default());
         let committed = self
-            .commit(&[], &|witness| {
-                taken.replace(Witness::clone(&witness));
-                Signal::Observed(witness)
+            .commit(&[], &|observation| {
+                taken.replace(Observation::clone(&observation));
+                Signal::Observed(observation)
             })
             .await?;
         if !committed.events.is_empty() {
             return Ok(Next::Again);
         }
-        let (download, witness) = (Rc::new(committed.download), taken.into_inner());
+        let (download, observation) = (Rc::new(committed.download), taken.into_inner());
         self.planned.replace(Some(Rc::clone(&download)));
-        let effects = plan(&download, &witness, self.now_ms());
+        let effects = plan(&download, &observation, self.now_ms());
         self.queue.take();
         self.cancel_unplanned(&download, &effects);
         if effects.is_empty() && !download.is_running() {
@@ -312,8 +312,8 @@ impl<P: Platform> Driver<P> {
             return Ok(Next::LetGo);
         }
         self.watch(&download).await;
-        let lasting = self.lasting(&download, &witness, &effects);
-        let mut until = self.next_look(&download, &witness);
+        let lasting = self.lasting(&download, &observation, &effects);
+        let mut until = self.next_look(&download, &observation);
         for effect in effects {
             if let Effect::Wait { until: at, reason } = effect {
                 until = at.or(until);
@@ -334,17 +334,17 @@ impl<P: Platform> Driver<P> {
         Ok(Next::Wait(until))
     }
 
-    /// Takes a witness, decides on the signal that is made of it, and appends what was decided, as often as another
+    /// Takes an observation, decides on the signal that is made of it, and appends what was decided, as often as another
     /// writer is faster. `keys` are files whose parts at rest are looked at beside those of the download.
     async fn commit(
         &self,
         keys: &[String],
-        signal: &dyn Fn(Box<Witness>) -> Signal,
+        signal: &dyn Fn(Box<Observation>) -> Signal,
     ) -> Result<Committed, CommitError> {
         loop {
             let download = self.node.load(&self.id).await?;
-            let witness = Box::new(self.witness(&download, keys).await?);
-            let input = Some(Input::Signal(signal(witness)));
+            let observation = Box::new(self.observation(&download, keys).await?);
+            let input = Some(Input::Signal(signal(observation)));
             let Some(committed) = self.node.commit(download, input, None).await? else {
                 continue;
             };
@@ -357,10 +357,14 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// Takes a witness. What this driver stored itself is added to the last listing instead of listing anew each time;
+    /// Takes an observation. What this driver stored itself is added to the last listing instead of listing anew each time;
     /// before anything is believed to be complete, or lost, it is listed anew.
-    async fn witness(&self, download: &Download, keys: &[String]) -> Result<Witness, CommitError> {
-        let mut witness = self.node.witness_without_rest(download).await;
+    async fn observation(
+        &self,
+        download: &Download,
+        keys: &[String],
+    ) -> Result<Observation, CommitError> {
+        let mut observation = self.node.observation_without_stored(download).await;
         let wanted: Vec<String> = download
             .files
             .iter()
@@ -386,39 +390,39 @@ impl<P: Platform> Driver<P> {
             });
             let stored: u64 = stored(download, &rest);
             if !complete && stored >= download.stored {
-                witness.rest = rest;
+                observation.rest = rest;
             }
         }
-        if witness.rest.is_empty() && !wanted.is_empty() {
+        if observation.rest.is_empty() && !wanted.is_empty() {
             let began = self.now_ms();
-            witness.rest = self.node.rest(&wanted).await?;
+            observation.rest = self.node.rest(&wanted).await?;
             self.storage_failures.set(0);
-            self.add_noted(&mut witness.rest, began);
-            self.stored.set(stored(download, &witness.rest));
-            *self.listing.borrow_mut() = Some((self.now_ms(), witness.rest.clone()));
+            self.add_noted(&mut observation.rest, began);
+            self.stored.set(stored(download, &observation.rest));
+            *self.listing.borrow_mut() = Some((self.now_ms(), observation.rest.clone()));
         }
         if !download.mixed.is_empty() {
             // What another download was found to have whole is not mixed, and stays.
             for key in self.node.held_by_others(&self.id, &download.mixed).await? {
-                witness.rest.remove(&key);
+                observation.rest.remove(&key);
             }
         }
-        witness.unstarted.clone_from(&self.unstarted.borrow());
-        witness.idle_ms = self.idle_ms();
-        let begins = download.state == State::Requested || witness.unstarted.is_some();
+        observation.unstarted.clone_from(&self.unstarted.borrow());
+        observation.idle_ms = self.idle_ms();
+        let begins = download.state == State::Requested || observation.unstarted.is_some();
         if P::BEGINS_TRANSFERS && (self.found_full.take() || begins) {
-            witness.room = self.node.platform.room().await;
+            observation.room = self.node.platform.room().await;
         }
-        Ok(witness)
+        Ok(observation)
     }
 
     /// How much there is to stay for. A page stays while a download runs; the worker only for what it can do itself.
-    fn lasting(&self, download: &Download, witness: &Witness, effects: &[Effect]) -> usize {
+    fn lasting(&self, download: &Download, observation: &Observation, effects: &[Effect]) -> usize {
         if self.node.platform.role() == Role::Page {
             return 1;
         }
         // Where all is at rest only a version is still to be asked for, which a worker can do after a wait, too.
-        let whole = |file: &File| witness.missing(&file.key(), file.layout()).is_empty();
+        let whole = |file: &File| observation.missing(&file.key(), file.layout()).is_empty();
         let only_asks = download.to_confirm().next().is_some() && download.files.iter().all(whole);
         let lasts = |effect: &&Effect| match effect {
             Effect::Wait { until, .. } => only_asks && until.is_some(),

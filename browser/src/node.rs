@@ -1,6 +1,6 @@
 //! A node: one context (a page, or the service worker) at work on the shared stores.
 //!
-//! It reads histories into states, appends what the core decides, and takes witnesses. All contexts do the same over
+//! It reads histories into states, appends what the core decides, and takes observations. All contexts do the same over
 //! the same stores, so none needs to trust what another one says.
 
 use std::cell::RefCell;
@@ -9,7 +9,7 @@ use std::rc::Rc;
 
 use longhaul_core::{
     Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
-    Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Witness, decide, evolve,
+    Observation, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, decide, evolve,
     identity_of,
 };
 
@@ -141,7 +141,7 @@ impl<P: Platform> Node<P> {
     }
 
     /// Decides on an input and appends what was decided. `None` where another writer was faster: then the input is to
-    /// be made anew from the state as it is by now, so that a witness is never older than the history it is held
+    /// be made anew from the state as it is by now, so that an observation is never older than the history it is held
     /// against. Without an input there is nothing to decide.
     ///
     /// `links` are the full URLs of a request, kept apart from the history while they are needed.
@@ -227,16 +227,16 @@ impl<P: Platform> Node<P> {
     }
 
     /// What can be observed of a download now, what is at rest included.
-    pub async fn witness(&self, download: &Download) -> Result<Witness, PartError> {
-        let mut witness = self.witness_without_rest(download).await;
+    pub async fn observation(&self, download: &Download) -> Result<Observation, PartError> {
+        let mut observation = self.observation_without_stored(download).await;
         let keys: Vec<String> = download.files.iter().map(File::key).collect();
-        witness.rest = self.rest(&keys).await?;
-        Ok(witness)
+        observation.rest = self.rest(&keys).await?;
+        Ok(observation)
     }
 
     /// What can be observed but for what is at rest, which is to be looked at afterwards: a completion that is named
     /// here may store parts until then, but not the other way round.
-    pub async fn witness_without_rest(&self, download: &Download) -> Witness {
+    pub async fn observation_without_stored(&self, download: &Download) -> Observation {
         let background = self.platform.background().await;
         let jobs = self.jobs(Some(&download.id)).await;
         let current = download
@@ -250,11 +250,11 @@ impl<P: Platform> Node<P> {
         } else {
             Vec::new()
         };
-        Witness {
+        Observation {
             jobs,
             handling,
             context: self.context(download, background),
-            ..Witness::default()
+            ..Observation::default()
         }
     }
 
@@ -279,11 +279,11 @@ impl<P: Platform> Node<P> {
                 return Ok(download);
             }
             let keys: Vec<String> = download.files.iter().map(File::key).collect();
-            let witness = Witness {
+            let observation = Observation {
                 rest: self.rest(&keys).await?,
-                ..Witness::default()
+                ..Observation::default()
             };
-            let look = Input::Signal(Signal::Observed(Box::new(witness)));
+            let look = Input::Signal(Signal::Observed(Box::new(observation)));
             if let Some(committed) = self.commit(download, Some(look), None).await? {
                 return Ok(committed.download);
             }

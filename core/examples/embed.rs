@@ -5,8 +5,9 @@
 //! comments are those of the loop in the crate's documentation.
 
 use longhaul_core::{
-    Answer, Command, Context, Download, Effect, Entry, Fault, Input, Layout, Origin, PartRequest,
-    Policy, Preference, Range, Resource, Signal, Snapshot, Spec, Witness, decide, measure, plan,
+    Answer, Command, Context, Download, Effect, Entry, Fault, Input, Layout, Observation, Origin,
+    PartRequest, Policy, Preference, Range, Resource, Signal, Snapshot, Spec, decide, measure,
+    plan,
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +78,7 @@ impl Embedder {
                 println!("  {}", snapshot.canonical_json());
             }
             // 5. From the state and a fresh look: what is missing now.
-            let effects = plan(&self.download, &self.witness(), self.now);
+            let effects = plan(&self.download, &self.observation(), self.now);
             if effects.is_empty() {
                 return;
             }
@@ -86,7 +87,9 @@ impl Embedder {
                 inputs.extend(self.perform(effect));
             }
             // 7. What became of it, and a look at the world afterwards, is the next input.
-            inputs.push(Input::Signal(Signal::Observed(Box::new(self.witness()))));
+            inputs.push(Input::Signal(Signal::Observed(Box::new(
+                self.observation(),
+            ))));
         }
     }
 
@@ -108,10 +111,10 @@ impl Embedder {
     }
 
     /// What can be observed: nothing is remembered that could be looked up.
-    fn witness(&self) -> Witness {
+    fn observation(&self) -> Observation {
         let ranges = |parts: &BTreeMap<Range, Vec<u8>>| parts.keys().copied().collect();
         let rest = self.rest.iter().map(|(k, v)| (k.clone(), ranges(v)));
-        Witness {
+        Observation {
             rest: rest.collect(),
             context: Context {
                 preference: Preference::Foreground,
@@ -121,7 +124,7 @@ impl Embedder {
                 },
                 ..Context::default()
             },
-            ..Witness::default()
+            ..Observation::default()
         }
     }
 
@@ -130,7 +133,7 @@ impl Embedder {
             Effect::Probe { attempt } => Signal::Probed {
                 attempt,
                 answers: vec![self.server.get(Some(Range::new(0, 1))).map(|(a, _)| a)],
-                witness: Box::new(self.witness()),
+                observation: Box::new(self.observation()),
             },
             Effect::Fetch {
                 attempt,
@@ -143,7 +146,7 @@ impl Embedder {
                     attempt,
                     resource,
                     fault,
-                    witness: Box::new(self.witness()),
+                    observation: Box::new(self.observation()),
                 }
             }
             Effect::DeleteFiles { keys, .. } => {

@@ -8,7 +8,7 @@ mod transfer;
 use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
 use crate::fault::Fault;
-use crate::input::{Input, Rejection, Role, Signal, Witness};
+use crate::input::{Input, Observation, Rejection, Role, Signal};
 use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
 use alloc::format;
 use alloc::string::String;
@@ -37,47 +37,47 @@ pub fn decide(download: &Download, now: u64, input: Input) -> Result<Vec<Event>,
 
 fn on_signal(download: &Download, now: u64, signal: Signal) -> Vec<Event> {
     match signal {
-        Signal::Observed(witness) => observed(download, now, &witness),
+        Signal::Observed(observation) => observed(download, now, &observation),
         Signal::Probed {
             attempt,
             answers,
-            witness,
-        } => probe::probed(download, now, attempt, &answers, &witness),
+            observation,
+        } => probe::probed(download, now, attempt, &answers, &observation),
         Signal::JobRefused {
             registration,
             quota,
-            witness,
-        } => transfer::job_refused(download, now, &registration, quota, &witness),
+            observation,
+        } => transfer::job_refused(download, now, &registration, quota, &observation),
         Signal::JobEnded {
             registration,
             end,
             faults,
-            witness,
-        } => transfer::job_ended(download, now, &registration, end, &faults, &witness),
+            observation,
+        } => transfer::job_ended(download, now, &registration, end, &faults, &observation),
         Signal::PartFailed {
             attempt,
             resource,
             fault,
-            witness,
-        } => transfer::part_failed(download, now, (attempt, resource), &fault, &witness),
+            observation,
+        } => transfer::part_failed(download, now, (attempt, resource), &fault, &observation),
         Signal::Verified {
             attempt,
             digests,
             answers,
-            witness,
-        } => transfer::verified(download, now, attempt, (&digests, &answers), &witness),
+            observation,
+        } => transfer::verified(download, now, attempt, (&digests, &answers), &observation),
         Signal::StorageFailed { attempt } => storage_failed(download, attempt),
     }
 }
 
 /// Reconciles the history with what can be seen.
-fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+fn observed(download: &Download, now: u64, observation: &Observation) -> Vec<Event> {
     match &download.state {
         State::Available => {
             let whole = download
                 .files
                 .iter()
-                .all(|file| witness.missing(&file.key(), file.layout()).is_empty());
+                .all(|file| observation.missing(&file.key(), file.layout()).is_empty());
             if whole {
                 Vec::new()
             } else {
@@ -86,8 +86,8 @@ fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
                 }]
             }
         }
-        State::Requested => headers_missing(download, witness),
-        State::Transferring { transfer } => transfer::look(download, now, transfer, witness),
+        State::Requested => headers_missing(download, observation),
+        State::Transferring { transfer } => transfer::look(download, now, transfer, observation),
         _ => Vec::new(),
     }
 }
@@ -102,9 +102,9 @@ fn storage_failed(download: &Download, attempt: u32) -> Vec<Event> {
 }
 
 /// A page without the headers that a download needs says so, once.
-fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
+fn headers_missing(download: &Download, observation: &Observation) -> Vec<Event> {
     let needed = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    let lacking = needed && !witness.context.headers && witness.context.role == Role::Page;
+    let lacking = needed && !observation.context.headers && observation.context.role == Role::Page;
     let said = download
         .waiting
         .as_ref()
@@ -122,17 +122,17 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
 }
 
 /// Whether the time for the next round has not come yet.
-fn is_between_rounds(download: &Download, now: u64, witness: &Witness) -> bool {
+fn is_between_rounds(download: &Download, now: u64, observation: &Observation) -> bool {
     download
         .waiting
         .as_ref()
-        .is_some_and(|waiting| waiting.holds(witness.context.offline, now))
+        .is_some_and(|waiting| waiting.holds(observation.context.offline, now))
 }
 
 /// Whether what fails now belongs to the round before, whose wait keeps it from being asked for again for long enough:
 /// requests in parallel break together, and outcomes may arrive twice.
-fn is_waited_for(download: &Download, now: u64, witness: &Witness) -> bool {
-    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), witness)
+fn is_waited_for(download: &Download, now: u64, observation: &Observation) -> bool {
+    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), observation)
 }
 
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
@@ -186,9 +186,9 @@ fn wait_or_fail(
     (fault, message): (&Fault, String),
     resource: Option<u32>,
     failed_rounds: u32,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     if !fault.is_transient() {
         return vec![Event::Failure(fault.failure(resource))];
     }
@@ -201,7 +201,7 @@ fn wait_or_fail(
     };
     let (reason, delay, retries) = match fault {
         // Neither the device nor the server being away is a failed round.
-        Fault::Offline if witness.context.offline => {
+        Fault::Offline if observation.context.offline => {
             let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
             (WaitReason::Offline, delay, download.failed_rounds)
         }
@@ -230,7 +230,7 @@ fn wait_or_fail(
         }
     };
     if !may_detail(download.entries) {
-        return history_full(download, now, witness);
+        return history_full(download, now, observation);
     }
     vec![Event::Waiting {
         reason,
@@ -243,15 +243,19 @@ fn wait_or_fail(
 /// The history of an attempt is nearly as long as it may get, and something went wrong again: a wait that is not written
 /// would not be kept either. The attempt ends, and where it brought something the machine begins the next one, so that a
 /// long download over a bad line goes on.
-fn history_full(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+fn history_full(download: &Download, now: u64, observation: &Observation) -> Vec<Event> {
     let failure = exhausted(download);
-    let at_rest = probe::stored(&download.files, witness);
+    let at_rest = probe::stored(&download.files, observation);
     let brought = download.began_with.is_some_and(|began| at_rest > began);
     let next = next_attempt(download, 0).filter(|_| brought);
     let message = failure.message.clone();
     let mut events = vec![Event::Failure(failure)];
     if let Some(next) = next {
-        let delay = witness.context.policy.retry.delay_ms(1, &seed(download));
+        let delay = observation
+            .context
+            .policy
+            .retry
+            .delay_ms(1, &seed(download));
         events.extend([next, backoff(now, delay, 0, message)]);
     }
     events

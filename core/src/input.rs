@@ -1,5 +1,5 @@
 //! What goes into [`decide`](crate::decide): commands of the app, signals of the browser, and the
-//! witness of what can be observed now.
+//! observation of what can be observed now.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -40,8 +40,8 @@ pub enum Command {
 /// stale one can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signal {
-    /// Somebody looked: the witness was taken anew.
-    Observed(Box<Witness>),
+    /// Somebody looked: the observation was taken anew.
+    Observed(Box<Observation>),
     /// The servers were asked for size, validator and Range support, one answer for each resource.
     Probed {
         /// The attempt for which they were asked.
@@ -49,7 +49,7 @@ pub enum Signal {
         /// Answers in the order of the resources.
         answers: Vec<Result<Answer, Fault>>,
         /// What is at rest for these generations, among the rest.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// The browser refused to start the job.
     JobRefused {
@@ -58,7 +58,7 @@ pub enum Signal {
         /// Whether it said that there is no room.
         quota: bool,
         /// What can be observed now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// A job ended, and all of its records that could be stored have been.
     JobEnded {
@@ -69,7 +69,7 @@ pub enum Signal {
         /// What was wrong with records that could not be stored.
         faults: Vec<Fault>,
         /// What is at rest now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// A part was asked for by the page itself, and did not come.
     PartFailed {
@@ -80,7 +80,7 @@ pub enum Signal {
         /// Why.
         fault: Fault,
         /// What can be observed now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// The hashes over what is at rest were computed, and the servers asked once more.
     Verified {
@@ -91,7 +91,7 @@ pub enum Signal {
         /// Index of each resource whose server was asked, with what it answered.
         answers: Vec<(u32, Result<Answer, Fault>)>,
         /// What is at rest now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// What is at rest cannot be looked at, again and again: the browser's storage fails.
     StorageFailed {
@@ -156,7 +156,7 @@ pub type Rest = BTreeMap<String, Vec<Range>>;
 
 /// What can be observed at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Witness {
+pub struct Observation {
     /// What is at rest, for the files of this download.
     pub rest: Rest,
     /// Jobs of this download that the browser knows.
@@ -176,7 +176,7 @@ pub struct Witness {
     pub context: Context,
 }
 
-impl Witness {
+impl Observation {
     /// What is at rest under a key.
     #[must_use]
     pub fn at_rest(&self, key: &str) -> &[Range] {

@@ -20,7 +20,7 @@
 //! # The loop
 //!
 //! 1. **Input.** A [`Command`] of the app or a [`Signal`] of the browser, together an [`Input`].
-//!    Signals bring a [`Witness`]: what is at rest, which jobs exist, who looks.
+//!    Signals bring a [`Observation`]: what is at rest, which jobs exist, who looks.
 //! 2. **Decide.** [`decide`] holds every rule. It answers with the [`Event`]s that the input
 //!    amounts to, often none, or with a [`Rejection`] of a command.
 //! 3. **Append.** Each event goes into an [`Entry`], numbered without gaps, and all events of one
@@ -28,7 +28,7 @@
 //!    that the new entries fold to.
 //! 4. **Evolve.** [`Download::apply`] folds an entry into the state ([`evolve`] is the fold over
 //!    bare events). It holds no rule and cannot fail.
-//! 5. **Plan.** [`plan`] compares the state with a fresh witness and names what is missing now.
+//! 5. **Plan.** [`plan`] compares the state with a fresh observation and names what is missing now.
 //! 6. **Effects.** The embedder performs each [`Effect`], at most once at a time by its
 //!    [`id`](Effect::id), under the lock of the download (a harvest needs none).
 //! 7. **Signals.** What became of an effect, and a look at the world afterwards, is the next input.
@@ -82,9 +82,9 @@
 //! use longhaul_core::*;
 //!
 //! // What is observed: here, a page that uses its own transfers, and what is at rest.
-//! let mut witness = Witness {
+//! let mut observation = Observation {
 //!     context: Context { preference: Preference::Foreground, ..Context::default() },
-//!     ..Witness::default()
+//!     ..Observation::default()
 //! };
 //! // Steps 2 to 4 of the loop, with a vector for the history.
 //! let mut history: Vec<String> = Vec::new();
@@ -112,7 +112,7 @@
 //! };
 //! let request = Input::Command(Command::Request(Box::new(spec.validated()?)));
 //! assert_eq!(step(&mut model, request.clone()), ["requested"]);
-//! assert_eq!(plan(&model, &witness, 1_000), [Effect::Probe { attempt: 1 }]);
+//! assert_eq!(plan(&model, &observation, 1_000), [Effect::Probe { attempt: 1 }]);
 //!
 //! // Probed: three mebibytes, in parts of one. The transfer starts.
 //! let answer = Answer {
@@ -124,17 +124,17 @@
 //! let probed = Signal::Probed {
 //!     attempt: 1,
 //!     answers: vec![Ok(answer)],
-//!     witness: Box::new(witness.clone()),
+//!     observation: Box::new(observation.clone()),
 //! };
 //! assert_eq!(step(&mut model, Input::Signal(probed)), ["started"]);
-//! assert_eq!(plan(&model, &witness, 1_000).len(), 3);
+//! assert_eq!(plan(&model, &observation, 1_000).len(), 3);
 //!
 //! // Parts come to rest, one after the other, until nothing is missing.
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     witness.rest.entry(key.clone()).or_default().push(part);
-//!     let look = Signal::Observed(Box::new(witness.clone()));
+//!     observation.rest.entry(key.clone()).or_default().push(part);
+//!     let look = Signal::Observed(Box::new(observation.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
 //! }
@@ -142,12 +142,12 @@
 //!
 //! // Asked again: it is there, and no server hears of it.
 //! assert_eq!(step(&mut model, request), ["requested", "cached-hit"]);
-//! assert_eq!(plan(&model, &witness, 1_000), []);
+//! assert_eq!(plan(&model, &observation, 1_000), []);
 //!
 //! // Removed: the event first, then the deletion that it licenses.
 //! assert_eq!(step(&mut model, Input::Command(Command::Remove)), ["evicted"]);
 //! assert_eq!(
-//!     plan(&model, &witness, 1_000),
+//!     plan(&model, &observation, 1_000),
 //!     [Effect::DeleteFiles { attempt: 2, keys: vec![key] }]
 //! );
 //!
@@ -160,7 +160,7 @@
 //!
 //! - *What is asked for*: [`Spec`], [`ValidSpec`], [`Resource`], [`Icon`], [`InvalidSpec`]; [`identity`] is what
 //!   of a URL may be written down.
-//! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Witness`]
+//! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Observation`]
 //!   with [`Job`], [`Rest`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
 //!   ends of jobs ([`JobEnd`], [`JobFailure`]).
 //! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`Why`], [`WaitReason`],
@@ -214,8 +214,8 @@ pub use fault::Fault;
 pub use file::{File, PartRequest, Validator, identity_of, is_transfer, probe_url};
 pub use identity::{escape, identity, unescape};
 pub use input::{
-    Background, Command, Context, Input, Job, JobEnd, JobFailure, Preference, Rejection, Rest,
-    Role, Signal, Witness,
+    Background, Command, Context, Input, Job, JobEnd, JobFailure, Observation, Preference,
+    Rejection, Rest, Role, Signal,
 };
 pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
 pub use measure::{Answer, ContentRange, file_of, measure, validator};

@@ -4,7 +4,7 @@ use crate::download::{Download, State, Transfer};
 use crate::effect::Effect;
 use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
-use crate::input::{Role, Witness};
+use crate::input::{Observation, Role};
 use crate::job::MOST_RECORDS;
 use crate::policy::may_detail;
 use alloc::borrow::ToOwned;
@@ -13,20 +13,20 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Names everything that is missing now, and nothing that is not: after a crash at any point the
-/// same state and the same witness give the same plan. `now` is in milliseconds since 1970.
+/// same state and the same observation give the same plan. `now` is in milliseconds since 1970.
 ///
 /// The effects belong to the owner of the download, except `Harvest`, which anyone may perform.
 #[must_use]
-pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
+pub fn plan(download: &Download, observation: &Observation, now: u64) -> Vec<Effect> {
     if download.degraded {
         // Nothing is decided about it, but bytes that arrive are not thrown away.
-        return harvest_all(witness).collect();
+        return harvest_all(observation).collect();
     }
     let current = download
         .state
         .transfer()
         .and_then(|transfer| transfer.registration.as_deref());
-    let mut effects: Vec<Effect> = witness
+    let mut effects: Vec<Effect> = observation
         .jobs
         .iter()
         .filter(|job| Some(job.registration.as_str()) != current)
@@ -35,25 +35,25 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
         })
         .collect();
     match &download.state {
-        State::Requested => effects.extend(prepare(download, witness, now)),
+        State::Requested => effects.extend(prepare(download, observation, now)),
         State::Transferring { transfer } => {
-            effects.extend(transferring(download, transfer, witness, now));
+            effects.extend(transferring(download, transfer, observation, now));
         }
         State::Failed { .. } if !download.mixed.is_empty() => {
-            effects.extend(discard(download, witness));
+            effects.extend(discard(download, observation));
         }
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure
                 .resource
                 .and_then(|n| download.files.get(n as usize));
             let files = guilty.map_or(&download.files[..], core::slice::from_ref);
-            effects.extend(delete(download, files, witness));
+            effects.extend(delete(download, files, observation));
         }
         State::Aborted { .. }
         | State::Evicted {
             by: EvictedBy::Removal,
         } => {
-            effects.extend(delete(download, &download.files, witness));
+            effects.extend(delete(download, &download.files, observation));
         }
         // What an eviction left counts as soon as it is asked for again.
         State::None | State::Available | State::Failed { .. } | State::Evicted { .. } => {}
@@ -61,28 +61,28 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
     effects
 }
 
-fn harvest_all(witness: &Witness) -> impl Iterator<Item = Effect> {
-    witness.jobs.iter().map(|job| Effect::Harvest {
+fn harvest_all(observation: &Observation) -> impl Iterator<Item = Effect> {
+    observation.jobs.iter().map(|job| Effect::Harvest {
         registration: job.registration.clone(),
     })
 }
 
 /// Before the first try: ask the servers, unless something is waited for.
-fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
-    if witness.context.role == Role::Worker {
+fn prepare(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
+    if observation.context.role == Role::Worker {
         return None;
     }
     // What may be of several versions must be gone before it is looked what is there.
-    discard(download, witness)
-        .or_else(|| held_up(download, witness, now))
+    discard(download, observation)
+        .or_else(|| held_up(download, observation, now))
         .or(Some(Effect::Probe {
             attempt: download.attempt,
         }))
 }
 
 /// The wait that stands before the next round, if one does.
-fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
-    if download.spec.as_ref().is_some_and(|spec| spec.headers) && !witness.context.headers {
+fn held_up(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
+    if download.spec.as_ref().is_some_and(|spec| spec.headers) && !observation.context.headers {
         return Some(Effect::Wait {
             until: None,
             reason: WaitReason::Headers,
@@ -90,7 +90,7 @@ fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
     }
     let waiting = download.waiting.as_ref()?;
     waiting
-        .holds(witness.context.offline, now)
+        .holds(observation.context.offline, now)
         .then_some(Effect::Wait {
             until: waiting.until,
             reason: waiting.reason,
@@ -100,25 +100,31 @@ fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
 fn transferring(
     download: &Download,
     transfer: &Transfer,
-    witness: &Witness,
+    observation: &Observation,
     now: u64,
 ) -> Vec<Effect> {
-    let missing = missing(download, witness);
+    let missing = missing(download, observation);
     if missing.is_empty() {
-        let overtaken = overtaken(download, transfer, witness);
+        let overtaken = overtaken(download, transfer, observation);
         let asks = download.to_confirm().next().is_some();
-        let wait = asks.then(|| held_up(download, witness, now)).flatten();
+        let wait = asks.then(|| held_up(download, observation, now)).flatten();
         let next = wait.or_else(|| verify(download));
         return overtaken.into_iter().chain(next).collect();
     }
     match (transfer.transport, &transfer.registration) {
-        (Transport::BackgroundFetch, Some(registration)) => {
-            in_background(download, transfer, registration, missing, (witness, now))
-        }
+        (Transport::BackgroundFetch, Some(registration)) => in_background(
+            download,
+            transfer,
+            registration,
+            missing,
+            (observation, now),
+        ),
         // The next try is an event first: look again when the wait is over.
-        (Transport::BackgroundFetch, None) => held_up(download, witness, now).into_iter().collect(),
-        (Transport::Foreground, _) if witness.context.role == Role::Worker => Vec::new(),
-        (Transport::Foreground, _) => match held_up(download, witness, now) {
+        (Transport::BackgroundFetch, None) => {
+            held_up(download, observation, now).into_iter().collect()
+        }
+        (Transport::Foreground, _) if observation.context.role == Role::Worker => Vec::new(),
+        (Transport::Foreground, _) => match held_up(download, observation, now) {
             Some(wait) => vec![wait],
             None => fetch(download, transfer, missing.into_iter()),
         },
@@ -127,9 +133,13 @@ fn transferring(
 
 /// A job whose parts others have brought would go on bringing them while the hashes are computed. One that has brought
 /// everything itself ends by itself, and shows so.
-fn overtaken(download: &Download, transfer: &Transfer, witness: &Witness) -> Option<Effect> {
+fn overtaken(
+    download: &Download,
+    transfer: &Transfer,
+    observation: &Observation,
+) -> Option<Effect> {
     let current = transfer.registration.as_ref()?;
-    let job = witness
+    let job = observation
         .jobs
         .iter()
         .find(|job| job.registration == *current)?;
@@ -144,10 +154,10 @@ fn in_background(
     transfer: &Transfer,
     registration: &str,
     missing: Vec<(u32, PartRequest)>,
-    (witness, now): (&Witness, u64),
+    (observation, now): (&Observation, u64),
 ) -> Vec<Effect> {
     let registration = registration.to_owned();
-    if witness
+    if observation
         .jobs
         .iter()
         .any(|job| job.registration == registration)
@@ -155,20 +165,20 @@ fn in_background(
         let mut effects = vec![Effect::Harvest { registration }];
         // What fails could not be written down any more.
         let idle = may_detail(download.entries)
-            && witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
+            && observation.idle_ms.unwrap_or(0) >= observation.context.policy.overtake.after_ms;
         let wait = help_wait(download, now).filter(|_| idle);
         if let Some(wait) = wait {
             effects.push(wait);
-        } else if idle && witness.context.role == Role::Page {
+        } else if idle && observation.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
             effects.extend(fetch(download, transfer, missing.into_iter().rev()));
         }
         return effects;
     }
-    if witness.unstarted.as_ref() != Some(&registration) {
+    if observation.unstarted.as_ref() != Some(&registration) {
         return help_wait(download, now).into_iter().collect();
     }
-    let parts = job_parts(missing, witness.room);
+    let parts = job_parts(missing, observation.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
         Some(sum.saturating_add(announced(part)?))
     });
@@ -246,11 +256,11 @@ fn verify(download: &Download) -> Option<Effect> {
 }
 
 /// Parts of all files that are not at rest.
-fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
+fn missing(download: &Download, observation: &Observation) -> Vec<(u32, PartRequest)> {
     (0_u32..)
         .zip(&download.files)
         .flat_map(|(resource, file)| {
-            witness
+            observation
                 .missing(&file.key(), file.layout())
                 .into_iter()
                 .map(move |index| {
@@ -266,21 +276,21 @@ fn missing(download: &Download, witness: &Witness) -> Vec<(u32, PartRequest)> {
         .collect()
 }
 
-fn discard(download: &Download, witness: &Witness) -> Option<Effect> {
-    let keys = at_rest_among(download.mixed.iter().cloned(), witness);
+fn discard(download: &Download, observation: &Observation) -> Option<Effect> {
+    let keys = at_rest_among(download.mixed.iter().cloned(), observation);
     (!keys.is_empty()).then_some(Effect::Discard {
         attempt: download.attempt,
         keys,
     })
 }
 
-fn at_rest_among(keys: impl Iterator<Item = String>, witness: &Witness) -> Vec<String> {
-    keys.filter(|key| !witness.at_rest(key).is_empty())
+fn at_rest_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
+    keys.filter(|key| !observation.at_rest(key).is_empty())
         .collect()
 }
 
-fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
-    let keys = at_rest_among(files.iter().map(File::key), witness);
+fn delete(download: &Download, files: &[File], observation: &Observation) -> Option<Effect> {
+    let keys = at_rest_among(files.iter().map(File::key), observation);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

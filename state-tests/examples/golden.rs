@@ -72,17 +72,17 @@ fn a_whole_life() -> Vec<String> {
 fn in_the_background() -> Vec<String> {
     let mut s = Scenario::new().hashed().transferring();
     look(&mut s, &[0]);
-    s.witness.context = worker();
+    s.observation.context = worker();
     s = s.at_rest(&[0, 1]);
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     let first = s.registration().expect("in the background");
     let failed = JobEnd::Failure(JobFailure::FetchError);
     let ended = s.job_ended(&first, failed, &[]);
     later(&mut s, ended);
-    s.witness.context = page();
+    s.observation.context = page();
     s.now += 60_000;
     look(&mut s, &[0, 1]);
-    s.witness.context = worker();
+    s.observation.context = worker();
     s = s.at_rest(&[0, 1, 2, 3]);
     let second = s.registration().expect("in the background again");
     let ended = s.job_ended(&second, JobEnd::Success, &[]);
@@ -114,10 +114,10 @@ fn trouble() -> Vec<String> {
     let registration = s.registration().expect("in the background");
     let refused = s.job_refused(&registration, false);
     later(&mut s, refused);
-    s.witness.context.offline = true;
+    s.observation.context.offline = true;
     let failed = s.part_failed(Fault::Offline);
     later(&mut s, failed);
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     look(&mut s, &[3]);
     while s.download.state.is_running() {
         s.now += 120_000;
@@ -177,12 +177,12 @@ fn signed_and_cancelled() -> Vec<String> {
     let probed = s.probed_as(vec![Ok(ranged_answer()), Ok(unknown)]);
     later(&mut s, probed);
     let registration = s.registration().expect("in the background");
-    s.witness.context = worker();
+    s.observation.context = worker();
     let cancelled = s.job_ended(&registration, JobEnd::Abort, &[]);
     later(&mut s, cancelled);
-    s.witness.context = page();
+    s.observation.context = page();
     s.spec.headers = true;
-    s.witness.context.headers = false;
+    s.observation.context.headers = false;
     let request = s.request();
     later(&mut s, request);
     let seen = s.observed();

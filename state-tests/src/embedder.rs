@@ -117,8 +117,8 @@ impl<'a> Embedder<'a> {
         for resource in &mut scenario.spec.resources {
             resource.sha256 = setup.hashed.then(|| digest('a'));
         }
-        scenario.witness.idle_ms = setup.idle_ms;
-        let context = &mut scenario.witness.context;
+        scenario.observation.idle_ms = setup.idle_ms;
+        let context = &mut scenario.observation.context;
         context.background = setup.background;
         context.preference = setup.preference;
         context.policy.retry.base_ms = setup.base_ms;
@@ -145,7 +145,7 @@ impl<'a> Embedder<'a> {
             let look = self.scenario.observed();
             self.take(look);
             let now = self.scenario.now;
-            let effects = plan(&self.scenario.download, &self.scenario.witness, now);
+            let effects = plan(&self.scenario.download, &self.scenario.observation, now);
             self.check(&effects)?;
             let before = (now, self.scenario.download.seq, self.asked);
             self.perform_all(effects);
@@ -159,7 +159,7 @@ impl<'a> Embedder<'a> {
                 }
                 self.scenario.now += NAP_MS;
                 // Whoever is offline comes back.
-                self.scenario.witness.context.offline = false;
+                self.scenario.observation.context.offline = false;
             } else {
                 naps = 0;
             }
@@ -274,7 +274,7 @@ impl<'a> Embedder<'a> {
         for event in self.scenario.takes(input) {
             match &event {
                 Event::Started { registration, .. } => {
-                    self.scenario.witness.unstarted.clone_from(registration);
+                    self.scenario.observation.unstarted.clone_from(registration);
                 }
                 Event::Failure(failure) if failure.reason == FailReason::RetriesExhausted => {
                     self.coverage.reached("a full history ended its attempt");
@@ -318,7 +318,7 @@ impl<'a> Embedder<'a> {
             } => Some(self.verify(attempt, resources, confirm)),
             Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
-                    self.scenario.witness.rest.remove(&key);
+                    self.scenario.observation.rest.remove(&key);
                 }
                 None
             }
@@ -335,7 +335,7 @@ impl<'a> Embedder<'a> {
         };
         if *fault == Fault::Offline {
             let offline = self.setup.says_offline;
-            self.scenario.witness.context.offline = offline;
+            self.scenario.observation.context.offline = offline;
             self.coverage.reached(if offline {
                 "a device was offline and said so"
             } else {
@@ -370,7 +370,7 @@ impl<'a> Embedder<'a> {
         let probed = Signal::Probed {
             attempt,
             answers,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         (probed, failed)
     }
@@ -386,7 +386,7 @@ impl<'a> Embedder<'a> {
             attempt,
             digests: resources.into_iter().map(|n| (n, digest('a'))).collect(),
             answers,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         (verified, failed)
     }
@@ -400,7 +400,7 @@ impl<'a> Embedder<'a> {
                     attempt,
                     resource,
                     fault,
-                    witness: Box::new(self.scenario.witness.clone()),
+                    observation: Box::new(self.scenario.observation.clone()),
                 };
                 Some((failed, vec![part_of(resource, part)]))
             }
@@ -416,7 +416,7 @@ impl<'a> Embedder<'a> {
         let range = part.range().expect("a part of the layout");
         let parts = self
             .scenario
-            .witness
+            .observation
             .rest
             .entry(part.file.key())
             .or_default();
@@ -426,8 +426,8 @@ impl<'a> Embedder<'a> {
     }
 
     fn start_job(&mut self, registration: String, records: Vec<(u32, PartRequest)>) {
-        self.scenario.witness.unstarted = None;
-        self.scenario.witness.jobs = vec![Job {
+        self.scenario.observation.unstarted = None;
+        self.scenario.observation.jobs = vec![Job {
             registration: registration.clone(),
             downloaded: 0,
         }];
@@ -441,7 +441,7 @@ impl<'a> Embedder<'a> {
     }
 
     fn drop_job(&mut self, registration: &str) {
-        let jobs = &mut self.scenario.witness.jobs;
+        let jobs = &mut self.scenario.observation.jobs;
         jobs.retain(|job| job.registration != registration);
         if self
             .job
@@ -465,18 +465,18 @@ impl<'a> Embedder<'a> {
             }
             Luck::LosesTheJob => {
                 self.coverage.reached("a job was lost");
-                self.scenario.witness.jobs.clear();
+                self.scenario.observation.jobs.clear();
                 return None;
             }
         }
         job.done += 1;
         if job.done < job.records.len() {
             let downloaded = PART * job.done as u64;
-            self.scenario.witness.jobs[0].downloaded = downloaded;
+            self.scenario.observation.jobs[0].downloaded = downloaded;
             self.job = Some(job);
             return None;
         }
-        self.scenario.witness.jobs.clear();
+        self.scenario.observation.jobs.clear();
         // That records have failed is known when their job ends.
         let failed = !job.failed.is_empty();
         self.coverage.sometimes(failed, "a record failed");
@@ -489,7 +489,7 @@ impl<'a> Embedder<'a> {
             registration: job.registration,
             end,
             faults: job.faults,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         Some((ended, job.failed))
     }

@@ -2,8 +2,8 @@
 
 use longhaul_core::{
     Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, Fault, File,
-    Input, Job, JobEnd, Origin, Policy, Preference, Range, Rejection, Resource, Role, Signal, Spec,
-    State, Validator, Witness, decide, plan,
+    Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection, Resource, Role,
+    Signal, Spec, State, Validator, decide, plan,
 };
 
 /// The id of the download in every scenario.
@@ -104,7 +104,7 @@ pub struct Scenario {
     /// The folded state.
     pub download: Download,
     /// What can be observed.
-    pub witness: Witness,
+    pub observation: Observation,
     /// The time, in milliseconds since 1970.
     pub now: u64,
     /// What is asked for.
@@ -125,9 +125,9 @@ impl Scenario {
     pub fn new() -> Self {
         Self {
             download: Download::new(ID),
-            witness: Witness {
+            observation: Observation {
                 context: page(),
-                ..Witness::default()
+                ..Observation::default()
             },
             now: START,
             spec: spec(1),
@@ -138,7 +138,7 @@ impl Scenario {
     /// A page that uses its own transfers.
     #[must_use]
     pub fn foreground() -> Self {
-        Self::new().with(|s| s.witness.context.preference = Preference::Foreground)
+        Self::new().with(|s| s.observation.context.preference = Preference::Foreground)
     }
 
     /// The spec names a hash, of this digit, for the first resource.
@@ -152,7 +152,7 @@ impl Scenario {
     pub fn without_headers(self) -> Self {
         self.with(|s| {
             s.spec.headers = true;
-            s.witness.context.headers = false;
+            s.observation.context.headers = false;
         })
     }
 
@@ -177,7 +177,7 @@ impl Scenario {
         started.takes(started.probed(&ranged_answer()));
         assert!(started.download.state.transfer().is_some(), "{started:?}");
         if let Some(registration) = started.registration() {
-            started.witness.unstarted = Some(registration);
+            started.observation.unstarted = Some(registration);
         }
         started
     }
@@ -186,9 +186,9 @@ impl Scenario {
     #[must_use]
     pub fn transferring(self) -> Self {
         let mut running = self.started();
-        running.witness.unstarted = None;
+        running.observation.unstarted = None;
         if let Some(registration) = running.registration() {
-            running.witness.jobs.push(Job {
+            running.observation.jobs.push(Job {
                 registration,
                 downloaded: 0,
             });
@@ -213,7 +213,7 @@ impl Scenario {
         if done.spec.resources[0].sha256.is_some() {
             done.takes(done.verified(&digest('a')));
         }
-        done.witness.jobs.clear();
+        done.observation.jobs.clear();
         assert!(done.download.is_available(), "{done:?}");
         done
     }
@@ -231,7 +231,7 @@ impl Scenario {
             Some(id) => failed.takes(failed.job_ended(&id, JobEnd::Success, &[status])),
             None => failed.takes(failed.part_failed(status)),
         };
-        failed.witness.jobs.clear();
+        failed.observation.jobs.clear();
         assert_eq!(failed.fail_reason(), Some(FailReason::NotFound));
         failed
     }
@@ -270,7 +270,7 @@ impl Scenario {
                     let range = file.layout().range(*n);
                     range.expect("a part of the layout")
                 });
-                s.witness.rest.insert(file.key(), ranges.collect());
+                s.observation.rest.insert(file.key(), ranges.collect());
             }
         })
     }
@@ -301,7 +301,7 @@ impl Scenario {
     /// Somebody looks.
     #[must_use]
     pub fn observed(&self) -> Input {
-        Input::Signal(Signal::Observed(Box::new(self.witness.clone())))
+        Input::Signal(Signal::Observed(Box::new(self.observation.clone())))
     }
 
     /// All servers give this answer.
@@ -316,7 +316,7 @@ impl Scenario {
         Input::Signal(Signal::Probed {
             attempt: self.download.attempt,
             answers,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -327,7 +327,7 @@ impl Scenario {
             registration: registration.to_owned(),
             end,
             faults: faults.to_vec(),
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -337,7 +337,7 @@ impl Scenario {
         Input::Signal(Signal::JobRefused {
             registration: registration.to_owned(),
             quota,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -348,7 +348,7 @@ impl Scenario {
             attempt: self.download.attempt,
             resource: 0,
             fault,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -359,7 +359,7 @@ impl Scenario {
             attempt: self.download.attempt,
             digests: vec![(0, digest.to_owned())],
             answers: Vec::new(),
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -370,7 +370,7 @@ impl Scenario {
             attempt: self.download.attempt,
             digests: Vec::new(),
             answers: vec![(0, answer)],
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -392,7 +392,7 @@ impl Scenario {
     /// What [`decide`] rejects.
     pub fn tries(&mut self, input: Input) -> Result<Vec<Event>, Rejection> {
         let events = decide(&self.download, self.now, input)?;
-        let origin = match self.witness.context.role {
+        let origin = match self.observation.context.role {
             Role::Page => Origin::Page,
             Role::Worker => Origin::ServiceWorker,
         };
@@ -408,7 +408,7 @@ impl Scenario {
     /// What is to be done.
     #[must_use]
     pub fn plan(&self) -> Vec<Effect> {
-        plan(&self.download, &self.witness, self.now)
+        plan(&self.download, &self.observation, self.now)
     }
 
     /// The range of a part of the first file.

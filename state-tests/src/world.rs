@@ -2,7 +2,7 @@
 //! servers that misbehave. It loops input, decision, append and effects as the adapters do, and checks after every
 //! step what must hold.
 //!
-//! What the adapters owe the machine is in here too: a witness is taken after the history is read, and taken anew
+//! What the adapters owe the machine is in here too: an observation is taken after the history is read, and taken anew
 //! after a conflict; only the owner performs effects, except harvests.
 
 mod checks;
@@ -21,8 +21,8 @@ use crate::prove::Coverage;
 use crate::scenario::{ID, PART, START, digest, page, spec, worker};
 use jobs::{Completion, RunningJob};
 use longhaul_core::{
-    Command, Context, Download, Entry, Event, Input, Job, Origin, Range, Rejection, Rest, Retry,
-    Signal, Spec, Witness, decide,
+    Command, Context, Download, Entry, Event, Input, Job, Observation, Origin, Range, Rejection,
+    Rest, Retry, Signal, Spec, decide,
 };
 use outcome::Outcome;
 use std::collections::BTreeMap;
@@ -218,7 +218,7 @@ impl<'a> World<'a> {
     }
 
     fn look(&mut self, by: usize) -> Result<(), String> {
-        let look = |witness| Input::Signal(Signal::Observed(Box::new(witness)));
+        let look = |observation| Input::Signal(Signal::Observed(Box::new(observation)));
         self.take(by, look)?
             .map_err(|rejection| format!("a look is rejected: {rejection}"))?;
         Ok(())
@@ -229,10 +229,10 @@ impl<'a> World<'a> {
     fn take(
         &mut self,
         by: usize,
-        input: impl Fn(Witness) -> Input,
+        input: impl Fn(Observation) -> Input,
     ) -> Result<Result<Vec<Event>, Rejection>, String> {
         loop {
-            let asked = input(self.witness(by));
+            let asked = input(self.observation(by));
             let events = match decide(&self.writers[by].view, self.now, asked) {
                 Ok(events) => events,
                 Err(rejection) => return Ok(Err(rejection)),
@@ -319,14 +319,14 @@ impl<'a> World<'a> {
         }
     }
 
-    fn witness(&self, by: usize) -> Witness {
+    fn observation(&self, by: usize) -> Observation {
         let writer = &self.writers[by];
         let rest: Rest = self
             .rest
             .iter()
             .map(|(key, parts)| (key.clone(), parts.keys().copied().collect()))
             .collect();
-        Witness {
+        Observation {
             rest,
             jobs: self
                 .jobs

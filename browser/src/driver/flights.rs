@@ -228,10 +228,10 @@ impl<P: Platform> Driver<P> {
             })
             .collect();
         let committed = self
-            .commit(&keys, &|witness| Signal::Probed {
+            .commit(&keys, &|observation| Signal::Probed {
                 attempt,
                 answers: answers.clone(),
-                witness,
+                observation,
             })
             .await?;
         self.pace(&committed).await;
@@ -272,10 +272,10 @@ impl<P: Platform> Driver<P> {
         if let Err(error) = started {
             tracing::warn!("no background job for {}: {}", self.id, error);
             let quota = error == StartError::Quota;
-            self.commit(&[], &|witness| Signal::JobRefused {
+            self.commit(&[], &|observation| Signal::JobRefused {
                 registration: registration.clone(),
                 quota,
-                witness,
+                observation,
             })
             .await?;
         }
@@ -364,11 +364,11 @@ impl<P: Platform> Driver<P> {
         self.queue.take();
         self.found_full.set(*fault == Fault::Quota);
         let committed = self
-            .commit(&[], &|witness| Signal::PartFailed {
+            .commit(&[], &|observation| Signal::PartFailed {
                 attempt,
                 resource,
                 fault: fault.clone(),
-                witness,
+                observation,
             })
             .await?;
         self.pace(&committed).await;
@@ -408,11 +408,11 @@ impl<P: Platform> Driver<P> {
             }
         }
         let committed = self
-            .commit(&[], &|witness| Signal::Verified {
+            .commit(&[], &|observation| Signal::Verified {
                 attempt: verify.attempt,
                 digests: digests.clone(),
                 answers: answers.clone(),
-                witness,
+                observation,
             })
             .await?;
         self.pace(&committed).await;

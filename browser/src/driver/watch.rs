@@ -3,7 +3,7 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 
-use longhaul_core::{Download, Range, Rest, Witness};
+use longhaul_core::{Download, Observation, Range, Rest};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
@@ -115,9 +115,9 @@ impl<P: Platform> Driver<P> {
     /// When to look at a job again without being woken: when it has brought nothing for long enough to be helped, and
     /// from then on as long after each look. Its completion may be lost with the worker that handles it, and then nobody
     /// says "read again".
-    pub(super) fn next_look(&self, download: &Download, witness: &Witness) -> Option<u64> {
+    pub(super) fn next_look(&self, download: &Download, observation: &Observation) -> Option<u64> {
         download.state.transfer()?.registration.as_ref()?;
-        let (now, after) = (self.now_ms(), witness.context.policy.overtake.after_ms);
+        let (now, after) = (self.now_ms(), observation.context.policy.overtake.after_ms);
         let watched = self.watched.borrow();
         let moved_at = watched.as_ref().map_or(now, |job| job.moved_at);
         let at = moved_at.saturating_add(after);

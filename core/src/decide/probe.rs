@@ -5,7 +5,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
 use crate::fault::Fault;
 use crate::file::File;
-use crate::input::{Background, Context, Preference, Witness};
+use crate::input::{Background, Context, Observation, Preference};
 use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
 use alloc::borrow::ToOwned;
@@ -18,7 +18,7 @@ pub(super) fn probed(
     now: u64,
     attempt: u32,
     answers: &[Result<Answer, Fault>],
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(spec) = &download.spec else {
         return Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn probed(
     {
         return Vec::new();
     }
-    let at_rest = |key: &String| !witness.at_rest(key).is_empty();
+    let at_rest = |key: &String| !observation.at_rest(key).is_empty();
     if download.mixed.iter().any(at_rest) {
         // None of it may count: the plan deletes it first.
         return Vec::new();
@@ -37,11 +37,16 @@ pub(super) fn probed(
     let mut files = Vec::with_capacity(answers.len());
     let mut faults = Vec::new();
     for (n, (answer, resource)) in (0_u32..).zip(answers.iter().zip(&spec.resources)) {
-        let file = answer
-            .clone()
-            .and_then(|answer| file_of(resource, &resource.url, &answer, &witness.context.policy));
+        let file = answer.clone().and_then(|answer| {
+            file_of(
+                resource,
+                &resource.url,
+                &answer,
+                &observation.context.policy,
+            )
+        });
         match file {
-            Ok(file) => files.push(adopt_layout(file, witness)),
+            Ok(file) => files.push(adopt_layout(file, observation)),
             Err(fault) => faults.push((n, fault)),
         }
     }
@@ -51,19 +56,21 @@ pub(super) fn probed(
         .find(|(_, fault)| !fault.is_transient())
         .or(faults.first());
     if let Some((resource, fault)) = worst {
-        return faulty(download, now, *resource, fault, witness);
+        return faulty(download, now, *resource, fault, observation);
     }
-    let without_transfer = files.iter().all(|file| missing(file, witness).is_empty());
+    let without_transfer = files
+        .iter()
+        .all(|file| missing(file, observation).is_empty());
     let hashes = spec
         .resources
         .iter()
         .any(|resource| resource.sha256.is_some());
     if without_transfer && !hashes {
-        let stored = stored(&files, witness);
+        let stored = stored(&files, observation);
         return vec![Event::CachedHit { stored, files }];
     }
     let previous = without_transfer.then_some(Why::Stored);
-    started(download, files, previous, witness)
+    started(download, files, previous, observation)
 }
 
 fn faulty(
@@ -71,7 +78,7 @@ fn faulty(
     now: u64,
     resource: u32,
     fault: &Fault,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let unauthorized = matches!(
         fault,
@@ -81,7 +88,7 @@ fn faulty(
         } | Fault::HeadersNeeded
     );
     let needs = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    if unauthorized && needs && !witness.context.headers {
+    if unauthorized && needs && !observation.context.headers {
         let said = download
             .waiting
             .as_ref()
@@ -94,21 +101,21 @@ fn faulty(
         };
         return if said { Vec::new() } else { vec![wait] };
     }
-    if fault.is_transient() && is_waited_for(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, observation) {
         return Vec::new();
     }
     let round = download.failed_rounds.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, witness)
+    wait_or_fail(download, now, fault, Some(resource), round, observation)
 }
 
 /// Parts at rest that were cut to another size are worth more than the size the policy would
 /// choose today.
-fn adopt_layout(mut file: File, witness: &Witness) -> File {
+fn adopt_layout(mut file: File, observation: &Observation) -> File {
     let (Some(size), Some(_)) = (file.size, file.part_bytes) else {
         return file;
     };
-    let rest = witness.at_rest(&file.key());
+    let rest = observation.at_rest(&file.key());
     let part = rest.iter().map(|range| range.len).max().unwrap_or(0);
     let other = Layout::Ranged {
         size,
@@ -126,14 +133,14 @@ fn adopt_layout(mut file: File, witness: &Witness) -> File {
     file
 }
 
-fn missing(file: &File, witness: &Witness) -> Vec<u32> {
-    witness.missing(&file.key(), file.layout())
+fn missing(file: &File, observation: &Observation) -> Vec<u32> {
+    observation.missing(&file.key(), file.layout())
 }
 
 /// Bytes at rest that belong to these files.
-pub(super) fn stored(files: &[File], witness: &Witness) -> u64 {
+pub(super) fn stored(files: &[File], observation: &Observation) -> u64 {
     files.iter().fold(0, |sum, file| {
-        sum.saturating_add(file.layout().stored(witness.at_rest(&file.key())))
+        sum.saturating_add(file.layout().stored(observation.at_rest(&file.key())))
     })
 }
 
@@ -143,15 +150,15 @@ pub(super) fn started(
     download: &Download,
     files: Vec<File>,
     previous: Option<Why>,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let headers = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    let (transport, why) = match choose(&witness.context, headers, previous) {
+    let (transport, why) = match choose(&observation.context, headers, previous) {
         Ok(choice) => choice,
         Err(failure) => return vec![Event::Failure(failure)],
     };
-    if room::lacking(&files, witness).is_some() {
-        return vec![Event::Failure(room::failure(&files, None, witness))];
+    if room::lacking(&files, observation).is_some() {
+        return vec![Event::Failure(room::failure(&files, None, observation))];
     }
     let try_ = download
         .state
@@ -162,13 +169,13 @@ pub(super) fn started(
         .zip(&files)
         .map(|(resource, file)| Missing {
             resource,
-            parts: runs(&missing(file, witness)),
+            parts: runs(&missing(file, observation)),
         })
         .filter(|missing| !missing.parts.is_empty())
         .collect();
     let registration = (transport == Transport::BackgroundFetch).then(|| {
         let id = crate::job::JobId {
-            name: witness.context.name.clone(),
+            name: observation.context.name.clone(),
             download: download.id.clone(),
             attempt: download.attempt,
             try_,
@@ -180,7 +187,7 @@ pub(super) fn started(
         transport,
         why,
         registration,
-        stored: stored(&files, witness),
+        stored: stored(&files, observation),
         total: Download::size_of(&files),
         missing,
         files,

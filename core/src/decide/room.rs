@@ -3,21 +3,23 @@
 use crate::event::Failure;
 use crate::fault::Fault;
 use crate::file::File;
-use crate::input::Witness;
+use crate::input::Observation;
 
 /// The failure for want of room, with how much is wanting where the browser tells.
-pub(super) fn failure(files: &[File], resource: Option<u32>, witness: &Witness) -> Failure {
+pub(super) fn failure(files: &[File], resource: Option<u32>, observation: &Observation) -> Failure {
     let mut failure = Fault::Quota.failure(resource);
-    failure.missing_bytes = lacking(files, witness);
+    failure.missing_bytes = lacking(files, observation);
     failure
 }
 
 /// By how much the room that the browser tells is too little for what is missing; `None` where it suffices or is not told. A
 /// file of unknown size counts for nothing.
-pub(super) fn lacking(files: &[File], witness: &Witness) -> Option<u64> {
+pub(super) fn lacking(files: &[File], observation: &Observation) -> Option<u64> {
     let needed = files.iter().fold(0, |sum: u64, file| {
-        let at_rest = file.layout().stored(witness.at_rest(&file.key()));
+        let at_rest = file.layout().stored(observation.at_rest(&file.key()));
         sum.saturating_add(file.size.unwrap_or(0).saturating_sub(at_rest))
     });
-    needed.checked_sub(witness.room?).filter(|bytes| *bytes > 0)
+    needed
+        .checked_sub(observation.room?)
+        .filter(|bytes| *bytes > 0)
 }

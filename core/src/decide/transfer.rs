@@ -9,7 +9,7 @@ use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
 use crate::evolve::evolve;
 use crate::fault::Fault;
-use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
+use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
 use crate::measure::{Answer, check_version, file_of};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
 use alloc::borrow::ToOwned;
@@ -23,46 +23,47 @@ pub(super) fn look(
     download: &Download,
     now: u64,
     transfer: &Transfer,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let at_rest = stored(&download.files, witness);
+    let at_rest = stored(&download.files, observation);
     if at_rest < download.stored {
         return restart(download, evicted());
     }
-    if is_complete(download, witness) {
-        return complete(download, now, at_rest, witness);
+    if is_complete(download, observation) {
+        return complete(download, now, at_rest, observation);
     }
     if is_verifying(download) {
         // Everything was there. Of an empty part no figure tells.
         return restart(download, evicted());
     }
-    let lacking = super::headers_missing(download, witness);
+    let lacking = super::headers_missing(download, observation);
     if !lacking.is_empty() {
         return lacking;
     }
-    let may_begin = witness.context.role == Role::Page;
-    let held_up = is_between_rounds(download, now, witness);
+    let may_begin = observation.context.role == Role::Page;
+    let held_up = is_between_rounds(download, now, observation);
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
-            let unstarted = witness.unstarted.as_ref() == Some(registration);
+            let unstarted = observation.unstarted.as_ref() == Some(registration);
             // A page that helped it and failed leaves the server alone for as long as it would have.
-            let lost = !unstarted && !witness.knows_job(registration) && !download.help_waits(now);
-            let patience = witness.context.policy.retry.unreachable_ms;
-            let hangs = witness.idle_ms.is_some_and(|idle| idle >= patience);
+            let lost =
+                !unstarted && !observation.knows_job(registration) && !download.help_waits(now);
+            let patience = observation.context.policy.retry.unreachable_ms;
+            let hangs = observation.idle_ms.is_some_and(|idle| idle >= patience);
             if may_begin && hangs && !may_detail(download.entries) {
-                return history_full(download, now, witness);
+                return history_full(download, now, observation);
             }
             if may_begin && lost {
-                return next_try(download, now, transfer, Why::JobLost, witness);
+                return next_try(download, now, transfer, Why::JobLost, observation);
             }
         }
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
-            return next_try(download, now, transfer, Why::JobFailed, witness);
+            return next_try(download, now, transfer, Why::JobFailed, observation);
         }
         (Transport::Foreground, _)
-            if may_begin && !held_up && wants_job(download, transfer, witness) =>
+            if may_begin && !held_up && wants_job(download, transfer, observation) =>
         {
-            return started(download, download.files.clone(), None, witness);
+            return started(download, download.files.clone(), None, observation);
         }
         _ => {}
     }
@@ -70,15 +71,15 @@ pub(super) fn look(
         // What was under way comes to rest meanwhile, and would end the wait.
         return Vec::new();
     }
-    progress(download, transfer, at_rest, witness)
+    progress(download, transfer, at_rest, observation)
         .into_iter()
         .collect()
 }
 
 /// Whether a transfer of the page's is to become a background job, and one can be had: the app of this page insists on it, or
 /// the page went ahead only because there was no worker yet.
-fn wants_job(download: &Download, transfer: &Transfer, witness: &Witness) -> bool {
-    let context = &witness.context;
+fn wants_job(download: &Download, transfer: &Transfer, observation: &Observation) -> bool {
+    let context = &observation.context;
     let wanted = match context.preference {
         Preference::BackgroundFetch => true,
         Preference::Auto => transfer.why == Why::NoWorker,
@@ -90,11 +91,11 @@ fn wants_job(download: &Download, transfer: &Transfer, witness: &Witness) -> boo
         && may_try(download.entries)
 }
 
-fn is_complete(download: &Download, witness: &Witness) -> bool {
+fn is_complete(download: &Download, observation: &Observation) -> bool {
     download
         .files
         .iter()
-        .all(|file| witness.missing(&file.key(), file.layout()).is_empty())
+        .all(|file| observation.missing(&file.key(), file.layout()).is_empty())
 }
 
 /// Whether it is written down that everything is at rest and being verified.
@@ -104,7 +105,7 @@ fn is_verifying(download: &Download) -> bool {
 }
 
 /// Everything is at rest: success, or first the hashes, and the servers' word that their versions are still the same.
-fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> Vec<Event> {
+fn complete(download: &Download, now: u64, at_rest: u64, observation: &Observation) -> Vec<Event> {
     let hashes = download.spec.as_ref().is_some_and(|spec| {
         spec.resources
             .iter()
@@ -112,14 +113,14 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     });
     let confirms = download.to_confirm().next().is_some();
     if !hashes && !confirms {
-        return vec![success(download, Vec::new(), witness)];
+        return vec![success(download, Vec::new(), observation)];
     }
     // A server is left alone for as long as a wait lasts; a hash needs none. And the wait of a question that failed stays
     // written when it is over, so that an outage is one outage, however often it is asked.
     let waiting = download.waiting.as_ref();
     let asked_before =
         at_rest <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
-    let waits = confirms && (asked_before || is_between_rounds(download, now, witness));
+    let waits = confirms && (asked_before || is_between_rounds(download, now, observation));
     if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
@@ -141,11 +142,11 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     }
 }
 
-fn success(download: &Download, verified: Vec<u32>, witness: &Witness) -> Event {
+fn success(download: &Download, verified: Vec<u32>, observation: &Observation) -> Event {
     let sizes = download
         .files
         .iter()
-        .map(|file| file.layout().stored(witness.at_rest(&file.key())))
+        .map(|file| file.layout().stored(observation.at_rest(&file.key())))
         .collect();
     Event::Success { sizes, verified }
 }
@@ -156,12 +157,12 @@ fn progress(
     download: &Download,
     transfer: &Transfer,
     at_rest: u64,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Option<Event> {
     let job = transfer
         .registration
         .as_ref()
-        .and_then(|id| witness.jobs.iter().find(|job| job.registration == *id));
+        .and_then(|id| observation.jobs.iter().find(|job| job.registration == *id));
     let arrived = job.map_or(0, |job| transfer.base.saturating_add(job.downloaded));
     let most = download.total.unwrap_or(u64::MAX);
     let downloaded = arrived.min(most).max(at_rest).max(download.downloaded);
@@ -186,15 +187,15 @@ fn next_try(
     now: u64,
     transfer: &Transfer,
     why: Why,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let fruitless = stored(&download.files, witness) <= transfer.base;
-    let insisting = witness.context.preference == Preference::BackgroundFetch;
+    let fruitless = stored(&download.files, observation) <= transfer.base;
+    let insisting = observation.context.preference == Preference::BackgroundFetch;
     if !may_try(download.entries) {
-        return history_full(download, now, witness);
+        return history_full(download, now, observation);
     }
     if insisting && fruitless && why == Why::JobLost {
-        let retry = &witness.context.policy.retry;
+        let retry = &observation.context.policy.retry;
         if transfer.try_ > retry.limit {
             return vec![Event::Failure(lost())];
         }
@@ -207,8 +208,8 @@ fn next_try(
     // its jobs); one that brought nothing is better replaced by the page's own transfer.
     let previous = fruitless.then_some(why);
     // What came to rest while the try before was waited out ends the row of failed rounds.
-    after_progress(download, stored(&download.files, witness), |download| {
-        started(download, download.files.clone(), previous, witness)
+    after_progress(download, stored(&download.files, observation), |download| {
+        started(download, download.files.clone(), previous, observation)
     })
 }
 
@@ -226,7 +227,7 @@ pub(super) fn job_refused(
     now: u64,
     registration: &str,
     quota: bool,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
@@ -234,13 +235,14 @@ pub(super) fn job_refused(
     if !is_current(download, registration) {
         return Vec::new();
     }
-    if stored(&download.files, witness) < download.stored || is_complete(download, witness) {
+    if stored(&download.files, observation) < download.stored || is_complete(download, observation)
+    {
         // Whatever was refused, the bytes decide.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
-    if witness.context.preference == Preference::BackgroundFetch {
+    if observation.context.preference == Preference::BackgroundFetch {
         return vec![Event::Failure(if quota {
-            room::failure(&download.files, None, witness)
+            room::failure(&download.files, None, observation)
         } else {
             refused()
         })];
@@ -250,7 +252,7 @@ pub(super) fn job_refused(
         download,
         download.files.clone(),
         Some(Why::Refused),
-        witness,
+        observation,
     )
 }
 
@@ -267,18 +269,18 @@ pub(super) fn job_ended(
     registration: &str,
     end: JobEnd,
     faults: &[Fault],
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    let at_rest = stored(&download.files, witness);
+    let at_rest = stored(&download.files, observation);
     if at_rest < download.stored
-        || is_complete(download, witness)
+        || is_complete(download, observation)
         || !is_current(download, registration)
     {
         // Whatever it was, the bytes decide.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
     if end == JobEnd::Abort {
         return vec![Event::Aborted {
@@ -286,7 +288,7 @@ pub(super) fn job_ended(
         }];
     }
     let fault = fault_of(end, faults);
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     if fault == Fault::Changed {
         return restart_later(download, now, fault.failure(None), retry);
     }
@@ -318,7 +320,7 @@ pub(super) fn job_ended(
         });
     }
     after_progress(download, at_rest, |download| {
-        wait_or_fail(download, now, (&fault, message), None, round, witness)
+        wait_or_fail(download, now, (&fault, message), None, round, observation)
     })
 }
 
@@ -373,7 +375,7 @@ pub(super) fn part_failed(
     now: u64,
     (attempt, resource): (u32, u32),
     fault: &Fault,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
@@ -382,14 +384,14 @@ pub(super) fn part_failed(
     if attempt != download.attempt {
         return Vec::new();
     }
-    if is_complete(download, witness) {
+    if is_complete(download, observation) {
         // Somebody else has brought it.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     if helping && transfer.registration.is_none() {
         // The job that was helped has ended, and what follows waits already, if not too short by now.
-        return if is_waited_for(download, now, witness) {
+        return if is_waited_for(download, now, observation) {
             Vec::new()
         } else if may_detail(download.entries) {
             let delay = retry.delay_ms(1, &seed(download));
@@ -400,13 +402,13 @@ pub(super) fn part_failed(
                 fault.sentence(),
             )]
         } else {
-            history_full(download, now, witness)
+            history_full(download, now, observation)
         };
     }
     if *fault == Fault::Changed {
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    let between = is_waited_for(download, now, witness)
+    let between = is_waited_for(download, now, observation)
         || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
     let passes =
@@ -414,7 +416,7 @@ pub(super) fn part_failed(
     if passes && between {
         return Vec::new();
     }
-    let at_rest = stored(&download.files, witness);
+    let at_rest = stored(&download.files, observation);
     let fruitless = at_rest <= download.stored;
     let round = if fruitless {
         download.failed_rounds.saturating_add(1)
@@ -423,17 +425,17 @@ pub(super) fn part_failed(
     };
     after_progress(download, at_rest, |download| {
         if helping && passes {
-            help_failed(download, now, fault, resource, round, witness)
+            help_failed(download, now, fault, resource, round, observation)
         } else if *fault == Fault::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
                 files,
                 Some(resource),
-                witness,
+                observation,
             ))]
         } else {
             let fault = (fault, fault.sentence());
-            wait_or_fail(download, now, fault, Some(resource), round, witness)
+            wait_or_fail(download, now, fault, Some(resource), round, observation)
         }
     })
 }
@@ -447,9 +449,9 @@ fn help_failed(
     fault: &Fault,
     resource: u32,
     round: u32,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     let (delay, retries) = match fault {
         // The job waits out both by itself, so that they are no failed rounds.
         Fault::Offline | Fault::Unreachable => {
@@ -508,7 +510,7 @@ pub(super) fn verified(
     now: u64,
     attempt: u32,
     (digests, answers): (&[(u32, String)], &Answers),
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let (Some(transfer), Some(spec)) = (download.state.transfer(), &download.spec) else {
         return Vec::new();
@@ -516,16 +518,17 @@ pub(super) fn verified(
     if attempt != download.attempt {
         return Vec::new();
     }
-    if stored(&download.files, witness) < download.stored || !is_complete(download, witness) {
-        return look(download, now, transfer, witness);
+    if stored(&download.files, observation) < download.stored || !is_complete(download, observation)
+    {
+        return look(download, now, transfer, observation);
     }
     for n in download.to_confirm() {
         // Where not all were asked the plan still names those.
         let Some((_, answer)) = answers.iter().find(|(of, _)| *of == n) else {
             return Vec::new();
         };
-        if let Err(fault) = confirmed(download, n, answer, &witness.context.policy) {
-            return unconfirmed(download, now, n, &fault, witness);
+        if let Err(fault) = confirmed(download, n, answer, &observation.context.policy) {
+            return unconfirmed(download, now, n, &fault, observation);
         }
     }
     let mut verified = Vec::new();
@@ -540,7 +543,7 @@ pub(super) fn verified(
             None => return Vec::new(),
         }
     }
-    vec![success(download, verified, witness)]
+    vec![success(download, verified, observation)]
 }
 
 /// Whether a server still has the version of a file that was begun with.
@@ -570,13 +573,13 @@ fn unconfirmed(
     now: u64,
     resource: u32,
     fault: &Fault,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     if *fault == Fault::Changed {
-        let retry = &witness.context.policy.retry;
+        let retry = &observation.context.policy.retry;
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    if fault.is_transient() && is_waited_for(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, observation) {
         return Vec::new();
     }
     if !fault.is_transient() {
@@ -586,7 +589,7 @@ fn unconfirmed(
     }
     let round = download.failed_rounds.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, witness)
+    wait_or_fail(download, now, fault, Some(resource), round, observation)
 }
 
 fn integrity(resource: u32, identity: &str) -> Failure {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, plan,
+    Download, Effect, Entry, Event, File, MOST_ENTRIES, Observation, Transport, Why, plan,
 };
 
 use super::licence::Flights;
@@ -280,13 +280,13 @@ pub fn after_crash(world: &World) {
 
 fn plan_fits(world: &World, download: &Download) -> Option<String> {
     let transfer = download.state.transfer()?;
-    let witness = witness(world, download);
+    let observation = observation(world, download);
     let now = world.now_ms();
-    let effects = plan(download, &witness, now);
+    let effects = plan(download, &observation, now);
     let mut missing: BTreeSet<(String, u32)> = BTreeSet::new();
     for file in &download.files {
         let key = file.key();
-        for index in witness.missing(&key, file.layout()) {
+        for index in observation.missing(&key, file.layout()) {
             missing.insert((key.clone(), index));
         }
     }
@@ -326,9 +326,9 @@ fn hashes_wanted(spec: &longhaul_core::Spec) -> bool {
 }
 
 /// What a page that opens now would see.
-fn witness(world: &World, download: &Download) -> Witness {
+fn observation(world: &World, download: &Download) -> Observation {
     let caches = world.caches.borrow();
-    let mut witness = Witness::default();
+    let mut observation = Observation::default();
     for file in &download.files {
         let key = file.key();
         let rest = caches.list(&key);
@@ -336,9 +336,9 @@ fn witness(world: &World, download: &Download) -> Witness {
             .iter()
             .map(longhaul_browser::parts::Range::to_core)
             .collect();
-        witness.rest.insert(key, rest);
+        observation.rest.insert(key, rest);
     }
-    witness.context.headers = true;
-    witness.jobs = world.jobs.borrow().known(&download.id);
-    witness
+    observation.context.headers = true;
+    observation.jobs = world.jobs.borrow().known(&download.id);
+    observation
 }

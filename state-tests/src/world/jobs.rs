@@ -62,10 +62,10 @@ impl World<'_> {
 
     /// Bytes at rest that fit the present plan.
     pub(super) fn useful(&self) -> u64 {
-        let witness = self.witness(WORKER);
+        let observation = self.observation(WORKER);
         let files = self.folded.files.iter();
         files
-            .map(|file| file.layout().stored(witness.at_rest(&file.key())))
+            .map(|file| file.layout().stored(observation.at_rest(&file.key())))
             .sum()
     }
 

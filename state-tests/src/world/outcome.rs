@@ -1,8 +1,8 @@
 //! Outcomes of effects, on their way.
 
-use longhaul_core::{Answer, Download, Fault, Input, JobEnd, Signal, Witness};
+use longhaul_core::{Answer, Download, Fault, Input, JobEnd, Observation, Signal};
 
-/// An outcome on its way to the writer that caused it. Its witness is taken when it arrives.
+/// An outcome on its way to the writer that caused it. Its observation is taken when it arrives.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
     Probed(u32, Vec<Result<Answer, Fault>>),
@@ -23,36 +23,36 @@ impl Outcome {
         }
     }
 
-    pub(super) fn input(&self, witness: Witness) -> Input {
-        let witness = Box::new(witness);
+    pub(super) fn input(&self, observation: Observation) -> Input {
+        let observation = Box::new(observation);
         Input::Signal(match self.clone() {
             Self::Probed(attempt, answers) => Signal::Probed {
                 attempt,
                 answers,
-                witness,
+                observation,
             },
             Self::Refused(registration, quota) => Signal::JobRefused {
                 registration,
                 quota,
-                witness,
+                observation,
             },
             Self::Ended(registration, end, faults) => Signal::JobEnded {
                 registration,
                 end,
                 faults,
-                witness,
+                observation,
             },
             Self::PartFailed(attempt, resource, fault) => Signal::PartFailed {
                 attempt,
                 resource,
                 fault,
-                witness,
+                observation,
             },
             Self::Verified(attempt, digests, answers) => Signal::Verified {
                 attempt,
                 digests,
                 answers,
-                witness,
+                observation,
             },
         })
     }

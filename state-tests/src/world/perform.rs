@@ -12,9 +12,9 @@ impl World<'_> {
         let owner = self.owner;
         self.read(owner);
         self.look(owner)?;
-        let witness = self.witness(owner);
-        let effects = plan(&self.writers[owner].view, &witness, self.now);
-        self.check_plan(&effects, &witness)?;
+        let observation = self.observation(owner);
+        let effects = plan(&self.writers[owner].view, &observation, self.now);
+        self.check_plan(&effects, &observation)?;
         if self.spoken.len() < 16 && !effects.is_empty() {
             self.spoken.push(format!("{effects:?}"));
         }
@@ -156,12 +156,12 @@ impl World<'_> {
         let stale = outcome.is_stale(&self.folded);
         let looked = if stale {
             self.read(by);
-            let look = Input::Signal(Signal::Observed(Box::new(self.witness(by))));
+            let look = Input::Signal(Signal::Observed(Box::new(self.observation(by))));
             decide(&self.folded, self.now, look).ok()
         } else {
             None
         };
-        let first = self.take(by, |witness| outcome.input(witness))?;
+        let first = self.take(by, |observation| outcome.input(observation))?;
         if stale {
             self.coverage.reached(&format!("stale: {}", outcome.name()));
             let said = first.as_ref().ok().cloned().unwrap_or_default();
@@ -174,9 +174,9 @@ impl World<'_> {
         if let Outcome::Ended(registration, ..) = outcome {
             self.handling.remove(registration);
         }
-        let look = Input::Signal(Signal::Observed(Box::new(self.witness(by))));
+        let look = Input::Signal(Signal::Observed(Box::new(self.observation(by))));
         let looked = decide(&self.writers[by].view, self.now, look);
-        let second = self.take(by, |witness| outcome.input(witness))?;
+        let second = self.take(by, |observation| outcome.input(observation))?;
         if first.as_ref().is_ok_and(|events| !events.is_empty()) && !stale {
             let name = outcome.name();
             self.coverage

@@ -74,9 +74,9 @@ impl Saying {
                     .flat_map(|file| (0..parts).filter_map(|n| file.layout().range(n)))
                     .collect();
                 for file in &view.files {
-                    seen.witness.rest.insert(file.key(), parts.clone());
+                    seen.observation.rest.insert(file.key(), parts.clone());
                 }
-                Input::Signal(Signal::Observed(Box::new(seen.witness)))
+                Input::Signal(Signal::Observed(Box::new(seen.observation)))
             }
         }
     }

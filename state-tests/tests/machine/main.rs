@@ -98,21 +98,21 @@ impl Machine {
         for _ in 0..8 {
             let current = self.scenario.registration();
             let unstarted = current.filter(|id| self.handed.as_ref() != Some(id));
-            self.scenario.witness.unstarted = unstarted;
+            self.scenario.observation.unstarted = unstarted;
             for effect in self.scenario.plan() {
                 match effect {
                     Effect::StartJob { registration, .. } => {
                         self.handed = Some(registration.clone());
-                        self.scenario.witness.jobs = vec![Job {
+                        self.scenario.observation.jobs = vec![Job {
                             registration,
                             downloaded: 0,
                         }];
                     }
-                    Effect::AbortJob { .. } => self.scenario.witness.jobs.clear(),
+                    Effect::AbortJob { .. } => self.scenario.observation.jobs.clear(),
                     _ => {}
                 }
             }
-            self.scenario.witness.unstarted = None;
+            self.scenario.observation.unstarted = None;
             let look = self.scenario.observed();
             if self.scenario.takes(look).is_empty() {
                 return;
@@ -124,7 +124,7 @@ impl Machine {
     /// The parts at rest of the file that is asked for.
     fn rest(&mut self) -> &mut Vec<Range> {
         let key = self.scenario.download.files[0].key();
-        self.scenario.witness.rest.entry(key).or_default()
+        self.scenario.observation.rest.entry(key).or_default()
     }
 
     fn range(part: u32) -> Range {
@@ -163,7 +163,7 @@ impl StateMachineTest for Machine {
         if model.hashed {
             scenario = scenario.hashed();
         }
-        let context: &mut Context = &mut scenario.witness.context;
+        let context: &mut Context = &mut scenario.observation.context;
         if !model.background {
             context.preference = Preference::Foreground;
         }
@@ -202,11 +202,11 @@ impl StateMachineTest for Machine {
                 let failed = JobEnd::Failure(JobFailure::FetchError);
                 let cancelled = matches!(transition, Transition::JobCancelled);
                 let end = if cancelled { JobEnd::Abort } else { failed };
-                machine.scenario.witness.jobs.clear();
+                machine.scenario.observation.jobs.clear();
                 machine.scenario.job_ended(&id, end, &[])
             }
             Transition::JobVanishes => {
-                machine.scenario.witness.jobs.clear();
+                machine.scenario.observation.jobs.clear();
                 machine.scenario.observed()
             }
             Transition::PartComes(part) => {
@@ -221,7 +221,7 @@ impl StateMachineTest for Machine {
                 for effect in machine.scenario.plan() {
                     if let Effect::DeleteFiles { keys, .. } = effect {
                         for key in keys {
-                            machine.scenario.witness.rest.remove(&key);
+                            machine.scenario.observation.rest.remove(&key);
                         }
                     }
                 }

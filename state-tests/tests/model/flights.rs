@@ -91,10 +91,14 @@ impl World {
         while commit.stage != Stage::Append {
             self.advance(m, n, &mut commit);
         }
-        let witness = self.witness(n, &commit);
-        let said = decide(&commit.view, START, outcome.clone().input(witness.clone()));
+        let observation = self.observation(n, &commit);
+        let said = decide(
+            &commit.view,
+            START,
+            outcome.clone().input(observation.clone()),
+        );
         let said = said.expect("signals are not rejected");
-        if led_to_something && !said.is_empty() && said != look(&commit.view, witness) {
+        if led_to_something && !said.is_empty() && said != look(&commit.view, observation) {
             m.broke("L6: an outcome that came twice was told twice");
         }
         let _ = self.append(m, n, &commit, &said);

@@ -4,7 +4,7 @@ use crate::actions::{Action, fair};
 use crate::commit::rest_of;
 use crate::moment::{Bytes, Driver, Flight, Flying, Handling, Moment, Part, Stage};
 use crate::world::{TABS, World};
-use longhaul_core::{Download, Job, JobEnd, JobId, State, Witness};
+use longhaul_core::{Download, Job, JobEnd, JobId, Observation, State};
 use longhaul_state_tests::resumption::{is_exact, look_and_plan};
 use longhaul_state_tests::scenario::START;
 use stateright::{Model, Property};
@@ -261,7 +261,7 @@ impl World {
     /// What it named instead.
     pub(crate) fn plan_is_exact(&self, m: &Moment) -> Result<(), String> {
         let mut view = Download::clone(&m.history);
-        let mut witness = Witness {
+        let mut observation = Observation {
             rest: rest_of(m.rest.keys().copied()),
             jobs: m
                 .jobs
@@ -273,10 +273,10 @@ impl World {
                 .collect(),
             handling: m.completions.keys().cloned().collect(),
             context: self.context(0),
-            ..Witness::default()
+            ..Observation::default()
         };
-        let effects = look_and_plan(&mut view, &mut witness, START)?;
-        is_exact(&view, &witness, &effects)
+        let effects = look_and_plan(&mut view, &mut observation, START)?;
+        is_exact(&view, &observation, &effects)
     }
 }
 

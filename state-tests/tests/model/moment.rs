@@ -81,7 +81,7 @@ pub(crate) enum Stage {
     Ask,
     /// What is at rest is to be listed.
     Rest,
-    /// The witness is whole: decide, and append on condition.
+    /// The observation is whole: decide, and append on condition.
     Append,
 }
 

@@ -114,8 +114,8 @@ fn what_a_job_brought_from_another_origin_counts_when_its_server_was_asked_again
         confirm: vec![0],
     };
     for context in [page(), worker()] {
-        s.witness.context = context;
-        s.witness.jobs.clear();
+        s.observation.context = context;
+        s.observation.jobs.clear();
         assert_eq!(s.plan(), std::slice::from_ref(&ask));
     }
     given_scenario(&s).when(s.observed()).then_nothing();
@@ -163,7 +163,7 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(failure.reason, FailReason::Changed);
         // First of all it is deleted, whoever else refers to it; only then is it asked what there is.
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         let key = file().key();
         let discard = Effect::Discard {
             attempt: 2,
@@ -171,7 +171,7 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(s.plan(), [discard]);
         given_scenario(&s).when(s.probed(&exposed())).then_nothing();
-        s.witness.rest.insert(key, Vec::new());
+        s.observation.rest.insert(key, Vec::new());
         assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
         s.now += 60_000;
         assert_eq!(s.plan(), [Effect::Probe { attempt: 2 }]);
@@ -186,7 +186,7 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
     let mut s = Scenario::new().requested();
     for _ in 0..4 {
         s.now += 60_000;
-        s.witness.rest = longhaul_core::Rest::new();
+        s.observation.rest = longhaul_core::Rest::new();
         s.takes(s.probed(&exposed()));
         s = s.at_rest(&[0, 1, 2, 3]);
         s.takes(s.observed());
@@ -197,7 +197,7 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
         s.takes(s.confirmed(Ok(other)));
     }
     assert_eq!(s.fail_reason(), Some(FailReason::Changed));
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     assert!(matches!(s.plan()[..], [Effect::Discard { .. }]));
 }
 
@@ -230,7 +230,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     else {
         panic!("{events:?}");
     };
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     given_scenario(&s).when(s.observed()).then_nothing();
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
     s.now = until;
@@ -266,7 +266,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
 #[test]
 fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
     let mut s = asking();
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     let refused = Fault::Status {
         status: 403,
         retry_after_ms: None,
@@ -279,7 +279,7 @@ fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
 #[test]
 fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
     let mut s = Scenario::new().transferring();
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     let status = Fault::Status {
         status: 503,
         retry_after_ms: None,
@@ -340,9 +340,9 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     s.takes(s.probed(&exposed()));
     let keys: Vec<String> = s.download.files.iter().map(File::key).collect();
     let mut s = s.at_rest(&[0, 1]);
-    s.witness.unstarted = s.registration();
+    s.observation.unstarted = s.registration();
     s.takes(s.part_failed(Fault::Changed));
-    s.witness.unstarted = None;
+    s.observation.unstarted = None;
     assert_eq!(s.plan().len(), 1, "of the first file nothing hides");
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
     let mut other = asking();

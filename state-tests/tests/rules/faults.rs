@@ -65,7 +65,7 @@ fn parts_that_break_for_good_fail_with_their_reason() {
         ),
     ] {
         let s = Scenario::foreground()
-            .with(|s| s.witness.context.policy.retry.limit = 0)
+            .with(|s| s.observation.context.policy.retry.limit = 0)
             .transferring();
         given_scenario(&s)
             .when(s.part_failed(fault))
@@ -76,8 +76,8 @@ fn parts_that_break_for_good_fail_with_their_reason() {
 #[test]
 fn a_page_that_only_helps_may_fail_for_a_while_and_ends_no_try() {
     let mut s = Scenario::new().halfway();
-    s.witness.idle_ms = Some(60_000);
-    let limit = s.witness.context.policy.retry.limit;
+    s.observation.idle_ms = Some(60_000);
+    let limit = s.observation.context.policy.retry.limit;
     let registration = s.registration();
     let (mut waited, mut last) = (0, 0);
     for round in 1..=limit {
@@ -106,7 +106,7 @@ fn a_page_that_only_helps_may_fail_for_a_while_and_ends_no_try() {
                 .any(|effect| matches!(effect, longhaul_core::Effect::Fetch { .. }))
         );
     }
-    assert!(waited > 10 * s.witness.context.policy.retry.base_ms);
+    assert!(waited > 10 * s.observation.context.policy.retry.base_ms);
     // A job that brings nothing in all that time hangs.
     given_scenario(&s)
         .when(s.part_failed(Fault::Truncated))
@@ -143,7 +143,7 @@ fn what_no_later_try_can_mend_is_final_from_a_page_that_helps_too() {
 #[test]
 fn what_a_long_download_says_last_is_that_its_history_is_full() {
     let mut s = Scenario::foreground()
-        .with(|s| s.witness.context.policy.retry.limit = u32::MAX)
+        .with(|s| s.observation.context.policy.retry.limit = u32::MAX)
         .transferring();
     for _ in 0..MOST_ENTRIES {
         if !s.download.state.is_running() {
@@ -167,7 +167,7 @@ fn long_download(limit: u32) -> Scenario {
         ..ranged_answer()
     };
     let mut s = Scenario::foreground()
-        .with(|s| s.witness.context.policy.retry.limit = limit)
+        .with(|s| s.observation.context.policy.retry.limit = limit)
         .requested();
     s.takes(s.probed(&answer));
     s
@@ -220,7 +220,7 @@ fn where_a_history_is_full_an_attempt_that_brought_nothing_ends() {
     for fault in [Fault::Network, Fault::Unreachable, Fault::Offline] {
         let mut s = long_download(8);
         s.download.entries = 160;
-        s.witness.context.offline = fault == Fault::Offline;
+        s.observation.context.offline = fault == Fault::Offline;
         s.takes(s.part_failed(fault));
         assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
         assert_eq!(s.plan(), []);

@@ -52,7 +52,7 @@ fn left() -> Scenario {
 }
 
 fn insisting(s: &mut Scenario) {
-    s.witness.context.preference = Preference::BackgroundFetch;
+    s.observation.context.preference = Preference::BackgroundFetch;
 }
 
 #[test]
@@ -77,7 +77,7 @@ fn a_page_that_insists_on_a_job_begins_one_for_what_another_left() {
 
 #[test]
 fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
-    let missing = |s: &mut Scenario| s.witness.context.background = Background::NoWorker;
+    let missing = |s: &mut Scenario| s.observation.context.background = Background::NoWorker;
     let headers = |s: &mut Scenario| {
         if let Some(spec) = &mut s.download.spec {
             spec.headers = true;
@@ -101,13 +101,13 @@ fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
 
 #[test]
 fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_there() {
-    let late = |s: &mut Scenario| s.witness.context.background = Background::NoWorker;
+    let late = |s: &mut Scenario| s.observation.context.background = Background::NoWorker;
     let mut s = Scenario::new().with(late).transferring().at_rest(&[0]);
     let look = s.observed();
     s.takes(look);
     let has_no_job = |s: &Scenario| s.registration().is_none();
     assert!(has_no_job(&s), "{:?}", s.download);
-    s.witness.context.background = Background::Usable;
+    s.observation.context.background = Background::Usable;
     let look = s.observed();
     let events = s.takes(look);
     assert!(
@@ -127,7 +127,7 @@ fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_ther
     let mut refused = Scenario::new().started();
     let event = refused.job_refused(REGISTRATION, false);
     refused.takes(event);
-    refused.witness.unstarted = None;
+    refused.observation.unstarted = None;
     given_scenario(&refused)
         .when(refused.observed())
         .then_nothing();

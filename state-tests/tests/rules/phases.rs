@@ -23,17 +23,21 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::new().transferring(),
         Scenario::new()
             .transferring()
-            .with(|s| s.witness.jobs.clear()),
+            .with(|s| s.observation.jobs.clear()),
         Scenario::foreground().transferring(),
         Scenario::new()
-            .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
+            .with(|s| s.observation.context.preference = Preference::BackgroundFetch)
             .transferring(),
         Scenario::new().halfway(),
         whole(Scenario::new().halfway()),
         whole(Scenario::new().hashed().halfway()),
-        Scenario::new().halfway().with(|s| s.witness.rest.clear()),
+        Scenario::new()
+            .halfway()
+            .with(|s| s.observation.rest.clear()),
         Scenario::new().available(),
-        Scenario::new().available().with(|s| s.witness.rest.clear()),
+        Scenario::new()
+            .available()
+            .with(|s| s.observation.rest.clear()),
         Scenario::new().failed(),
         Scenario::new().aborted(),
         Scenario::new().evicted(),
@@ -65,7 +69,7 @@ fn faults() -> Vec<Fault> {
 /// The scenario as somebody sees it who met this fault.
 fn as_seen(s: &Scenario, fault: &Fault) -> Scenario {
     let offline = *fault == Fault::Offline;
-    s.clone().with(|s| s.witness.context.offline = offline)
+    s.clone().with(|s| s.observation.context.offline = offline)
 }
 
 fn inputs(s: &Scenario) -> Vec<Input> {
@@ -115,9 +119,9 @@ fn inputs(s: &Scenario) -> Vec<Input> {
 fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for scenario in scenarios() {
-        for role in [scenario.witness.context.clone(), worker()] {
+        for role in [scenario.observation.context.clone(), worker()] {
             let mut scenario = scenario.clone();
-            scenario.witness.context = role;
+            scenario.observation.context = role;
             for input in inputs(&scenario) {
                 let mut s = scenario.clone();
                 let mut reference = Reference::default();
@@ -184,7 +188,7 @@ fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
     assert_eq!(seen, table);
 }
 
-/// Whether the one who looked now owes the browser a job, which the witness of before knows nothing of.
+/// Whether the one who looked now owes the browser a job, which the observation of before knows nothing of.
 fn begins_a_job(events: &[Event]) -> bool {
     events.iter().any(|event| {
         matches!(

@@ -54,8 +54,8 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
     ];
     for (preference, background, headers, expected) in cases {
         let s = Scenario::new().with(|s| {
-            s.witness.context.preference = preference;
-            s.witness.context.background = background;
+            s.observation.context.preference = preference;
+            s.observation.context.background = background;
             s.spec.headers = headers;
         });
         let s = s.requested();
@@ -71,7 +71,7 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
 fn parts_at_rest_count_at_once() {
     let s = Scenario::new().requested().with(|s| {
         let rest = vec![Range::new(0, PART), Range::new(90, 10)];
-        s.witness.rest.insert(file().key(), rest);
+        s.observation.rest.insert(file().key(), rest);
     });
     let Event::Started {
         files,
@@ -103,7 +103,7 @@ fn parts_at_rest_count_at_once() {
 fn parts_of_another_size_at_rest_are_worth_more_than_the_policys_size() {
     let split = |rest: &[Range]| {
         let s = Scenario::new().requested().with(|s| {
-            s.witness.rest.insert(file().key(), rest.to_vec());
+            s.observation.rest.insert(file().key(), rest.to_vec());
         });
         let events = given_scenario(&s)
             .when(s.probed(&ranged_answer()))
@@ -126,7 +126,7 @@ fn what_is_wholly_at_rest_is_a_hit_without_a_transfer() {
     let s = Scenario::new().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.witness.rest.insert(file().key(), all);
+        s.observation.rest.insert(file().key(), all);
     });
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
@@ -141,7 +141,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
     let mut s = Scenario::new().hashed().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.witness.rest.insert(file().key(), all);
+        s.observation.rest.insert(file().key(), all);
     });
     let probed = s.probed(&ranged_answer());
     let events = s.takes(probed);
@@ -296,7 +296,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
         .when(s.probed_as(vec![Err(wanted.clone())]))
         .then_nothing();
     // A page that has them and is refused all the same: they are the wrong ones.
-    let s = s.with(|s| s.witness.context.headers = true);
+    let s = s.with(|s| s.observation.context.headers = true);
     given_scenario(&s)
         .when(s.probed_as(vec![Err(wanted)]))
         .then_fails(FailReason::Unauthorized);
@@ -305,7 +305,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
 #[test]
 fn a_worker_says_nothing_of_headers_it_never_has() {
     let s = Scenario::new().without_headers().requested().with(|s| {
-        s.witness.context = longhaul_state_tests::scenario::worker();
+        s.observation.context = longhaul_state_tests::scenario::worker();
     });
     given_scenario(&s).when(s.observed()).then_nothing();
 }
@@ -331,7 +331,7 @@ fn answers_to_an_older_question_are_passed_over() {
 fn transient_faults_wait_and_the_next_round_waits_longer() {
     let mut s = Scenario::new().requested();
     let mut last = 0;
-    for round in 1..=s.witness.context.policy.retry.limit {
+    for round in 1..=s.observation.context.policy.retry.limit {
         let probed = s.probed_as(vec![Err(Fault::Network)]);
         let events = s.takes(probed);
         let [
@@ -376,7 +376,7 @@ fn what_rests_in_one_part_of_its_whole_size_is_found_whatever_size_parts_have_to
     let mut s = Scenario::foreground().requested();
     let key = file().key();
     let whole = Range::new(0, SIZE);
-    s.witness.rest.insert(key, vec![whole]);
+    s.observation.rest.insert(key, vec![whole]);
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then_names(&["cached-hit"]);

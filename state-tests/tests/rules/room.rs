@@ -42,7 +42,11 @@ fn foreground_after(events: &[Event], reason: Why) {
 
 #[test]
 fn what_the_browser_has_no_room_for_fails_before_a_byte_is_asked_for() {
-    let with = |room| Scenario::new().requested().with(|s| s.witness.room = room);
+    let with = |room| {
+        Scenario::new()
+            .requested()
+            .with(|s| s.observation.room = room)
+    };
     for (room, lacking) in [(0, SIZE), (SIZE - 1, 1)] {
         let s = with(Some(room));
         let events = given_scenario(&s)
@@ -61,7 +65,7 @@ fn what_the_browser_has_no_room_for_fails_before_a_byte_is_asked_for() {
 #[test]
 fn what_is_at_rest_needs_no_room() {
     let s = Scenario::new().failed().at_rest(&[0, 1]);
-    let mut s = s.with(|s| s.witness.room = Some(SIZE - 2 * PART));
+    let mut s = s.with(|s| s.observation.room = Some(SIZE - 2 * PART));
     s.takes(s.request());
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
@@ -78,7 +82,9 @@ fn a_job_names_no_more_than_half_of_the_room_and_a_part_at_least() {
         (Some(2 * PART - 1), 1),
         (Some(0), 1),
     ] {
-        let s = Scenario::new().started().with(|s| s.witness.room = room);
+        let s = Scenario::new()
+            .started()
+            .with(|s| s.observation.room = room);
         let plan = s.plan();
         let [Effect::StartJob { parts: named, .. }] = &plan[..] else {
             panic!("{plan:?}")
@@ -96,9 +102,9 @@ fn a_job_without_room_is_followed_by_the_page_which_needs_half_as_much() {
     foreground_after(&events, Why::Refused);
 
     let insisting = Scenario::new()
-        .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
+        .with(|s| s.observation.context.preference = Preference::BackgroundFetch)
         .started()
-        .with(|s| s.witness.room = Some(SIZE - 1));
+        .with(|s| s.observation.room = Some(SIZE - 1));
     let events = given_scenario(&insisting)
         .when(insisting.job_refused(REGISTRATION, true))
         .then_names(&["failure"]);
@@ -128,7 +134,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
             "{events:?}"
         );
         s.takes(s.job_ended(REGISTRATION, end, faults));
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
@@ -147,7 +153,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         // It brought nothing: the page needs no second copy.
         let mut s = Scenario::new().transferring();
         s.takes(s.job_ended(REGISTRATION, end, faults));
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
@@ -182,7 +188,7 @@ fn a_part_that_finds_no_room_says_how_much_is_wanting_where_the_browser_tells() 
         (Some(PART), Some(SIZE - 2 * PART)),
     ] {
         let s = Scenario::foreground().transferring().at_rest(&[0]);
-        let s = s.with(|s| s.witness.room = room);
+        let s = s.with(|s| s.observation.room = room);
         let events = given_scenario(&s)
             .when(s.part_failed(Fault::Quota))
             .then_names(&["progress", "failure"]);

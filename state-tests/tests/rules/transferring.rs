@@ -11,7 +11,7 @@ use crate::{REGISTRATION, progress};
 #[test]
 fn bytes_that_arrive_and_bytes_that_rest_are_progress() {
     let s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
-        s.witness.jobs[0].downloaded = 45;
+        s.observation.jobs[0].downloaded = 45;
     });
     given_scenario(&s)
         .when(s.observed())
@@ -21,7 +21,7 @@ fn bytes_that_arrive_and_bytes_that_rest_are_progress() {
 #[test]
 fn what_a_job_brought_is_added_to_what_was_there_and_never_passes_the_total() {
     let s = Scenario::new().halfway().with(|s| {
-        s.witness.jobs[0].downloaded = 1_000;
+        s.observation.jobs[0].downloaded = 1_000;
     });
     given_scenario(&s)
         .when(s.observed())
@@ -31,18 +31,18 @@ fn what_a_job_brought_is_added_to_what_was_there_and_never_passes_the_total() {
 #[test]
 fn a_job_that_the_browser_began_anew_takes_nothing_back() {
     let mut s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
-        s.witness.jobs[0].downloaded = 80;
+        s.observation.jobs[0].downloaded = 80;
     });
     let look = s.observed();
     assert_eq!(s.takes(look), [progress(80, PART)]);
-    s.witness.jobs[0].downloaded = 0;
+    s.observation.jobs[0].downloaded = 0;
     given_scenario(&s).when(s.observed()).then_nothing();
 }
 
 #[test]
 fn little_progress_is_not_worth_an_entry() {
     let s = Scenario::new().transferring().with(|s| {
-        s.witness.jobs[0].downloaded = 1;
+        s.observation.jobs[0].downloaded = 1;
     });
     given_scenario(&s).when(s.observed()).then_nothing();
 }
@@ -88,7 +88,9 @@ fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
         .then_nothing();
     let none = s.verified(&digest('a'));
     let Input::Signal(Signal::Verified {
-        attempt, witness, ..
+        attempt,
+        observation,
+        ..
     }) = none
     else {
         unreachable!("it is one")
@@ -98,7 +100,7 @@ fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
             attempt,
             digests: vec![],
             answers: vec![],
-            witness,
+            observation,
         })
         .then_nothing();
 }
@@ -150,7 +152,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
     s.takes(probed);
     let key = s.download.files[0].key();
     let empty = Range { start: 0, len: 0 };
-    s.witness.rest.insert(key.clone(), vec![empty]);
+    s.observation.rest.insert(key.clone(), vec![empty]);
     let registration = s.registration().expect("in the background");
     let ended = s.job_ended(&registration, JobEnd::Success, &[]);
     let events = s.takes(ended);
@@ -164,7 +166,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
         ),
         "{events:?}"
     );
-    s.witness.rest.clear();
+    s.observation.rest.clear();
     let events = given_scenario(&s)
         .when(s.observed())
         .then_names(&["failure", "requested"]);
@@ -178,7 +180,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
 fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
     let mut s = Scenario::new().halfway();
     for restarts in 1..=3 {
-        s.witness.rest.clear();
+        s.observation.rest.clear();
         let look = s.observed();
         let events = s.takes(look);
         assert!(
@@ -188,7 +190,7 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
         let probed = s.probed(&ranged_answer());
         s.takes(probed);
         let registration = s.registration().expect("in the background");
-        s.witness.jobs = vec![Job {
+        s.observation.jobs = vec![Job {
             registration,
             downloaded: 0,
         }];
@@ -196,7 +198,7 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
         let look = s.observed();
         s.takes(look);
     }
-    s.witness.rest.clear();
+    s.observation.rest.clear();
     given_scenario(&s)
         .when(s.observed())
         .then_fails(FailReason::Evicted);
@@ -234,7 +236,7 @@ fn what_failed_was_aborted_or_is_gone_is_left_alone_by_a_look() {
         Scenario::new(),
     ] {
         given_scenario(&s).when(s.observed()).then_nothing();
-        let bare = s.with(|s| s.witness.rest.clear());
+        let bare = s.with(|s| s.observation.rest.clear());
         given_scenario(&bare).when(bare.observed()).then_nothing();
     }
 }

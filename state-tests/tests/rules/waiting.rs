@@ -23,7 +23,7 @@ fn wait(events: &[Event]) -> (WaitReason, Option<u64>, u32) {
 #[test]
 fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
+    s.observation.context.offline = true;
     let events = s.takes(s.part_failed(Fault::Offline));
     let until = Some(START + 1_000);
     assert_eq!(wait(&events), (WaitReason::Offline, until, 0));
@@ -35,7 +35,7 @@ fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
         reason: WaitReason::Offline,
     }];
     assert_eq!(s.plan(), waits);
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     assert_eq!(s.plan(), waits, "what just failed is not tried at once");
     s.now += MIN_DELAY_MS;
     assert_eq!(s.plan().len(), 4, "back online all parts are fetched");
@@ -45,7 +45,7 @@ fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
 fn what_a_browser_says_of_being_offline_draws_no_wait_out() {
     // Some say so for ever, behind a VPN or beside a server of the local network.
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
+    s.observation.context.offline = true;
     for gone in [0, 1_000, 2_000, 3_000, 4_500, 6_750] {
         s.now = START + gone;
         assert_eq!(s.plan().len(), 4, "{gone}: tried all the same");
@@ -66,7 +66,7 @@ fn what_a_browser_says_of_being_offline_draws_no_wait_out() {
 fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
     // Found by the law about echoes: the bytes ended the old wait, and no new one was written.
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
+    s.observation.context.offline = true;
     s.takes(s.part_failed(Fault::Offline));
     let mut s = s.at_rest(&[0]);
     let again = s.part_failed(Fault::Offline);
@@ -81,12 +81,12 @@ fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
 #[test]
 fn a_job_that_ended_offline_has_no_successor_before_the_network_is_back() {
     let mut s = Scenario::new().transferring();
-    s.witness.jobs.clear();
-    s.witness.context.offline = true;
+    s.observation.jobs.clear();
+    s.observation.context.offline = true;
     let registration = s.registration().expect("in the background");
     s.takes(s.job_ended(&registration, JobEnd::Success, &[Fault::Offline]));
     given_scenario(&s).when(s.observed()).then_nothing();
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     s.now += MIN_DELAY_MS;
     given_scenario(&s)
         .when(s.observed())
@@ -255,12 +255,12 @@ fn a_page_without_headers_says_so_while_transferring_too() {
     let mut s = Scenario::new()
         .with(|s| s.spec.headers = true)
         .transferring();
-    s.witness.context.headers = false;
+    s.observation.context.headers = false;
     let look = s.observed();
     let events = s.takes(look);
     assert_eq!(wait(&events), (WaitReason::Headers, None, 0));
     given_scenario(&s).when(s.observed()).then_nothing();
-    s.witness.context.headers = true;
+    s.observation.context.headers = true;
     assert_eq!(s.plan().len(), 4, "a page with headers goes on");
     let mut s = s.at_rest(&[0]);
     let look = s.observed();
