@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
-const MOST_RESTARTS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 
 /// Decides what happened: the events that an input amounts to in a state. Appending them is what
 /// makes them facts.
@@ -139,7 +139,7 @@ fn is_waited_for(download: &Download, now: u64, observation: &Observation) -> bo
 /// failure alone where it did so too often.
 fn restart(download: &Download, failure: Failure) -> Vec<Event> {
     let mut events = vec![Event::Failure(failure)];
-    if download.restarts < MOST_RESTARTS {
+    if download.restarts < MAX_RESTARTS {
         events.extend(next_attempt(download, download.restarts + 1));
     }
     events

@@ -13,7 +13,7 @@ use crate::identity::{escape, unescape};
 pub const JOB_FORMAT: u32 = 1;
 
 /// Most records of one job. 500 were measured to work; what is left goes into the next job.
-pub const MOST_RECORDS: usize = 500;
+pub const MAX_RECORDS: usize = 500;
 
 /// What a registration id says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -217,10 +217,10 @@ pub use input::{
     Background, Command, Context, Input, Job, JobEnd, JobFailure, Observation, Preference,
     Rejection, Rest, Role, Signal,
 };
-pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
+pub use job::{JOB_FORMAT, JobId, MAX_RECORDS};
 pub use measure::{Answer, ContentRange, file_of, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
 pub use plan::plan;
-pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
+pub use policy::{MAX_ENTRIES, MIN_DELAY_MS, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};

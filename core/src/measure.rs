@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::file::{File, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
-use crate::spec::{MOST_BYTES, Resource};
+use crate::spec::{MAX_BYTES, Resource};
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
@@ -248,7 +248,7 @@ pub fn file_of(
         return Err(Fault::Changed);
     }
     // What JavaScript cannot count is not known.
-    let size = size.filter(|size| *size <= MOST_BYTES).or(resource.bytes);
+    let size = size.filter(|size| *size <= MAX_BYTES).or(resource.bytes);
     let validator = validator(answer);
     // Without a validator or a hash, parts of two versions could not be told apart.
     let can_split = ranged && (validator.is_some() || resource.sha256.is_some());

@@ -16,7 +16,7 @@ const LARGEST_PART: u64 = 64 * MIB;
 
 /// Most parts that a resource is ever split into, whatever an app or a server wants: each is an
 /// item of every list of what is missing, and their numbers have four digits in request URLs.
-pub(crate) const MOST_PARTS: u64 = 10_000;
+pub(crate) const MAX_PARTS: u64 = 10_000;
 
 /// A range of bytes: `len` bytes from offset `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

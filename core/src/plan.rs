@@ -5,7 +5,7 @@ use crate::effect::Effect;
 use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
 use crate::file::{File, PartRequest};
 use crate::input::{Observation, Role};
-use crate::job::MOST_RECORDS;
+use crate::job::MAX_RECORDS;
 use crate::policy::may_detail;
 use alloc::borrow::ToOwned;
 use alloc::string::String;
@@ -209,7 +209,7 @@ fn job_parts(missing: Vec<(u32, PartRequest)>, room: Option<u64>) -> Vec<(u32, P
         left = left.saturating_sub(bytes);
         *n == 0 || fits
     };
-    let parts = missing.into_iter().take(MOST_RECORDS).enumerate();
+    let parts = missing.into_iter().take(MAX_RECORDS).enumerate();
     parts
         .take_while(|part| fits(part))
         .map(|(_, part)| part)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parts::{MOST_PARTS, default_part_bytes};
+use crate::parts::{MAX_PARTS, default_part_bytes};
 
 /// Sizes, limits and delays that an app may set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -22,7 +22,7 @@ impl Policy {
     pub fn part_bytes(&self, size: u64) -> u64 {
         self.part_bytes
             .unwrap_or_else(|| default_part_bytes(size))
-            .max(size.div_ceil(MOST_PARTS))
+            .max(size.div_ceil(MAX_PARTS))
             .max(1)
     }
 }
@@ -116,7 +116,7 @@ impl Default for Overtake {
 pub const MIN_DELAY_MS: u64 = 100;
 
 /// Most entries that one attempt writes (law L12).
-pub const MOST_ENTRIES: u32 = 200;
+pub const MAX_ENTRIES: u32 = 200;
 /// From here on waits and progress are no longer written, so that tries and the ending have room. A fault then ends the
 /// attempt, and where that brought something the machine begins the next one.
 const LAST_DETAIL: u32 = 160;

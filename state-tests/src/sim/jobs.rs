@@ -15,7 +15,7 @@ use super::executor::ContextId;
 use super::world::{MS, World};
 
 /// Most registrations of an origin.
-const MOST_JOBS: usize = 5;
+const MAX_JOBS: usize = 5;
 
 /// How far apart a job's progress is shown, in microseconds.
 pub const SHOWN_EVERY: u64 = 500 * MS;
@@ -197,7 +197,7 @@ pub fn register(
         world.coverage.reached("a registration id was taken");
         return Err(refused());
     }
-    if world.jobs.borrow().known.len() >= MOST_JOBS {
+    if world.jobs.borrow().known.len() >= MAX_JOBS {
         world.coverage.reached("a sixth registration was refused");
         return Err(refused());
     }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Observation, Transport, Why, plan,
+    Download, Effect, Entry, Event, File, MAX_ENTRIES, Observation, Transport, Why, plan,
 };
 
 use super::licence::Flights;
@@ -138,7 +138,7 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
             return Err(format!("L3: attempt {} ends twice", after.attempt));
         }
     }
-    if after.entries > MOST_ENTRIES {
+    if after.entries > MAX_ENTRIES {
         return Err(format!("L12: {} entries of one attempt", after.entries));
     }
     if let Event::Started {

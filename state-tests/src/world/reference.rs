@@ -1,7 +1,7 @@
 //! What a history may look like: a model of the machine that is smaller than the machine, and knows only the table of
 //! phases, the endings, and the figures.
 
-use longhaul_core::{Event, EvictedBy, MOST_ENTRIES, State};
+use longhaul_core::{Event, EvictedBy, MAX_ENTRIES, State};
 
 /// The phases of DESIGN's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -99,7 +99,7 @@ impl Reference {
             };
         }
         self.entries += 1;
-        if self.entries > MOST_ENTRIES {
+        if self.entries > MAX_ENTRIES {
             return Err(format!("L12: an attempt has {} entries", self.entries));
         }
         if event.is_ending() {

@@ -1,6 +1,6 @@
 //! Parts that break while the page fetches: rounds, waits, and what no later try can mend.
 
-use longhaul_core::{Answer, Effect, Event, FailReason, Fault, MOST_ENTRIES, State, WaitReason};
+use longhaul_core::{Answer, Effect, Event, FailReason, Fault, MAX_ENTRIES, State, WaitReason};
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, Scenario, ranged_answer};
 
@@ -145,14 +145,14 @@ fn what_a_long_download_says_last_is_that_its_history_is_full() {
     let mut s = Scenario::foreground()
         .with(|s| s.observation.context.policy.retry.limit = u32::MAX)
         .transferring();
-    for _ in 0..MOST_ENTRIES {
+    for _ in 0..MAX_ENTRIES {
         if !s.download.state.is_running() {
             break;
         }
         s.now += 120_000;
         s.takes(s.part_failed(Fault::Network));
     }
-    assert!(s.download.entries < MOST_ENTRIES);
+    assert!(s.download.entries < MAX_ENTRIES);
     assert_eq!(s.fail_reason(), Some(FailReason::RetriesExhausted));
 }
 
@@ -253,7 +253,7 @@ fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_som
         s.now += 120_000;
         s.takes(s.part_failed(Fault::Network));
         assert_eq!(s.fail_reason(), None, "after part {part}");
-        assert!(s.download.entries <= MOST_ENTRIES);
+        assert!(s.download.entries <= MAX_ENTRIES);
         if s.download.state == State::Requested {
             s.now += 120_000;
             s.takes(s.probed(&answer));

@@ -1,7 +1,7 @@
 //! The ends of background jobs: success, failure, abort, refusal, and none at all.
 
 use longhaul_core::{
-    AbortedBy, Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, MOST_RECORDS,
+    AbortedBy, Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, MAX_RECORDS,
     Preference, Transport, WaitReason, Why,
 };
 use longhaul_state_tests::given::given_scenario;
@@ -271,7 +271,7 @@ fn a_refusal_with_everything_at_rest_is_success() {
 
 #[test]
 fn more_parts_than_fit_one_job_come_in_the_next() {
-    let parts = MOST_RECORDS + 3;
+    let parts = MAX_RECORDS + 3;
     let size = parts as u64 * PART;
     // Not one failed round is allowed, and none is counted.
     let mut s = Scenario::new()
@@ -286,10 +286,10 @@ fn more_parts_than_fit_one_job_come_in_the_next() {
     let Effect::StartJob { parts: first, .. } = &s.plan()[0] else {
         panic!("{:?}", s.plan())
     };
-    assert_eq!(first.len(), MOST_RECORDS);
+    assert_eq!(first.len(), MAX_RECORDS);
     s.observation.unstarted = None;
     s.observation.jobs.clear();
-    let brought: Vec<u32> = (0..u32::try_from(MOST_RECORDS).expect("small")).collect();
+    let brought: Vec<u32> = (0..u32::try_from(MAX_RECORDS).expect("small")).collect();
     let mut s = s.at_rest(&brought);
     let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[]);
     let events = s.takes(ended);
