@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{DecodeError, Entry};
-use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason, Why};
+use crate::event::{AbortedBy, EvictedBy, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
 use crate::file::File;
 use crate::policy::MIN_DELAY_MS;
@@ -54,7 +54,7 @@ pub struct Transfer {
     /// How the bytes come.
     pub transport: Transport,
     /// Why this way.
-    pub why: Why,
+    pub why: TransportReason,
     /// The background job; absent in the foreground, and once the job is known to have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,

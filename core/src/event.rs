@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::file::File;
 use crate::spec::Spec;
 
-pub use words::{AbortedBy, EvictedBy, FailReason, Transport, WaitReason, Why};
+pub use words::{AbortedBy, EvictedBy, FailReason, Transport, TransportReason, WaitReason};
 
 /// A failure with what to tell people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -70,7 +70,7 @@ pub enum Event {
         /// How the bytes come.
         transport: Transport,
         /// Why this way.
-        why: Why,
+        why: TransportReason,
         /// The Background Fetch registration, where there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         registration: Option<String>,

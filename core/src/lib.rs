@@ -163,7 +163,7 @@
 //! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Observation`]
 //!   with [`Job`], [`Rest`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
 //!   ends of jobs ([`JobEnd`], [`JobFailure`]).
-//! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`Why`], [`WaitReason`],
+//! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`TransportReason`], [`WaitReason`],
 //!   [`FailReason`], [`Failure`], [`AbortedBy`], [`EvictedBy`], [`Missing`]); stored as [`Entry`].
 //! - *What follows from it*: [`Download`] with [`State`], [`Transfer`] and [`Waiting`]; for people
 //!   a [`Snapshot`].
@@ -207,7 +207,8 @@ pub use download::{Download, State, Transfer, Waiting};
 pub use effect::{Effect, EffectId};
 pub use entry::{DecodeError, ENTRY_VERSION, Entry, Envelope, Origin};
 pub use event::{
-    AbortedBy, Event, EvictedBy, FailReason, Failure, Missing, Transport, WaitReason, Why,
+    AbortedBy, Event, EvictedBy, FailReason, Failure, Missing, Transport, TransportReason,
+    WaitReason,
 };
 pub use evolve::evolve;
 pub use fault::Fault;

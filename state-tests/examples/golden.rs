@@ -6,8 +6,8 @@
 
 use longhaul_core::{
     AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
-    Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport, WaitReason,
-    Why,
+    Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport,
+    TransportReason, WaitReason,
 };
 use longhaul_state_tests::scenario::{
     ID, START, Scenario, digest, file, page, ranged_answer, worker,
@@ -198,7 +198,7 @@ fn every_word() -> Vec<String> {
         restarts: 2,
     };
     let mut events = vec![requested];
-    for why in Why::ALL {
+    for why in TransportReason::ALL {
         for transport in [Transport::BackgroundFetch, Transport::Foreground] {
             events.push(Event::Started {
                 try_: 1,

@@ -2,7 +2,7 @@
 
 use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
-use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
+use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
 use crate::fault::Fault;
 use crate::file::File;
 use crate::input::{Background, Context, Observation, Preference};
@@ -69,7 +69,7 @@ pub(super) fn probed(
         let stored = stored(&files, observation);
         return vec![Event::CachedHit { stored, files }];
     }
-    let previous = without_transfer.then_some(Why::Stored);
+    let previous = without_transfer.then_some(TransportReason::Stored);
     started(download, files, previous, observation)
 }
 
@@ -149,7 +149,7 @@ pub(super) fn stored(files: &[File], observation: &Observation) -> u64 {
 pub(super) fn started(
     download: &Download,
     files: Vec<File>,
-    previous: Option<Why>,
+    previous: Option<TransportReason>,
     observation: &Observation,
 ) -> Vec<Event> {
     let headers = download.spec.as_ref().is_some_and(|spec| spec.headers);
@@ -198,26 +198,26 @@ pub(super) fn started(
 fn choose(
     context: &Context,
     headers: bool,
-    previous: Option<Why>,
-) -> Result<(Transport, Why), Failure> {
+    previous: Option<TransportReason>,
+) -> Result<(Transport, TransportReason), Failure> {
     use Transport::{BackgroundFetch, Foreground};
-    if previous == Some(Why::Stored) {
-        return Ok((Foreground, Why::Stored));
+    if previous == Some(TransportReason::Stored) {
+        return Ok((Foreground, TransportReason::Stored));
     }
     let unusable = match context.background {
-        _ if headers => Some(Why::Headers),
-        Background::Missing => Some(Why::Missing),
-        Background::NoWorker => Some(Why::NoWorker),
+        _ if headers => Some(TransportReason::Headers),
+        Background::Missing => Some(TransportReason::Missing),
+        Background::NoWorker => Some(TransportReason::NoWorker),
         Background::Usable => None,
     };
     match (context.preference, unusable, previous) {
-        (Preference::Foreground, ..) => Ok((Foreground, Why::Asked)),
-        (Preference::BackgroundFetch, None, _) => Ok((BackgroundFetch, Why::Asked)),
+        (Preference::Foreground, ..) => Ok((Foreground, TransportReason::Asked)),
+        (Preference::BackgroundFetch, None, _) => Ok((BackgroundFetch, TransportReason::Asked)),
         (Preference::BackgroundFetch, Some(_), _) => Err(refused()),
         (Preference::Auto, Some(why), _) | (Preference::Auto, None, Some(why)) => {
             Ok((Foreground, why))
         }
-        (Preference::Auto, None, None) => Ok((BackgroundFetch, Why::Preferred)),
+        (Preference::Auto, None, None) => Ok((BackgroundFetch, TransportReason::Preferred)),
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     wait_or_fail,
 };
 use crate::download::{Download, Transfer};
-use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
+use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
 use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
@@ -54,11 +54,23 @@ pub(super) fn look(
                 return history_full(download, now, observation);
             }
             if may_begin && lost {
-                return next_try(download, now, transfer, Why::JobLost, observation);
+                return next_try(
+                    download,
+                    now,
+                    transfer,
+                    TransportReason::JobLost,
+                    observation,
+                );
             }
         }
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
-            return next_try(download, now, transfer, Why::JobFailed, observation);
+            return next_try(
+                download,
+                now,
+                transfer,
+                TransportReason::JobFailed,
+                observation,
+            );
         }
         (Transport::Foreground, _)
             if may_begin && !held_up && wants_job(download, transfer, observation) =>
@@ -82,7 +94,7 @@ fn wants_job(download: &Download, transfer: &Transfer, observation: &Observation
     let context = &observation.context;
     let wanted = match context.preference {
         Preference::BackgroundFetch => true,
-        Preference::Auto => transfer.why == Why::NoWorker,
+        Preference::Auto => transfer.why == TransportReason::NoWorker,
         Preference::Foreground => false,
     };
     wanted
@@ -186,7 +198,7 @@ fn next_try(
     download: &Download,
     now: u64,
     transfer: &Transfer,
-    why: Why,
+    why: TransportReason,
     observation: &Observation,
 ) -> Vec<Event> {
     let fruitless = stored(&download.files, observation) <= transfer.base;
@@ -194,7 +206,7 @@ fn next_try(
     if !may_try(download.entries) {
         return history_full(download, now, observation);
     }
-    if insisting && fruitless && why == Why::JobLost {
+    if insisting && fruitless && why == TransportReason::JobLost {
         let retry = &observation.context.policy.retry;
         if transfer.try_ > retry.limit {
             return vec![Event::Failure(lost())];
@@ -251,7 +263,7 @@ pub(super) fn job_refused(
     started(
         download,
         download.files.clone(),
-        Some(Why::Refused),
+        Some(TransportReason::Refused),
         observation,
     )
 }

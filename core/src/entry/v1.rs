@@ -161,7 +161,7 @@ impl From<Event> for event::Event {
     }
 }
 
-impl From<Why> for event::Why {
+impl From<Why> for event::TransportReason {
     fn from(why: Why) -> Self {
         match why {
             Why::Preferred => Self::Preferred,

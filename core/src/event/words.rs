@@ -20,7 +20,7 @@ impl Transport {
 /// Why a transport was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+pub enum TransportReason {
     /// Background Fetch is there and nothing speaks against it.
     Preferred,
     /// The app asked for this transport.
@@ -41,7 +41,7 @@ pub enum Why {
     Stored,
 }
 
-impl Why {
+impl TransportReason {
     /// Every value.
     pub const ALL: &[Self] = &[
         Self::Preferred,

@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MAX_ENTRIES, Observation, Transport, Why, plan,
+    Download, Effect, Entry, Event, File, MAX_ENTRIES, Observation, Transport, TransportReason,
+    plan,
 };
 
 use super::licence::Flights;
@@ -153,7 +154,8 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
     drop(laws);
     note(world, &entry.event, &before);
     if let Event::Started {
-        why: Why::JobLost, ..
+        why: TransportReason::JobLost,
+        ..
     } = &entry.event
     {
         really_lost(world, &before)?;

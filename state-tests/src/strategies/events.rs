@@ -2,7 +2,7 @@
 
 use longhaul_core::{
     AbortedBy, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure, File, Icon, Missing,
-    Origin, Resource, Spec, Transport, Validator, WaitReason, Why,
+    Origin, Resource, Spec, Transport, TransportReason, Validator, WaitReason,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -144,15 +144,15 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 
 fn any_started() -> impl Strategy<Value = Event> {
     let why = select(vec![
-        Why::Preferred,
-        Why::Asked,
-        Why::Missing,
-        Why::NoWorker,
-        Why::Headers,
-        Why::Refused,
-        Why::JobFailed,
-        Why::JobLost,
-        Why::Stored,
+        TransportReason::Preferred,
+        TransportReason::Asked,
+        TransportReason::Missing,
+        TransportReason::NoWorker,
+        TransportReason::Headers,
+        TransportReason::Refused,
+        TransportReason::JobFailed,
+        TransportReason::JobLost,
+        TransportReason::Stored,
     ]);
     let missing =
         (any_number(), any_text()).prop_map(|(resource, parts)| Missing { resource, parts });

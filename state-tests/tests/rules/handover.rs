@@ -1,7 +1,8 @@
 //! From one try to the next, and from one transport to the other.
 
 use longhaul_core::{
-    Background, Event, Fault, JobEnd, JobFailure, Preference, Transport, WaitReason, Why,
+    Background, Event, Fault, JobEnd, JobFailure, Preference, Transport, TransportReason,
+    WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario};
@@ -66,7 +67,7 @@ fn a_page_that_insists_on_a_job_begins_one_for_what_another_left() {
             [Event::Started {
                 try_: 2,
                 transport: Transport::BackgroundFetch,
-                why: Why::Asked,
+                why: TransportReason::Asked,
                 stored: PART,
                 ..
             }]
@@ -116,7 +117,7 @@ fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_ther
             [Event::Started {
                 try_: 2,
                 transport: Transport::BackgroundFetch,
-                why: Why::Preferred,
+                why: TransportReason::Preferred,
                 stored: PART,
                 ..
             }]

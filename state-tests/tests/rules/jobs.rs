@@ -2,7 +2,7 @@
 
 use longhaul_core::{
     AbortedBy, Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, MAX_RECORDS,
-    Preference, Transport, WaitReason, Why,
+    Preference, Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, START, Scenario, ranged_answer, worker};
@@ -42,7 +42,7 @@ fn an_empty_success_is_a_truncated_body_and_tried_again() {
             [Event::Started {
                 try_: 2,
                 transport: Transport::Foreground,
-                why: Why::JobFailed,
+                why: TransportReason::JobFailed,
                 registration: None,
                 ..
             }]
@@ -67,7 +67,7 @@ fn a_job_that_brought_something_is_followed_by_another_job() {
             [Event::Started {
                 try_: 2,
                 transport: Transport::BackgroundFetch,
-                why: Why::Preferred,
+                why: TransportReason::Preferred,
                 stored: 60,
                 ..
             }]
@@ -161,7 +161,7 @@ fn a_job_that_is_gone_without_a_trace_is_followed_by_the_page() {
             [Event::Started {
                 try_: 2,
                 transport: Transport::Foreground,
-                why: Why::JobLost,
+                why: TransportReason::JobLost,
                 ..
             }]
         ),
@@ -247,7 +247,7 @@ fn a_refused_job_is_followed_by_the_page_unless_the_app_insists() {
             events[..],
             [Event::Started {
                 transport: Transport::Foreground,
-                why: Why::Refused,
+                why: TransportReason::Refused,
                 ..
             }]
         ),

@@ -2,14 +2,14 @@
 
 use longhaul_core::{
     Answer, Background, Event, FailReason, Fault, File, Missing, Preference, Range, Transport,
-    WaitReason, Why,
+    TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, file, ranged_answer, spec};
 
 use crate::REGISTRATION;
 
-fn started(transport: Transport, why: Why, parts: &str) -> Event {
+fn started(transport: Transport, why: TransportReason, parts: &str) -> Event {
     let registration = (transport == Transport::BackgroundFetch).then(|| REGISTRATION.to_owned());
     Event::Started {
         try_: 1,
@@ -31,7 +31,11 @@ fn a_good_answer_starts_a_background_job_for_all_parts() {
     let s = Scenario::new().requested();
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
-        .then([started(Transport::BackgroundFetch, Why::Preferred, "0-3")]);
+        .then([started(
+            Transport::BackgroundFetch,
+            TransportReason::Preferred,
+            "0-3",
+        )]);
 }
 
 #[test]
@@ -40,14 +44,29 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
     use Preference::{Auto, BackgroundFetch, Foreground};
     use Transport::{BackgroundFetch as Job, Foreground as Page};
     let cases = [
-        (Auto, Usable, false, Ok((Job, Why::Preferred))),
-        (Auto, Missing, false, Ok((Page, Why::Missing))),
-        (Auto, NoWorker, false, Ok((Page, Why::NoWorker))),
-        (Auto, Usable, true, Ok((Page, Why::Headers))),
-        (Auto, Missing, true, Ok((Page, Why::Headers))),
-        (Foreground, Usable, false, Ok((Page, Why::Asked))),
-        (Foreground, Missing, true, Ok((Page, Why::Asked))),
-        (BackgroundFetch, Usable, false, Ok((Job, Why::Asked))),
+        (Auto, Usable, false, Ok((Job, TransportReason::Preferred))),
+        (Auto, Missing, false, Ok((Page, TransportReason::Missing))),
+        (Auto, NoWorker, false, Ok((Page, TransportReason::NoWorker))),
+        (Auto, Usable, true, Ok((Page, TransportReason::Headers))),
+        (Auto, Missing, true, Ok((Page, TransportReason::Headers))),
+        (
+            Foreground,
+            Usable,
+            false,
+            Ok((Page, TransportReason::Asked)),
+        ),
+        (
+            Foreground,
+            Missing,
+            true,
+            Ok((Page, TransportReason::Asked)),
+        ),
+        (
+            BackgroundFetch,
+            Usable,
+            false,
+            Ok((Job, TransportReason::Asked)),
+        ),
         (BackgroundFetch, Missing, false, Err(FailReason::Refused)),
         (BackgroundFetch, NoWorker, false, Err(FailReason::Refused)),
         (BackgroundFetch, Usable, true, Err(FailReason::Refused)),
@@ -78,7 +97,7 @@ fn parts_at_rest_count_at_once() {
         registration,
         total,
         ..
-    } = started(Transport::BackgroundFetch, Why::Preferred, "")
+    } = started(Transport::BackgroundFetch, TransportReason::Preferred, "")
     else {
         unreachable!("it is one")
     };
@@ -87,7 +106,7 @@ fn parts_at_rest_count_at_once() {
         .then([Event::Started {
             try_: 1,
             transport: Transport::BackgroundFetch,
-            why: Why::Preferred,
+            why: TransportReason::Preferred,
             registration,
             files,
             missing: vec![Missing {
@@ -150,7 +169,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
             events[..],
             [Event::Started {
                 transport: Transport::Foreground,
-                why: Why::Stored,
+                why: TransportReason::Stored,
                 registration: None,
                 stored: SIZE,
                 ..

@@ -2,7 +2,7 @@
 
 use longhaul_core::{
     Effect, Event, FailReason, Failure, Fault, JobEnd, JobFailure, Preference, Transport,
-    WaitReason, Why,
+    TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, ranged_answer};
@@ -26,7 +26,7 @@ fn full_by(missing_bytes: Option<u64>) -> impl Fn(&[Event]) {
     }
 }
 
-fn foreground_after(events: &[Event], reason: Why) {
+fn foreground_after(events: &[Event], reason: TransportReason) {
     assert!(
         matches!(
             events,
@@ -99,7 +99,7 @@ fn a_job_without_room_is_followed_by_the_page_which_needs_half_as_much() {
     let events = given_scenario(&s)
         .when(s.job_refused(REGISTRATION, true))
         .then_names(&["started"]);
-    foreground_after(&events, Why::Refused);
+    foreground_after(&events, TransportReason::Refused);
 
     let insisting = Scenario::new()
         .with(|s| s.observation.context.preference = Preference::BackgroundFetch)
@@ -158,7 +158,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         let next = given_scenario(&s)
             .when(s.observed())
             .then_names(&["started"]);
-        foreground_after(&next, Why::JobFailed);
+        foreground_after(&next, TransportReason::JobFailed);
     }
 }
 
