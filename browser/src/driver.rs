@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, File, Input, Observation, Range, Rest, Role, Signal, State,
-    WaitReason, plan,
+    Download, Effect, EffectId, Event, FileVersion, Input, Observation, Range, Rest, Role, Signal,
+    State, WaitReason, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -368,7 +368,7 @@ impl<P: Platform> Driver<P> {
         let wanted: Vec<String> = download
             .files
             .iter()
-            .map(File::key)
+            .map(FileVersion::key)
             .chain(keys.iter().cloned())
             .collect();
         let fresh = self.listing.borrow().as_ref().is_some_and(|(at, rest)| {
@@ -422,7 +422,7 @@ impl<P: Platform> Driver<P> {
             return 1;
         }
         // Where all is at rest only a version is still to be asked for, which a worker can do after a wait, too.
-        let whole = |file: &File| observation.missing(&file.key(), file.layout()).is_empty();
+        let whole = |file: &FileVersion| observation.missing(&file.key(), file.layout()).is_empty();
         let only_asks = download.to_confirm().next().is_some() && download.files.iter().all(whole);
         let lasts = |effect: &&Effect| match effect {
             Effect::Wait { until, .. } => only_asks && until.is_some(),

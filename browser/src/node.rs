@@ -8,9 +8,9 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use longhaul_core::{
-    Background, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job, JobId,
-    Observation, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, decide, evolve,
-    identity_of,
+    Background, Command, Context, Download, Entry, Event, EvictedBy, FileVersion, Input, Job,
+    JobId, Observation, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, decide,
+    evolve, identity_of,
 };
 
 use crate::events::{Append, AppendError, EventStore, Links, StoreError};
@@ -229,7 +229,7 @@ impl<P: Platform> Node<P> {
     /// What can be observed of a download now, what is at rest included.
     pub async fn observation(&self, download: &Download) -> Result<Observation, PartError> {
         let mut observation = self.observation_without_stored(download).await;
-        let keys: Vec<String> = download.files.iter().map(File::key).collect();
+        let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
         observation.rest = self.rest(&keys).await?;
         Ok(observation)
     }
@@ -278,7 +278,7 @@ impl<P: Platform> Node<P> {
             if !download.is_available() {
                 return Ok(download);
             }
-            let keys: Vec<String> = download.files.iter().map(File::key).collect();
+            let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
             let observation = Observation {
                 rest: self.rest(&keys).await?,
                 ..Observation::default()
@@ -455,8 +455,8 @@ mod tests {
 
     const URL: &str = "https://host/model.gguf";
 
-    fn file() -> File {
-        File {
+    fn file() -> FileVersion {
+        FileVersion {
             url: URL.to_owned(),
             size: Some(3),
             validator: None,
@@ -499,7 +499,7 @@ mod tests {
     fn a_download_that_was_only_asked_for_may_find_any_version_of_its_files() {
         let asked = after(&[requested(URL)]);
         assert!(names(&asked, &file().key()));
-        let other = File {
+        let other = FileVersion {
             size: Some(4),
             ..file()
         };

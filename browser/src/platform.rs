@@ -10,7 +10,7 @@ use std::any::Any;
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Background, Download, File, PartRequest, Role};
+use longhaul_core::{Background, Download, FileVersion, PartRequest, Role};
 
 use crate::answer::Answer;
 use crate::background_fetch::StartError;
@@ -129,7 +129,11 @@ pub trait Platform: 'static {
     /// Deletes all parts of a file.
     async fn delete(&self, key: &str) -> Result<(), PartError>;
     /// The SHA-256 over what is at rest of a file, as long as it is `wanted`.
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError>;
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError>;
 
     /// How many bytes more may be stored, as far as the browser says. It may say too much: only storing tells.
     async fn room(&self) -> Option<u64>;

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_core::{Background, Download, File, Role};
+use longhaul_core::{Background, Download, FileVersion, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
@@ -170,7 +170,11 @@ impl<H: Host> Platform for Web<H> {
         self.parts.delete(key).await.map(|_| ())
     }
 
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
         self.parts.digest(&file.key(), wanted).await
     }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::entry::{DecodeError, Entry};
 use crate::event::{AbortedBy, EvictedBy, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::policy::MIN_DELAY_MS;
 use crate::spec::Spec;
 
@@ -148,7 +148,7 @@ pub struct Download {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
     /// The generations last planned for its resources: what bytes at rest belong to.
-    pub files: Vec<File>,
+    pub files: Vec<FileVersion>,
     /// Bytes received in this attempt, those at rest included.
     pub downloaded: u64,
     /// Bytes safe at rest.
@@ -235,7 +235,7 @@ impl Download {
 
     /// Sum of the sizes of all files, where every one is known.
     #[must_use]
-    pub fn size_of(files: &[File]) -> Option<u64> {
+    pub fn size_of(files: &[FileVersion]) -> Option<u64> {
         files
             .iter()
             .try_fold(0_u64, |sum, file| Some(sum.saturating_add(file.size?)))

@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 
 pub use words::{AbortedBy, EvictedBy, FailReason, Transport, TransportReason, WaitReason};
@@ -60,7 +60,7 @@ pub enum Event {
         stored: u64,
         /// The files they belong to, where this attempt found them itself.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        files: Vec<File>,
+        files: Vec<FileVersion>,
     },
     /// A try began. Licenses the transfer and the storing of every part it names.
     Started {
@@ -75,7 +75,7 @@ pub enum Event {
         #[serde(skip_serializing_if = "Option::is_none")]
         registration: Option<String>,
         /// The generation of each resource and how it is split.
-        files: Vec<File>,
+        files: Vec<FileVersion>,
         /// The parts that were not at rest.
         missing: Vec<Missing>,
         /// Bytes at rest that count.

@@ -2,7 +2,7 @@
 
 use crate::download::{Download, State, Transfer, Waiting};
 use crate::event::{Event, FailReason, Failure, Transport, WaitReason};
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -38,8 +38,8 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.stored = *stored;
             download.downloaded = download.downloaded.max(*stored);
             download.began_with.get_or_insert(*stored);
-            download.unconfirmed |=
-                *transport == Transport::BackgroundFetch && files.iter().any(File::hides_versions);
+            download.unconfirmed |= *transport == Transport::BackgroundFetch
+                && files.iter().any(FileVersion::hides_versions);
             download.mixed.clear();
             download.total = *total;
             download.waiting = None;

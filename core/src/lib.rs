@@ -168,7 +168,7 @@
 //! - *What follows from it*: [`Download`] with [`State`], [`Transfer`] and [`Waiting`]; for people
 //!   a [`Snapshot`].
 //! - *What is to be done*: [`Effect`], [`EffectId`].
-//! - *Bytes*: [`File`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
+//! - *Bytes*: [`FileVersion`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
 //!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
 //! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
@@ -212,7 +212,7 @@ pub use event::{
 };
 pub use evolve::evolve;
 pub use fault::Fault;
-pub use file::{File, PartRequest, Validator, identity_of, is_transfer, probe_url};
+pub use file::{FileVersion, PartRequest, Validator, identity_of, is_transfer, probe_url};
 pub use identity::{escape, identity, unescape};
 pub use input::{
     Background, Command, Context, Input, Job, JobEnd, JobFailure, Observation, Preference,

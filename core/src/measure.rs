@@ -8,7 +8,7 @@ use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
 use crate::fault::Fault;
-use crate::file::{File, PartRequest, Validator, is_html};
+use crate::file::{FileVersion, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
 use crate::spec::{MAX_BYTES, Resource};
@@ -119,7 +119,7 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
 }
 
 /// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
-fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> {
+fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), Fault> {
     let Some(text) = &answer.content_range else {
         // Hidden, it tells nothing; the length is not, and says how much of the file this is. A file that was not known to
         // be of another origin is not asked for again afterwards.
@@ -144,7 +144,11 @@ fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> 
 ///
 /// # Errors
 /// [`Fault::Changed`] where it is another one, [`Fault::Network`] where the answer does not say.
-pub(crate) fn check_version(file: &File, now: &File, answer: &Answer) -> Result<(), Fault> {
+pub(crate) fn check_version(
+    file: &FileVersion,
+    now: &FileVersion,
+    answer: &Answer,
+) -> Result<(), Fault> {
     let same = match &file.validator {
         // Compression on the way makes a tag weak, and the version it names is the same.
         Some(Validator::Etag(tag)) => answer
@@ -219,7 +223,7 @@ pub fn file_of(
     identity: &str,
     answer: &Answer,
     policy: &Policy,
-) -> Result<File, Fault> {
+) -> Result<FileVersion, Fault> {
     let range = answer
         .content_range
         .as_deref()
@@ -257,7 +261,7 @@ pub fn file_of(
         .map(|size| (size, policy.part_bytes(size)))
         .filter(|(size, part)| size > part)
         .map(|(_, part)| part);
-    Ok(File {
+    Ok(FileVersion {
         url: identity.to_owned(),
         size,
         validator,
@@ -281,7 +285,7 @@ mod tests {
     use crate::event::FailReason;
 
     fn request(part_bytes: Option<u64>) -> PartRequest {
-        let file = File {
+        let file = FileVersion {
             url: "https://h/f".into(),
             size: Some(100),
             validator: Some(Validator::Etag("\"v1\"".into())),
@@ -421,7 +425,7 @@ mod tests {
         }
     }
 
-    fn probe(answer: &Answer, resource: &str) -> Result<File, Fault> {
+    fn probe(answer: &Answer, resource: &str) -> Result<FileVersion, Fault> {
         let resource: Resource = serde_json::from_str(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),

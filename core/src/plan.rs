@@ -3,7 +3,7 @@
 use crate::download::{Download, State, Transfer};
 use crate::effect::Effect;
 use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
-use crate::file::{File, PartRequest};
+use crate::file::{FileVersion, PartRequest};
 use crate::input::{Observation, Role};
 use crate::job::MAX_RECORDS;
 use crate::policy::may_detail;
@@ -289,8 +289,8 @@ fn at_rest_among(keys: impl Iterator<Item = String>, observation: &Observation) 
         .collect()
 }
 
-fn delete(download: &Download, files: &[File], observation: &Observation) -> Option<Effect> {
-    let keys = at_rest_among(files.iter().map(File::key), observation);
+fn delete(download: &Download, files: &[FileVersion], observation: &Observation) -> Option<Effect> {
+    let keys = at_rest_among(files.iter().map(FileVersion::key), observation);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

@@ -1,7 +1,7 @@
 //! What "exactly what is missing" means: law L9, said without the planner.
 
 use longhaul_core::{
-    Download, Effect, Event, EvictedBy, FailReason, File, Input, Observation, Signal, State,
+    Download, Effect, Event, EvictedBy, FailReason, FileVersion, Input, Observation, Signal, State,
     Transport, WaitReason, decide, evolve, plan,
 };
 use std::collections::BTreeSet;
@@ -108,7 +108,7 @@ pub fn is_exact(
 
 /// Parts that are not at rest.
 fn missing(view: &Download, observation: &Observation) -> BTreeSet<Part> {
-    let of_file = |(n, file): (u32, &File)| {
+    let of_file = |(n, file): (u32, &FileVersion)| {
         let missing = observation.missing(&file.key(), file.layout());
         missing.into_iter().map(move |index| (n, index))
     };
@@ -186,8 +186,8 @@ fn at_rest_among(keys: impl Iterator<Item = String>, observation: &Observation) 
         .collect()
 }
 
-fn deletes_exactly(files: &[File], observation: &Observation, effects: &[&Effect]) -> bool {
-    let there = at_rest_among(files.iter().map(File::key), observation);
+fn deletes_exactly(files: &[FileVersion], observation: &Observation, effects: &[&Effect]) -> bool {
+    let there = at_rest_among(files.iter().map(FileVersion::key), observation);
     match effects {
         [] => there.is_empty(),
         [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),

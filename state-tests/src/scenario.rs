@@ -1,9 +1,9 @@
 //! Where the tests begin: a download brought to any state by the machine itself, and the plain values that go in.
 
 use longhaul_core::{
-    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, Fault, File,
-    Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection, Resource, Role,
-    Signal, Spec, State, Validator, decide, plan,
+    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, Fault,
+    FileVersion, Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection,
+    Resource, Role, Signal, Spec, State, Validator, decide, plan,
 };
 
 /// The id of the download in every scenario.
@@ -60,8 +60,8 @@ pub fn ranged_answer() -> Answer {
 
 /// The file that [`ranged_answer`] describes, for the first resource.
 #[must_use]
-pub fn file() -> File {
-    File {
+pub fn file() -> FileVersion {
+    FileVersion {
         url: URL.into(),
         size: Some(SIZE),
         validator: Some(Validator::Etag("\"v1\"".into())),

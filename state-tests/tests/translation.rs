@@ -8,7 +8,7 @@ use longhaul_browser::job::{JobFailure, JobResult, JobState};
 use longhaul_browser::links::FullUrls;
 use longhaul_browser::translate;
 use longhaul_core::{
-    Download, Entry, File, JobEnd, JobId, Policy, Snapshot, file_of, is_transfer, measure,
+    Download, Entry, FileVersion, JobEnd, JobId, Policy, Snapshot, file_of, is_transfer, measure,
 };
 use longhaul_core::{PartRequest, Validator};
 use longhaul_state_tests::prove::prove;
@@ -285,7 +285,7 @@ fn a_part_request_survives_its_url_and_other_urls_are_none() {
         |((secretive, size, validator, part_bytes, index), other), coverage| {
             let secret_params = &secretive.spec.secret_params;
             let url = &secretive.spec.resources[0].url;
-            let file = File {
+            let file = FileVersion {
                 url: longhaul_core::identity(url, secret_params),
                 size,
                 validator,

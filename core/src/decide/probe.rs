@@ -4,7 +4,7 @@ use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
 use crate::fault::Fault;
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::input::{Background, Context, Observation, Preference};
 use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
@@ -111,7 +111,7 @@ fn faulty(
 
 /// Parts at rest that were cut to another size are worth more than the size the policy would
 /// choose today.
-fn adopt_layout(mut file: File, observation: &Observation) -> File {
+fn adopt_layout(mut file: FileVersion, observation: &Observation) -> FileVersion {
     let (Some(size), Some(_)) = (file.size, file.part_bytes) else {
         return file;
     };
@@ -133,12 +133,12 @@ fn adopt_layout(mut file: File, observation: &Observation) -> File {
     file
 }
 
-fn missing(file: &File, observation: &Observation) -> Vec<u32> {
+fn missing(file: &FileVersion, observation: &Observation) -> Vec<u32> {
     observation.missing(&file.key(), file.layout())
 }
 
 /// Bytes at rest that belong to these files.
-pub(super) fn stored(files: &[File], observation: &Observation) -> u64 {
+pub(super) fn stored(files: &[FileVersion], observation: &Observation) -> u64 {
     files.iter().fold(0, |sum, file| {
         sum.saturating_add(file.layout().stored(observation.at_rest(&file.key())))
     })
@@ -148,7 +148,7 @@ pub(super) fn stored(files: &[File], observation: &Observation) -> u64 {
 /// before, where that bears on the choice.
 pub(super) fn started(
     download: &Download,
-    files: Vec<File>,
+    files: Vec<FileVersion>,
     previous: Option<TransportReason>,
     observation: &Observation,
 ) -> Vec<Event> {

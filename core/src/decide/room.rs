@@ -2,11 +2,15 @@
 
 use crate::event::Failure;
 use crate::fault::Fault;
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::input::Observation;
 
 /// The failure for want of room, with how much is wanting where the browser tells.
-pub(super) fn failure(files: &[File], resource: Option<u32>, observation: &Observation) -> Failure {
+pub(super) fn failure(
+    files: &[FileVersion],
+    resource: Option<u32>,
+    observation: &Observation,
+) -> Failure {
     let mut failure = Fault::Quota.failure(resource);
     failure.missing_bytes = lacking(files, observation);
     failure
@@ -14,7 +18,7 @@ pub(super) fn failure(files: &[File], resource: Option<u32>, observation: &Obser
 
 /// By how much the room that the browser tells is too little for what is missing; `None` where it suffices or is not told. A
 /// file of unknown size counts for nothing.
-pub(super) fn lacking(files: &[File], observation: &Observation) -> Option<u64> {
+pub(super) fn lacking(files: &[FileVersion], observation: &Observation) -> Option<u64> {
     let needed = files.iter().fold(0, |sum: u64, file| {
         let at_rest = file.layout().stored(observation.at_rest(&file.key()));
         sum.saturating_add(file.size.unwrap_or(0).saturating_sub(at_rest))

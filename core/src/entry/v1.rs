@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{ENTRY_VERSION, Origin};
 use crate::event::{self, AbortedBy, EvictedBy, Failure, Missing, Transport, WaitReason};
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 
 /// An entry. Its version is known by then.
@@ -38,14 +38,14 @@ enum Event {
     CachedHit {
         stored: u64,
         #[serde(default)]
-        files: Vec<File>,
+        files: Vec<FileVersion>,
     },
     Started {
         r#try: u32,
         transport: Transport,
         why: Why,
         registration: Option<String>,
-        files: Vec<File>,
+        files: Vec<FileVersion>,
         missing: Vec<Missing>,
         stored: u64,
         total: Option<u64>,

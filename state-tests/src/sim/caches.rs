@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use longhaul_browser::parts::Range;
-use longhaul_core::File;
+use longhaul_core::FileVersion;
 
 use super::bytes::Bytes;
 
@@ -31,7 +31,7 @@ impl Caches {
 
     /// The parts of a file that are not there.
     #[must_use]
-    pub fn missing(&self, file: &File) -> Vec<u32> {
+    pub fn missing(&self, file: &FileVersion) -> Vec<u32> {
         let rest: Vec<_> = self.list(&file.key()).iter().map(Range::to_core).collect();
         file.layout().missing(&rest)
     }

@@ -16,7 +16,7 @@ use longhaul_browser::platform::{
     Metering, NewJob, Ownership, Platform, Question, Spilt, Watching,
 };
 use longhaul_browser::work::DigestError;
-use longhaul_core::{Background, Download, File, PartRequest, Role};
+use longhaul_core::{Background, Download, FileVersion, PartRequest, Role};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;
@@ -182,7 +182,11 @@ impl Platform for Context {
         Ok(())
     }
 
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
         let key = file.key();
         let parts = self.list(&key).await?.len();
         for _ in 0..parts {

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_browser::events::Append;
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MAX_ENTRIES, Observation, Transport, TransportReason,
-    plan,
+    Download, Effect, Entry, Event, FileVersion, MAX_ENTRIES, Observation, Transport,
+    TransportReason, plan,
 };
 
 use super::licence::Flights;
@@ -148,7 +148,7 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
         ..
     } = &entry.event
     {
-        known.keys.extend(files.iter().map(File::key));
+        known.keys.extend(files.iter().map(FileVersion::key));
         known.registrations.extend(registration.clone());
     }
     drop(laws);

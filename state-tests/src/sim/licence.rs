@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use longhaul_core::{File, JobId, PartRequest, State};
+use longhaul_core::{FileVersion, JobId, PartRequest, State};
 
 use super::executor::ContextId;
 use super::scenery::NAME;
@@ -146,8 +146,9 @@ pub fn abort(world: &World, registration: &str) {
     // What is taken away between the look and this is the next look's business.
     let lately = world.now().saturating_sub(15 * SECOND);
     let caches = world.caches.borrow();
-    let lacks =
-        |file: &File| !caches.missing(file).is_empty() && !caches.taken_since(&file.key(), lately);
+    let lacks = |file: &FileVersion| {
+        !caches.missing(file).is_empty() && !caches.taken_since(&file.key(), lately)
+    };
     if runs.is_some_and(|download| download.files.iter().any(lacks)) {
         world.broke(format!("{registration} is aborted and still needed"));
     }

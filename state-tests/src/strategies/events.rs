@@ -1,8 +1,8 @@
 //! Arbitrary events, from the likely to the absurd.
 
 use longhaul_core::{
-    AbortedBy, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure, File, Icon, Missing,
-    Origin, Resource, Spec, Transport, TransportReason, Validator, WaitReason,
+    AbortedBy, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure, FileVersion, Icon,
+    Missing, Origin, Resource, Spec, Transport, TransportReason, Validator, WaitReason,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -34,7 +34,7 @@ fn any_number() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0_u32..5, 1 => any::<u32>(), 1 => Just(u32::MAX)]
 }
 
-fn any_file() -> impl Strategy<Value = File> {
+fn any_file() -> impl Strategy<Value = FileVersion> {
     let validator = prop_oneof![
         any_text().prop_map(Validator::Etag),
         any_text().prop_map(Validator::LastModified)
@@ -48,7 +48,7 @@ fn any_file() -> impl Strategy<Value = File> {
         any::<bool>(),
     )
         .prop_map(
-            |(url, size, validator, part_bytes, content_type, cross_origin)| File {
+            |(url, size, validator, part_bytes, content_type, cross_origin)| FileVersion {
                 url,
                 size,
                 validator,

@@ -1,8 +1,8 @@
 //! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, Fault, File, JobEnd, JobFailure, PartRequest, Range, State,
-    WaitReason, measure,
+    Answer, Effect, Event, FailReason, Fault, FileVersion, JobEnd, JobFailure, PartRequest, Range,
+    State, WaitReason, measure,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{
@@ -45,7 +45,7 @@ fn asking() -> Scenario {
 
 #[test]
 fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length() {
-    let far = File {
+    let far = FileVersion {
         cross_origin: true,
         ..file()
     };
@@ -338,7 +338,7 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     });
     s = s.requested();
     s.takes(s.probed(&exposed()));
-    let keys: Vec<String> = s.download.files.iter().map(File::key).collect();
+    let keys: Vec<String> = s.download.files.iter().map(FileVersion::key).collect();
     let mut s = s.at_rest(&[0, 1]);
     s.observation.unstarted = s.registration();
     s.takes(s.part_failed(Fault::Changed));

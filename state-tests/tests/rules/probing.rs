@@ -1,8 +1,8 @@
 //! From the servers' answers to the first try.
 
 use longhaul_core::{
-    Answer, Background, Event, FailReason, Fault, File, Missing, Preference, Range, Transport,
-    TransportReason, WaitReason,
+    Answer, Background, Event, FailReason, Fault, FileVersion, Missing, Preference, Range,
+    Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, file, ranged_answer, spec};
@@ -196,7 +196,7 @@ fn an_empty_file_is_stored_without_a_transfer() {
         .when(s.probed(&empty))
         .then([Event::CachedHit {
             stored: 0,
-            files: vec![File {
+            files: vec![FileVersion {
                 url: file().url,
                 size: Some(0),
                 validator: None,
