@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use longhaul_core::{Download, Fault, Input, JobEnd, JobId, Signal};
+use longhaul_core::{Download, Input, JobEnd, JobId, Signal, TransferError};
 
 use crate::driver::Driver;
 use crate::job::JobState;
@@ -65,7 +65,7 @@ async fn account<P: Platform>(
     id: &JobId,
     registration: &str,
     end: JobEnd,
-    faults: &[Fault],
+    faults: &[TransferError],
 ) -> Result<Download, CommitError> {
     loop {
         let download = node.load(&id.download).await?;

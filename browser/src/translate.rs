@@ -1,6 +1,6 @@
 //! From what the browser shows to what the core understands: plain functions over plain data, tested natively.
 
-use longhaul_core::{self as core, Fault, Job, JobEnd, JobFailure as CoreFailure, JobId};
+use longhaul_core::{self as core, Job, JobEnd, JobFailure as CoreFailure, JobId, TransferError};
 
 use crate::answer::Answer;
 use crate::job::{JobFailure, JobResult, JobState};
@@ -92,12 +92,12 @@ pub fn job_end(state: &JobState) -> JobEnd {
 /// whether the device is online, and whether the server answered a probe that CORS cannot refuse. `may_be_cors` where
 /// the server is of another origin and never answered before: whoever did is not kept out by CORS now.
 #[must_use]
-pub fn no_answer(online: bool, answers_anybody: bool, may_be_cors: bool) -> Fault {
+pub fn no_answer(online: bool, answers_anybody: bool, may_be_cors: bool) -> TransferError {
     match (online, answers_anybody) {
-        (false, _) => Fault::Offline,
-        (true, false) => Fault::Unreachable,
-        (true, true) if may_be_cors => Fault::Cors,
-        (true, true) => Fault::Network,
+        (false, _) => TransferError::Offline,
+        (true, false) => TransferError::Unreachable,
+        (true, true) if may_be_cors => TransferError::Cors,
+        (true, true) => TransferError::Network,
     }
 }
 
@@ -191,9 +191,9 @@ mod tests {
 
     #[test]
     fn silence_is_told_apart_by_what_else_is_known() {
-        assert_eq!(no_answer(false, false, true), Fault::Offline);
-        assert_eq!(no_answer(true, false, true), Fault::Unreachable);
-        assert_eq!(no_answer(true, true, true), Fault::Cors);
-        assert_eq!(no_answer(true, true, false), Fault::Network);
+        assert_eq!(no_answer(false, false, true), TransferError::Offline);
+        assert_eq!(no_answer(true, false, true), TransferError::Unreachable);
+        assert_eq!(no_answer(true, true, true), TransferError::Cors);
+        assert_eq!(no_answer(true, true, false), TransferError::Network);
     }
 }

@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Answer, Download, Fault, PartRequest, Rest, measure, probe_url};
+use longhaul_core::{Answer, Download, PartRequest, Rest, TransferError, measure, probe_url};
 
 use crate::cancel::Cancel;
 use crate::hash::HashError;
@@ -22,7 +22,7 @@ pub async fn probe<P: Platform>(
     full: &FullUrls,
     resources: &[u32],
     stall_ms: u64,
-) -> Vec<Result<Answer, Fault>> {
+) -> Vec<Result<Answer, TransferError>> {
     let spec = download.spec.as_ref();
     let asked = resources.iter().map(async |resource| {
         let url = probe_url(full.url(*resource));
@@ -31,7 +31,7 @@ pub async fn probe<P: Platform>(
             .and_then(|resource| resource.bytes);
         let answered = probe_one(platform, download, &url, size);
         let answered = unless_silent(platform, stall_ms, answered).await;
-        answered.unwrap_or(Err(Fault::Network))
+        answered.unwrap_or(Err(TransferError::Network))
     });
     join_all(asked).await
 }
@@ -56,7 +56,7 @@ async fn probe_one<P: Platform>(
     download: &Download,
     url: &str,
     size: Option<u64>,
-) -> Result<Answer, Fault> {
+) -> Result<Answer, TransferError> {
     let question = Question {
         url,
         range: Some(longhaul_core::Range::new(0, 1)),
@@ -71,7 +71,9 @@ async fn probe_one<P: Platform>(
             Some(_) => Err(diagnose(platform, url, false).await),
             None => Err(match diagnose(platform, url, true).await {
                 // Final, and so not to be believed because of two broken connections.
-                Fault::Cors if platform.ask(&question).await.is_ok() => Fault::Network,
+                TransferError::Cors if platform.ask(&question).await.is_ok() => {
+                    TransferError::Network
+                }
                 fault => fault,
             }),
         };
@@ -128,7 +130,7 @@ async fn hidden_size<P: Platform>(
     download: &Download,
     url: &str,
     said: Option<u64>,
-) -> Result<Option<u64>, Fault> {
+) -> Result<Option<u64>, TransferError> {
     if let Some(said) = said
         && ends_at(platform, download, url, said).await?
     {
@@ -165,9 +167,9 @@ async fn hidden_size<P: Platform>(
 }
 
 /// The fault of an answer that says to come back later. Other errors may be for this way of asking alone.
-fn not_now(answer: &Answer) -> Result<(), Fault> {
+fn not_now(answer: &Answer) -> Result<(), TransferError> {
     match answer.status {
-        status @ (429 | 503) => Err(Fault::Status {
+        status @ (429 | 503) => Err(TransferError::Status {
             status,
             retry_after_ms: answer.retry_after_ms,
         }),
@@ -181,7 +183,7 @@ async fn ends_at<P: Platform>(
     download: &Download,
     url: &str,
     size: u64,
-) -> Result<bool, Fault> {
+) -> Result<bool, TransferError> {
     let Some(last) = size.checked_sub(1) else {
         return Ok(false);
     };
@@ -212,9 +214,9 @@ async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Opti
 }
 
 /// Finds out what silence means.
-async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> Fault {
+async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> TransferError {
     if !platform.online() {
-        return Fault::Offline;
+        return TransferError::Offline;
     }
     let question = Question {
         url,
@@ -233,12 +235,12 @@ pub enum FetchFault {
     /// Nobody wants it any more.
     Cancelled,
     /// The bytes did not come, or are not those that were asked for.
-    Fault(Fault),
+    TransferError(TransferError),
 }
 
-impl From<Fault> for FetchFault {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<TransferError> for FetchFault {
+    fn from(fault: TransferError) -> Self {
+        Self::TransferError(fault)
     }
 }
 
@@ -275,7 +277,7 @@ pub async fn fetch_part<P: Platform>(
             let diagnosis = diagnose(platform, &url, false);
             let diagnosis = unless_silent(platform, fetch.stall_ms, diagnosis);
             Err(match cancel.race(diagnosis).await {
-                Some(fault) => fault.unwrap_or(Fault::Network).into(),
+                Some(fault) => fault.unwrap_or(TransferError::Network).into(),
                 None => FetchFault::Cancelled,
             })
         }
@@ -288,11 +290,11 @@ enum Broken {
     /// There was no answer, or it ended early: the browser does not say why.
     Silent,
     /// This was wrong with it.
-    Wrong(Fault),
+    Wrong(TransferError),
 }
 
-impl From<Fault> for Broken {
-    fn from(fault: Fault) -> Self {
+impl From<TransferError> for Broken {
+    fn from(fault: TransferError) -> Self {
         Self::Wrong(fault)
     }
 }
@@ -339,11 +341,11 @@ async fn transfer<P: Platform>(
     let poured = platform.pour(body, &key, range, metering, enough);
     match poured.await {
         Ok(()) => Ok(range),
-        Err(Spilt::Enough) => Err(Fault::Network.into()),
+        Err(Spilt::Enough) => Err(TransferError::Network.into()),
         Err(Spilt::Broken) => Err(Broken::Silent),
         Err(Spilt::Length(len)) => Err(measure(part, &answer, len)
             .err()
-            .unwrap_or(Fault::Truncated)
+            .unwrap_or(TransferError::Truncated)
             .into()),
         Err(Spilt::Refused(error)) => Err(refused(&error).into()),
     }
@@ -359,7 +361,7 @@ async fn while_it_moves<P: Platform, T>(
     let watched = select(Box::pin(work), Box::pin(stalled(platform, fetch)));
     match cancel.race(watched).await {
         Some(Either::Left((done, _))) => Ok(done),
-        Some(Either::Right(_)) | None => Err(Fault::Network.into()),
+        Some(Either::Right(_)) | None => Err(TransferError::Network.into()),
     }
 }
 
@@ -375,12 +377,12 @@ async fn stalled<P: Platform>(platform: &P, fetch: &Fetch<'_>) {
     }
 }
 
-fn refused(error: &PartError) -> Fault {
+fn refused(error: &PartError) -> TransferError {
     match error {
-        PartError::Quota => Fault::Quota,
+        PartError::Quota => TransferError::Quota,
         error => {
             tracing::warn!("a part could not be stored: {}", error);
-            Fault::Storage
+            TransferError::Storage
         }
     }
 }
@@ -391,7 +393,7 @@ async fn store<P: Platform>(
     part: &PartRequest,
     answer: &Answer,
     blob: &P::Blob,
-) -> Result<Range, Fault> {
+) -> Result<Range, TransferError> {
     let range = measure(part, answer, P::size(blob))?;
     let key = part.file.key();
     let mut stored = platform.put(&key, range.start, blob).await;
@@ -414,7 +416,7 @@ pub struct Harvest {
     /// Parts that were stored, by file key.
     pub stored: Vec<(String, Range)>,
     /// What was wrong with those that could not be.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TransferError>,
     /// How many records were complete, and their parts at rest already.
     pub repeated: usize,
 }
@@ -459,18 +461,18 @@ async fn harvest_one<P: Platform>(
     part: &PartRequest,
     record: &P::Record,
     wait: bool,
-) -> Option<Result<Range, Fault>> {
+) -> Option<Result<Range, TransferError>> {
     let Ok((raw, body)) = platform.record_answer(record, wait).await? else {
-        return Some(Err(Fault::Network));
+        return Some(Err(TransferError::Network));
     };
     let answer = translate::answer(&raw, platform.now_ms());
     // An answer that cannot be right needs no reading.
     let plausible = part.range().map_or(1, |range| range.len);
-    if let Err(fault @ Fault::Status { .. }) = measure(part, &answer, plausible) {
+    if let Err(fault @ TransferError::Status { .. }) = measure(part, &answer, plausible) {
         return Some(Err(fault));
     }
     let Some(blob) = platform.read(body, None).await else {
-        return Some(Err(Fault::Truncated));
+        return Some(Err(TransferError::Truncated));
     };
     Some(store(platform, part, &answer, &blob).await)
 }

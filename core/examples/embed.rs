@@ -5,9 +5,9 @@
 //! comments are those of the loop in the crate's documentation.
 
 use longhaul_core::{
-    Answer, Command, Context, Download, Effect, Entry, Fault, Input, Layout, Observation, Origin,
-    PartRequest, Policy, Preference, Range, Resource, Signal, Snapshot, Spec, decide, measure,
-    plan,
+    Answer, Command, Context, Download, Effect, Entry, Input, Layout, Observation, Origin,
+    PartRequest, Policy, Preference, Range, Resource, Signal, Snapshot, Spec, TransferError,
+    decide, measure, plan,
 };
 use std::collections::BTreeMap;
 
@@ -165,7 +165,7 @@ impl Embedder {
     }
 
     /// Fetches a part, measures it, and only then lets it rest.
-    fn fetch(&mut self, part: &PartRequest) -> Result<(), Fault> {
+    fn fetch(&mut self, part: &PartRequest) -> Result<(), TransferError> {
         let asked = match part.file.layout() {
             Layout::Ranged { .. } => part.range(),
             Layout::Whole { .. } => None,
@@ -186,10 +186,10 @@ struct Server {
 }
 
 impl Server {
-    fn get(&mut self, range: Option<Range>) -> Result<(Answer, Vec<u8>), Fault> {
+    fn get(&mut self, range: Option<Range>) -> Result<(Answer, Vec<u8>), TransferError> {
         self.asked += 1;
         if self.asked == 5 {
-            return Err(Fault::Network);
+            return Err(TransferError::Network);
         }
         let total = self.body.len();
         let etag = Some("\"1\"".to_owned());

@@ -7,9 +7,9 @@ mod transfer;
 
 use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
-use crate::fault::Fault;
 use crate::input::{Input, Observation, Rejection, Role, Signal};
 use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
+use crate::transfer_error::TransferError;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -95,7 +95,7 @@ fn observed(download: &Download, now: u64, observation: &Observation) -> Vec<Eve
 /// What cannot be looked at cannot be brought to rest either. What is there is kept.
 fn storage_failed(download: &Download, attempt: u32) -> Vec<Event> {
     if download.state.is_running() && attempt == download.attempt {
-        vec![Event::Failure(Fault::Storage.failure(None))]
+        vec![Event::Failure(TransferError::Storage.failure(None))]
     } else {
         Vec::new()
     }
@@ -183,7 +183,7 @@ fn seed(download: &Download) -> String {
 fn wait_or_fail(
     download: &Download,
     now: u64,
-    (fault, message): (&Fault, String),
+    (fault, message): (&TransferError, String),
     resource: Option<u32>,
     failed_rounds: u32,
     observation: &Observation,
@@ -201,15 +201,15 @@ fn wait_or_fail(
     };
     let (reason, delay, retries) = match fault {
         // Neither the device nor the server being away is a failed round.
-        Fault::Offline if observation.context.offline => {
+        TransferError::Offline if observation.context.offline => {
             let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
             (WaitReason::Offline, delay, download.failed_rounds)
         }
         // One who is offline no longer has no use for a wait until he is online.
-        Fault::Offline | Fault::Unreachable => {
+        TransferError::Offline | TransferError::Unreachable => {
             let gone = gone_for(WaitReason::Unreachable);
             if gone >= retry.unreachable_ms {
-                return vec![Event::Failure(Fault::Unreachable.failure(resource))];
+                return vec![Event::Failure(TransferError::Unreachable.failure(resource))];
             }
             let delay = retry.outage_delay_ms(gone);
             (WaitReason::Unreachable, delay, download.failed_rounds)
@@ -217,7 +217,7 @@ fn wait_or_fail(
         _ if failed_rounds > retry.limit => {
             return vec![Event::Failure(fault.failure(resource))];
         }
-        Fault::Status {
+        TransferError::Status {
             retry_after_ms: Some(after),
             ..
         } => {

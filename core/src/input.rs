@@ -8,11 +8,11 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Failure;
-use crate::fault::Fault;
 use crate::measure::Answer;
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
 use crate::spec::ValidSpec;
+use crate::transfer_error::TransferError;
 
 /// Everything that can happen to a download.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -47,7 +47,7 @@ pub enum Signal {
         /// The attempt for which they were asked.
         attempt: u32,
         /// Answers in the order of the resources.
-        answers: Vec<Result<Answer, Fault>>,
+        answers: Vec<Result<Answer, TransferError>>,
         /// What is at rest for these generations, among the rest.
         observation: Box<Observation>,
     },
@@ -67,7 +67,7 @@ pub enum Signal {
         /// How.
         end: JobEnd,
         /// What was wrong with records that could not be stored.
-        faults: Vec<Fault>,
+        faults: Vec<TransferError>,
         /// What is at rest now.
         observation: Box<Observation>,
     },
@@ -78,7 +78,7 @@ pub enum Signal {
         /// Index of the resource.
         resource: u32,
         /// Why.
-        fault: Fault,
+        fault: TransferError,
         /// What can be observed now.
         observation: Box<Observation>,
     },
@@ -89,7 +89,7 @@ pub enum Signal {
         /// Index of each resource with its digest, 64 hexadecimal digits.
         digests: Vec<(u32, String)>,
         /// Index of each resource whose server was asked, with what it answered.
-        answers: Vec<(u32, Result<Answer, Fault>)>,
+        answers: Vec<(u32, Result<Answer, TransferError>)>,
         /// What is at rest now.
         observation: Box<Observation>,
     },

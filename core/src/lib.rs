@@ -169,7 +169,7 @@
 //!   a [`Snapshot`].
 //! - *What is to be done*: [`Effect`], [`EffectId`].
 //! - *Bytes*: [`FileVersion`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
-//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
+//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`TransferError`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
 //! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
 //!   and written by `serde`.
@@ -190,7 +190,6 @@ mod effect;
 mod entry;
 mod event;
 mod evolve;
-mod fault;
 mod file;
 mod identity;
 mod input;
@@ -201,6 +200,7 @@ mod plan;
 mod policy;
 mod snapshot;
 mod spec;
+mod transfer_error;
 
 pub use decide::decide;
 pub use download::{Download, State, Transfer, Waiting};
@@ -211,7 +211,6 @@ pub use event::{
     WaitReason,
 };
 pub use evolve::evolve;
-pub use fault::Fault;
 pub use file::{FileVersion, PartRequest, Validator, identity_of, is_transfer, probe_url};
 pub use identity::{escape, identity, unescape};
 pub use input::{
@@ -225,3 +224,4 @@ pub use plan::plan;
 pub use policy::{MAX_ENTRIES, MIN_DELAY_MS, Overtake, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
+pub use transfer_error::TransferError;

@@ -7,11 +7,11 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
 use crate::file::{FileVersion, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
 use crate::spec::{MAX_BYTES, Resource};
+use crate::transfer_error::TransferError;
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
@@ -93,7 +93,7 @@ pub fn validator(answer: &Answer) -> Option<Validator> {
 ///
 /// # Errors
 /// The fault for which the bytes must not be stored.
-pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, TransferError> {
     check_status(request, answer)?;
     let same_version = match &request.file.validator {
         // A header hidden by CORS tells nothing; the total and the hash still do.
@@ -105,21 +105,21 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
         None => true,
     };
     if !same_version {
-        return Err(Fault::Changed);
+        return Err(TransferError::Changed);
     }
     if request.file.part_bytes.is_none() {
         return measure_whole(request, answer, body);
     }
-    let asked = request.range().ok_or(Fault::WrongRange)?;
+    let asked = request.range().ok_or(TransferError::WrongRange)?;
     check_range(asked, &request.file, answer)?;
     if body != asked.len {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     Ok(asked)
 }
 
 /// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
-fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), Fault> {
+fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), TransferError> {
     let Some(text) = &answer.content_range else {
         // Hidden, it tells nothing; the length is not, and says how much of the file this is. A file that was not known to
         // be of another origin is not asked for again afterwards.
@@ -127,15 +127,15 @@ fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), 
         return if file.cross_origin && answer.cross_origin && fits {
             Ok(())
         } else {
-            Err(Fault::WrongRange)
+            Err(TransferError::WrongRange)
         };
     };
-    let found = ContentRange::parse(text).ok_or(Fault::WrongRange)?;
+    let found = ContentRange::parse(text).ok_or(TransferError::WrongRange)?;
     if found.total.is_some() && found.total != file.size {
-        return Err(Fault::Changed);
+        return Err(TransferError::Changed);
     }
     if found.range != Some(asked) {
-        return Err(Fault::WrongRange);
+        return Err(TransferError::WrongRange);
     }
     Ok(())
 }
@@ -143,12 +143,12 @@ fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), 
 /// Whether the version of a file is still the one that was begun with, by an answer that may show it.
 ///
 /// # Errors
-/// [`Fault::Changed`] where it is another one, [`Fault::Network`] where the answer does not say.
+/// [`TransferError::Changed`] where it is another one, [`TransferError::Network`] where the answer does not say.
 pub(crate) fn check_version(
     file: &FileVersion,
     now: &FileVersion,
     answer: &Answer,
-) -> Result<(), Fault> {
+) -> Result<(), TransferError> {
     let same = match &file.validator {
         // Compression on the way makes a tag weak, and the version it names is the same.
         Some(Validator::Etag(tag)) => answer
@@ -163,37 +163,41 @@ pub(crate) fn check_version(
     let other_size = now.size.is_some() && now.size != file.size;
     match same {
         Some(true) if !other_size => Ok(()),
-        None if !other_size => Err(Fault::Network),
-        _ => Err(Fault::Changed),
+        None if !other_size => Err(TransferError::Network),
+        _ => Err(TransferError::Changed),
     }
 }
 
-fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
+fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), TransferError> {
     match (answer.status, request.file.part_bytes) {
         // A portal stands between us and the server. Where the file is HTML itself, other tests must do.
         (200, _) if is_html(answer.content_type.as_deref()) && !request.file.is_html() => {
-            Err(Fault::UnexpectedType)
+            Err(TransferError::UnexpectedType)
         }
         (206, Some(_)) | (200, None) => Ok(()),
         // The server ignores Range (or the record claims a success it did not have), or answers
         // a plain request with a part.
-        (200, Some(_)) | (206, None) => Err(Fault::WrongRange),
+        (200, Some(_)) | (206, None) => Err(TransferError::WrongRange),
         // The range begins past the end, or a precondition failed: another file.
-        (412 | 416, _) => Err(Fault::Changed),
+        (412 | 416, _) => Err(TransferError::Changed),
         // No server has this status. Chromium gives it to a record whose first request found no server, whatever came of later ones.
-        (0, _) => Err(Fault::Unreachable),
-        (status, _) => Err(Fault::Status {
+        (0, _) => Err(TransferError::Unreachable),
+        (status, _) => Err(TransferError::Status {
             status,
             retry_after_ms: answer.retry_after_ms,
         }),
     }
 }
 
-fn measure_whole(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+fn measure_whole(
+    request: &PartRequest,
+    answer: &Answer,
+    body: u64,
+) -> Result<Range, TransferError> {
     if let Some(size) = request.file.size
         && size != body
     {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     // Content-Length counts the bytes on the wire. Where they were compressed and CORS hides
     // that, more come out than it says; fewer always means that the end is missing.
@@ -202,11 +206,11 @@ fn measure_whole(request: &PartRequest, answer: &Answer, body: u64) -> Result<Ra
         Some(_) => None,
     };
     if announced.is_some_and(|announced| body < announced) {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     // An empty body of unknown length is what a broken background record looks like.
     if body == 0 && announced != Some(0) {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     Ok(Range::new(0, body))
 }
@@ -223,7 +227,7 @@ pub fn file_of(
     identity: &str,
     answer: &Answer,
     policy: &Policy,
-) -> Result<FileVersion, Fault> {
+) -> Result<FileVersion, TransferError> {
     let range = answer
         .content_range
         .as_deref()
@@ -237,19 +241,19 @@ pub fn file_of(
         416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
         200..=299 => (plain_length(answer), false),
         status => {
-            return Err(Fault::Status {
+            return Err(TransferError::Status {
                 status,
                 retry_after_ms: answer.retry_after_ms,
             });
         }
     };
     if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
-        return Err(Fault::UnexpectedType);
+        return Err(TransferError::UnexpectedType);
     }
     if let (Some(size), Some(asked)) = (size, resource.bytes)
         && size != asked
     {
-        return Err(Fault::Changed);
+        return Err(TransferError::Changed);
     }
     // What JavaScript cannot count is not known.
     let size = size.filter(|size| *size <= MAX_BYTES).or(resource.bytes);
@@ -315,32 +319,41 @@ mod tests {
             measure(&ranged, &answer, 40)
         };
         let status = |status| {
-            Err(Fault::Status {
+            Err(TransferError::Status {
                 status,
                 retry_after_ms: None,
             })
         };
-        assert_eq!(with(|a| a.status = 200), Err(Fault::WrongRange));
+        assert_eq!(with(|a| a.status = 200), Err(TransferError::WrongRange));
         assert_eq!(with(|a| a.status = 404), status(404));
-        assert_eq!(with(|a| a.status = 412), Err(Fault::Changed));
-        assert_eq!(with(|a| a.status = 416), Err(Fault::Changed));
-        assert_eq!(with(|a| a.status = 0), Err(Fault::Unreachable));
-        assert_eq!(with(|a| a.content_range = None), Err(Fault::WrongRange));
+        assert_eq!(with(|a| a.status = 412), Err(TransferError::Changed));
+        assert_eq!(with(|a| a.status = 416), Err(TransferError::Changed));
+        assert_eq!(with(|a| a.status = 0), Err(TransferError::Unreachable));
+        assert_eq!(
+            with(|a| a.content_range = None),
+            Err(TransferError::WrongRange)
+        );
         assert_eq!(
             with(|a| a.content_range = Some("bytes 1-40/100".into())),
-            Err(Fault::WrongRange)
+            Err(TransferError::WrongRange)
         );
         assert_eq!(
             with(|a| a.content_range = Some("bytes 0-39/101".into())),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
         assert_eq!(
             with(|a| a.etag = Some("\"v2\"".into())),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
         assert_eq!(with(|a| a.etag = None), Ok(Range::new(0, 40)));
-        assert_eq!(measure(&ranged, &partial(), 39), Err(Fault::Truncated));
-        assert_eq!(measure(&ranged, &partial(), 0), Err(Fault::Truncated));
+        assert_eq!(
+            measure(&ranged, &partial(), 39),
+            Err(TransferError::Truncated)
+        );
+        assert_eq!(
+            measure(&ranged, &partial(), 0),
+            Err(TransferError::Truncated)
+        );
     }
 
     #[test]
@@ -351,15 +364,15 @@ mod tests {
             content_length: Some(100),
             ..Answer::default()
         };
-        assert_eq!(measure(&whole, &answer, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &answer, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &answer, 100), Ok(Range::new(0, 100)));
         whole.file.size = None;
-        assert_eq!(measure(&whole, &answer, 99), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &answer, 99), Err(TransferError::Truncated));
         let unknown = Answer {
             status: 200,
             ..Answer::default()
         };
-        assert_eq!(measure(&whole, &unknown, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &unknown, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &unknown, 7), Ok(Range::new(0, 7)));
         let empty = Answer {
             status: 200,
@@ -379,10 +392,13 @@ mod tests {
         };
         for part_bytes in [Some(40), None] {
             let mut request = request(part_bytes);
-            assert_eq!(measure(&request, &html, 100), Err(Fault::UnexpectedType));
+            assert_eq!(
+                measure(&request, &html, 100),
+                Err(TransferError::UnexpectedType)
+            );
             request.file.content_type = Some("text/html".into());
             let expected = match part_bytes {
-                Some(_) => Err(Fault::WrongRange),
+                Some(_) => Err(TransferError::WrongRange),
                 None => Ok(Range::new(0, 100)),
             };
             assert_eq!(measure(&request, &html, 100), expected);
@@ -425,7 +441,7 @@ mod tests {
         }
     }
 
-    fn probe(answer: &Answer, resource: &str) -> Result<FileVersion, Fault> {
+    fn probe(answer: &Answer, resource: &str) -> Result<FileVersion, TransferError> {
         let resource: Resource = serde_json::from_str(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),
@@ -478,7 +494,7 @@ mod tests {
             content_type: Some("Text/HTML; charset=utf-8".into()),
             ..Answer::default()
         };
-        assert_eq!(probe(&html, plain), Err(Fault::UnexpectedType));
+        assert_eq!(probe(&html, plain), Err(TransferError::UnexpectedType));
         assert!(probe(&html, r#"{"url":"https://h/f","sha256":"00"}"#).is_ok());
         let other_size = Answer {
             status: 200,
@@ -487,7 +503,7 @@ mod tests {
         };
         assert_eq!(
             probe(&other_size, r#"{"url":"https://h/f","bytes":8}"#),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
         let gone = Answer {
             status: 410,

@@ -6,7 +6,7 @@
 
 use longhaul_core::{
     AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
-    Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport,
+    Failure, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, TransferError, Transport,
     TransportReason, WaitReason,
 };
 use longhaul_state_tests::scenario::{
@@ -101,8 +101,8 @@ fn trouble() -> Vec<String> {
         ..Answer::default()
     };
     for answer in [
-        Err(Fault::Unreachable),
-        Err(Fault::Unreachable),
+        Err(TransferError::Unreachable),
+        Err(TransferError::Unreachable),
         Ok(busy(None)),
         Ok(busy(Some(30_000))),
         Ok(ranged_answer()),
@@ -115,13 +115,13 @@ fn trouble() -> Vec<String> {
     let refused = s.job_refused(&registration, false);
     later(&mut s, refused);
     s.observation.context.offline = true;
-    let failed = s.part_failed(Fault::Offline);
+    let failed = s.part_failed(TransferError::Offline);
     later(&mut s, failed);
     s.observation.context.offline = false;
     look(&mut s, &[3]);
     while s.download.state.is_running() {
         s.now += 120_000;
-        let failed = s.part_failed(Fault::Network);
+        let failed = s.part_failed(TransferError::Network);
         later(&mut s, failed);
     }
     later(&mut s, Input::Command(Command::Retry));
@@ -134,7 +134,7 @@ fn changed_and_evicted() -> Vec<String> {
     look(&mut s, &[1]);
     let probed = s.probed(&ranged_answer());
     later(&mut s, probed);
-    let changed = s.part_failed(Fault::Changed);
+    let changed = s.part_failed(TransferError::Changed);
     later(&mut s, changed);
     let probed = s.probed(&Answer {
         etag: None,

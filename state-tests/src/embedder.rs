@@ -7,8 +7,8 @@
 use crate::prove::Coverage;
 use crate::scenario::{PART, START, Scenario, digest, ranged_answer};
 use longhaul_core::{
-    Answer, Background, Effect, Event, FailReason, Fault, Input, Job, JobEnd, JobFailure,
-    PartRequest, Preference, Signal, WaitReason, plan,
+    Answer, Background, Effect, Event, FailReason, Input, Job, JobEnd, JobFailure, PartRequest,
+    Preference, Signal, TransferError, WaitReason, plan,
 };
 use std::collections::BTreeMap;
 
@@ -70,7 +70,7 @@ pub enum Luck {
     /// It is answered as it should be.
     Good,
     /// It fails.
-    Fails(Fault),
+    Fails(TransferError),
     /// Where it is a job's record, the browser loses the whole job; else it is answered.
     LosesTheJob,
 }
@@ -92,7 +92,7 @@ struct Running {
     registration: String,
     records: Vec<(u32, PartRequest)>,
     done: usize,
-    faults: Vec<Fault>,
+    faults: Vec<TransferError>,
     failed: Vec<Request>,
 }
 
@@ -333,7 +333,7 @@ impl<'a> Embedder<'a> {
         let Luck::Fails(fault) = luck else {
             return luck.clone();
         };
-        if *fault == Fault::Offline {
+        if *fault == TransferError::Offline {
             let offline = self.setup.says_offline;
             self.scenario.observation.context.offline = offline;
             self.coverage.reached(if offline {
@@ -346,7 +346,11 @@ impl<'a> Embedder<'a> {
     }
 
     /// Asks for size and version of a resource.
-    fn ask_for(&mut self, resource: u32, failed: &mut Vec<Request>) -> Result<Answer, Fault> {
+    fn ask_for(
+        &mut self,
+        resource: u32,
+        failed: &mut Vec<Request>,
+    ) -> Result<Answer, TransferError> {
         let size = self.setup.parts * PART;
         let answer = Answer {
             content_range: Some(format!("bytes 0-0/{size}")),

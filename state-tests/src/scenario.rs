@@ -1,9 +1,9 @@
 //! Where the tests begin: a download brought to any state by the machine itself, and the plain values that go in.
 
 use longhaul_core::{
-    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, Fault,
-    FileVersion, Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection,
-    Resource, Role, Signal, Spec, State, Validator, decide, plan,
+    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, FileVersion,
+    Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection, Resource, Role,
+    Signal, Spec, State, TransferError, Validator, decide, plan,
 };
 
 /// The id of the download in every scenario.
@@ -223,7 +223,7 @@ impl Scenario {
     pub fn failed(self) -> Self {
         let mut failed = self.halfway();
         let registration = failed.registration();
-        let status = Fault::Status {
+        let status = TransferError::Status {
             status: 404,
             retry_after_ms: None,
         };
@@ -312,7 +312,7 @@ impl Scenario {
 
     /// The servers give these answers.
     #[must_use]
-    pub fn probed_as(&self, answers: Vec<Result<Answer, Fault>>) -> Input {
+    pub fn probed_as(&self, answers: Vec<Result<Answer, TransferError>>) -> Input {
         Input::Signal(Signal::Probed {
             attempt: self.download.attempt,
             answers,
@@ -322,7 +322,7 @@ impl Scenario {
 
     /// A job ended.
     #[must_use]
-    pub fn job_ended(&self, registration: &str, end: JobEnd, faults: &[Fault]) -> Input {
+    pub fn job_ended(&self, registration: &str, end: JobEnd, faults: &[TransferError]) -> Input {
         Input::Signal(Signal::JobEnded {
             registration: registration.to_owned(),
             end,
@@ -343,7 +343,7 @@ impl Scenario {
 
     /// A part of the first resource did not come.
     #[must_use]
-    pub fn part_failed(&self, fault: Fault) -> Input {
+    pub fn part_failed(&self, fault: TransferError) -> Input {
         Input::Signal(Signal::PartFailed {
             attempt: self.download.attempt,
             resource: 0,
@@ -365,7 +365,7 @@ impl Scenario {
 
     /// The first resource's server was asked again, and answered this.
     #[must_use]
-    pub fn confirmed(&self, answer: Result<Answer, Fault>) -> Input {
+    pub fn confirmed(&self, answer: Result<Answer, TransferError>) -> Input {
         Input::Signal(Signal::Verified {
             attempt: self.download.attempt,
             digests: Vec::new(),

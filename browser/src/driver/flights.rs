@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use longhaul_core::{
-    Answer, Download, Effect, EffectId, Fault, MIN_DELAY_MS, PartRequest, Signal, file_of,
+    Answer, Download, Effect, EffectId, MIN_DELAY_MS, PartRequest, Signal, TransferError, file_of,
 };
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
@@ -342,8 +342,8 @@ impl<P: Platform> Driver<P> {
                 Ok(())
             }
             Err(FetchFault::Cancelled) => Ok(()),
-            Err(FetchFault::Fault(fault)) => {
-                if let Fault::Status {
+            Err(FetchFault::TransferError(fault)) => {
+                if let TransferError::Status {
                     status: 429 | 503, ..
                 } = fault
                 {
@@ -358,11 +358,11 @@ impl<P: Platform> Driver<P> {
         &self,
         attempt: u32,
         resource: u32,
-        fault: &Fault,
+        fault: &TransferError,
     ) -> Result<(), CommitError> {
         // Whether anything more is to be fetched now is for the core to say.
         self.queue.take();
-        self.found_full.set(*fault == Fault::Quota);
+        self.found_full.set(*fault == TransferError::Quota);
         let committed = self
             .commit(&[], &|observation| Signal::PartFailed {
                 attempt,
@@ -383,7 +383,7 @@ impl<P: Platform> Driver<P> {
     ) -> Result<(), CommitError> {
         let answers = self.confirm(&verify.confirm, download).await?;
         // Where one is of no use hashes would be computed in vain.
-        let is_good = |answer: &Result<Answer, Fault>| {
+        let is_good = |answer: &Result<Answer, TransferError>| {
             answer.as_ref().is_ok_and(|answer| answer.status < 300)
         };
         let refused = !answers.iter().all(|(_, answer)| is_good(answer));
@@ -424,7 +424,7 @@ impl<P: Platform> Driver<P> {
         &self,
         resources: &[u32],
         download: &Download,
-    ) -> Result<Vec<(u32, Result<Answer, Fault>)>, CommitError> {
+    ) -> Result<Vec<(u32, Result<Answer, TransferError>)>, CommitError> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }

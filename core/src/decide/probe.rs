@@ -3,11 +3,11 @@
 use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
-use crate::fault::Fault;
 use crate::file::FileVersion;
 use crate::input::{Background, Context, Observation, Preference};
 use crate::measure::{Answer, file_of};
 use crate::parts::{Layout, runs};
+use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -17,7 +17,7 @@ pub(super) fn probed(
     download: &Download,
     now: u64,
     attempt: u32,
-    answers: &[Result<Answer, Fault>],
+    answers: &[Result<Answer, TransferError>],
     observation: &Observation,
 ) -> Vec<Event> {
     let Some(spec) = &download.spec else {
@@ -77,15 +77,15 @@ fn faulty(
     download: &Download,
     now: u64,
     resource: u32,
-    fault: &Fault,
+    fault: &TransferError,
     observation: &Observation,
 ) -> Vec<Event> {
     let unauthorized = matches!(
         fault,
-        Fault::Status {
+        TransferError::Status {
             status: 401 | 403,
             ..
-        } | Fault::HeadersNeeded
+        } | TransferError::HeadersNeeded
     );
     let needs = download.spec.as_ref().is_some_and(|spec| spec.headers);
     if unauthorized && needs && !observation.context.headers {

@@ -1,9 +1,9 @@
 //! Room: whether the browser can keep what is missing.
 
 use crate::event::Failure;
-use crate::fault::Fault;
 use crate::file::FileVersion;
 use crate::input::Observation;
+use crate::transfer_error::TransferError;
 
 /// The failure for want of room, with how much is wanting where the browser tells.
 pub(super) fn failure(
@@ -11,7 +11,7 @@ pub(super) fn failure(
     resource: Option<u32>,
     observation: &Observation,
 ) -> Failure {
-    let mut failure = Fault::Quota.failure(resource);
+    let mut failure = TransferError::Quota.failure(resource);
     failure.missing_bytes = lacking(files, observation);
     failure
 }

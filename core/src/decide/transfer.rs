@@ -8,10 +8,10 @@ use super::{
 use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
-use crate::fault::Fault;
 use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
 use crate::measure::{Answer, check_version, file_of};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
+use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -280,7 +280,7 @@ pub(super) fn job_ended(
     now: u64,
     registration: &str,
     end: JobEnd,
-    faults: &[Fault],
+    faults: &[TransferError],
     observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
@@ -301,7 +301,7 @@ pub(super) fn job_ended(
     }
     let fault = fault_of(end, faults);
     let retry = &observation.context.policy.retry;
-    if fault == Fault::Changed {
+    if fault == TransferError::Changed {
         return restart_later(download, now, fault.failure(None), retry);
     }
     let fruitless = at_rest <= transfer.base;
@@ -312,7 +312,7 @@ pub(super) fn job_ended(
     };
     let brought_all = end == JobEnd::Success && faults.is_empty() && !fruitless;
     // With the job goes what it kept a second time, and then there may be room for the rest.
-    let was_full = fault == Fault::Quota;
+    let was_full = fault == TransferError::Quota;
     let message = rejected(end, faults);
     if (brought_all || was_full) && may_detail(download.entries) {
         // The rest did not fit into one job, and no round failed: a page begins the next one at once, or, where something
@@ -337,7 +337,7 @@ pub(super) fn job_ended(
 }
 
 /// Why a job did not bring everything, in a sentence for people: how it ended, and what was wrong with its records.
-fn rejected(end: JobEnd, faults: &[Fault]) -> String {
+fn rejected(end: JobEnd, faults: &[TransferError]) -> String {
     let mut sentence = match end {
         JobEnd::Success => "the browser says that the background job brought everything".to_owned(),
         JobEnd::Abort => "the background job was aborted".to_owned(),
@@ -363,22 +363,25 @@ fn rejected(end: JobEnd, faults: &[Fault]) -> String {
 }
 
 /// The one fault that stands for how a job ended: what no later try can mend before what one can.
-fn fault_of(end: JobEnd, faults: &[Fault]) -> Fault {
+fn fault_of(end: JobEnd, faults: &[TransferError]) -> TransferError {
     let reported = faults
         .iter()
         .find(|fault| !fault.is_transient())
         .or_else(|| {
-            faults
-                .iter()
-                .find(|fault| matches!(fault, Fault::Status { .. } | Fault::Unreachable))
+            faults.iter().find(|fault| {
+                matches!(
+                    fault,
+                    TransferError::Status { .. } | TransferError::Unreachable
+                )
+            })
         });
     match (reported, end) {
         (Some(fault), _) => fault.clone(),
-        (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => Fault::Quota,
+        (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => TransferError::Quota,
         // Every record asks for no more than its range, so that it is a body that is longer than it must be.
-        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => Fault::Truncated,
-        (None, JobEnd::Success) => faults.first().cloned().unwrap_or(Fault::Truncated),
-        (None, _) => Fault::Network,
+        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => TransferError::Truncated,
+        (None, JobEnd::Success) => faults.first().cloned().unwrap_or(TransferError::Truncated),
+        (None, _) => TransferError::Network,
     }
 }
 
@@ -386,7 +389,7 @@ pub(super) fn part_failed(
     download: &Download,
     now: u64,
     (attempt, resource): (u32, u32),
-    fault: &Fault,
+    fault: &TransferError,
     observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
@@ -417,14 +420,14 @@ pub(super) fn part_failed(
             history_full(download, now, observation)
         };
     }
-    if *fault == Fault::Changed {
+    if *fault == TransferError::Changed {
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
     let between = is_waited_for(download, now, observation)
         || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
-    let passes =
-        fault.is_transient() || (helping && matches!(fault, Fault::Quota | Fault::Storage));
+    let passes = fault.is_transient()
+        || (helping && matches!(fault, TransferError::Quota | TransferError::Storage));
     if passes && between {
         return Vec::new();
     }
@@ -438,7 +441,7 @@ pub(super) fn part_failed(
     after_progress(download, at_rest, |download| {
         if helping && passes {
             help_failed(download, now, fault, resource, round, observation)
-        } else if *fault == Fault::Quota {
+        } else if *fault == TransferError::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
                 files,
@@ -458,7 +461,7 @@ pub(super) fn part_failed(
 fn help_failed(
     download: &Download,
     now: u64,
-    fault: &Fault,
+    fault: &TransferError,
     resource: u32,
     round: u32,
     observation: &Observation,
@@ -466,7 +469,7 @@ fn help_failed(
     let retry = &observation.context.policy.retry;
     let (delay, retries) = match fault {
         // The job waits out both by itself, so that they are no failed rounds.
-        Fault::Offline | Fault::Unreachable => {
+        TransferError::Offline | TransferError::Unreachable => {
             let since = download
                 .waiting
                 .as_ref()
@@ -515,7 +518,7 @@ fn after_progress(
 }
 
 /// What the servers of some resources answered, by the index of each.
-type Answers = [(u32, Result<Answer, Fault>)];
+type Answers = [(u32, Result<Answer, TransferError>)];
 
 pub(super) fn verified(
     download: &Download,
@@ -562,19 +565,21 @@ pub(super) fn verified(
 fn confirmed(
     download: &Download,
     n: u32,
-    answer: &Result<Answer, Fault>,
+    answer: &Result<Answer, TransferError>,
     policy: &Policy,
-) -> Result<(), Fault> {
+) -> Result<(), TransferError> {
     let resources = download.spec.iter().flat_map(|spec| &spec.resources);
     let asked = resources.zip(&download.files).nth(n as usize);
-    let (resource, file) = asked.ok_or(Fault::Changed)?;
+    let (resource, file) = asked.ok_or(TransferError::Changed)?;
     let answer = answer.as_ref().map_err(Clone::clone)?;
     let judged = file_of(resource, &file.url, answer, policy)
         .and_then(|now| check_version(file, &now, answer));
     match judged {
         // What was in ranges is another version only by a range: a page of HTML, or whatever else says 200, is something
         // between us and the server.
-        Err(Fault::Changed | Fault::UnexpectedType) if answer.status != 206 => Err(Fault::Network),
+        Err(TransferError::Changed | TransferError::UnexpectedType) if answer.status != 206 => {
+            Err(TransferError::Network)
+        }
         judged => judged,
     }
 }
@@ -584,10 +589,10 @@ fn unconfirmed(
     download: &Download,
     now: u64,
     resource: u32,
-    fault: &Fault,
+    fault: &TransferError,
     observation: &Observation,
 ) -> Vec<Event> {
-    if *fault == Fault::Changed {
+    if *fault == TransferError::Changed {
         let retry = &observation.context.policy.retry;
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }

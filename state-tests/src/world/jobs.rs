@@ -2,10 +2,10 @@
 
 use super::outcome::Outcome;
 use super::{JobFate, Served, WORKER, World};
-use longhaul_core::{Answer, Fault, JobEnd, PartRequest, measure};
+use longhaul_core::{Answer, JobEnd, PartRequest, TransferError, measure};
 
 /// A record of a background job that came: its answer, its body's length, its true version.
-pub(super) type Record = Result<(Answer, u64, u32), Fault>;
+pub(super) type Record = Result<(Answer, u64, u32), TransferError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct RunningJob {
@@ -43,7 +43,11 @@ impl World<'_> {
     }
 
     /// Measures what came, and stores it where it is right.
-    pub(super) fn store(&mut self, part: &PartRequest, record: &Record) -> Result<(), Fault> {
+    pub(super) fn store(
+        &mut self,
+        part: &PartRequest,
+        record: &Record,
+    ) -> Result<(), TransferError> {
         let (answer, body, version) = record.clone()?;
         let range = measure(part, &answer, body)?;
         let parts = self.rest.entry(part.file.key()).or_default();
@@ -53,7 +57,7 @@ impl World<'_> {
         Ok(())
     }
 
-    pub(super) fn harvest(&mut self, job: &RunningJob, most: usize) -> Vec<Fault> {
+    pub(super) fn harvest(&mut self, job: &RunningJob, most: usize) -> Vec<TransferError> {
         let records = job.parts.iter().zip(&job.records).take(most);
         records
             .filter_map(|((_, part), record)| self.store(part, record).err())

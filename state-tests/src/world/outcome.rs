@@ -1,15 +1,19 @@
 //! Outcomes of effects, on their way.
 
-use longhaul_core::{Answer, Download, Fault, Input, JobEnd, Observation, Signal};
+use longhaul_core::{Answer, Download, Input, JobEnd, Observation, Signal, TransferError};
 
 /// An outcome on its way to the writer that caused it. Its observation is taken when it arrives.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Probed(u32, Vec<Result<Answer, Fault>>),
+    Probed(u32, Vec<Result<Answer, TransferError>>),
     Refused(String, bool),
-    Ended(String, JobEnd, Vec<Fault>),
-    PartFailed(u32, u32, Fault),
-    Verified(u32, Vec<(u32, String)>, Vec<(u32, Result<Answer, Fault>)>),
+    Ended(String, JobEnd, Vec<TransferError>),
+    PartFailed(u32, u32, TransferError),
+    Verified(
+        u32,
+        Vec<(u32, String)>,
+        Vec<(u32, Result<Answer, TransferError>)>,
+    ),
 }
 
 impl Outcome {

@@ -4,7 +4,7 @@ use super::jobs::{Completion, RunningJob};
 use super::outcome::Outcome;
 use super::{JobFate, Luck, Rumour, Served, World};
 use crate::scenario::{ID, digest};
-use longhaul_core::{Effect, Fault, Input, JobEnd, JobId, Signal, decide, plan};
+use longhaul_core::{Effect, Input, JobEnd, JobId, Signal, TransferError, decide, plan};
 
 impl World<'_> {
     /// What is planned for the owner now, after the history was read and a look was taken.
@@ -72,8 +72,8 @@ impl World<'_> {
                 ..
             } => {
                 let record = match luck {
-                    Luck::Breaks => Err(Fault::Network),
-                    Luck::Quota => Err(Fault::Quota),
+                    Luck::Breaks => Err(TransferError::Network),
+                    Luck::Quota => Err(TransferError::Quota),
                     _ => self.answer(resource, &part),
                 };
                 let fault = self.store(&part, &record).err()?;

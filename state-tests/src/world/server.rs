@@ -1,6 +1,6 @@
 //! Servers that lie, break, and change their files.
 
-use longhaul_core::{Answer, ContentRange, Fault, PartRequest, Range};
+use longhaul_core::{Answer, ContentRange, PartRequest, Range, TransferError};
 
 /// How a server misbehaves, until it heals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Served {
     ///
     /// # Errors
     /// Where no answer comes.
-    pub fn probe(&self) -> Result<Answer, Fault> {
+    pub fn probe(&self) -> Result<Answer, TransferError> {
         self.broken()?;
         let mut answer = self.head();
         match self.trouble {
@@ -101,7 +101,7 @@ impl Served {
     ///
     /// # Errors
     /// Where no answer comes.
-    pub fn part(&self, request: &PartRequest) -> Result<(Answer, u64), Fault> {
+    pub fn part(&self, request: &PartRequest) -> Result<(Answer, u64), TransferError> {
         self.broken()?;
         let mut answer = self.head();
         if answer.status != 200 {
@@ -171,12 +171,12 @@ impl Served {
         }
     }
 
-    fn broken(&self) -> Result<(), Fault> {
+    fn broken(&self) -> Result<(), TransferError> {
         match self.trouble {
-            Some(Trouble::Unreachable) => Err(Fault::Unreachable),
-            Some(Trouble::Breaks) => Err(Fault::Network),
-            Some(Trouble::Cors) => Err(Fault::Cors),
-            Some(Trouble::Offline) => Err(Fault::Offline),
+            Some(Trouble::Unreachable) => Err(TransferError::Unreachable),
+            Some(Trouble::Breaks) => Err(TransferError::Network),
+            Some(Trouble::Cors) => Err(TransferError::Cors),
+            Some(Trouble::Offline) => Err(TransferError::Offline),
             _ => Ok(()),
         }
     }

@@ -1,7 +1,7 @@
 //! What a world begins with, and what can happen in it.
 
 use super::Trouble;
-use longhaul_core::{Answer, Background, Fault, JobEnd, JobFailure, Preference};
+use longhaul_core::{Answer, Background, JobEnd, JobFailure, Preference, TransferError};
 
 /// What a world begins with.
 #[derive(Debug, Clone)]
@@ -112,7 +112,7 @@ impl Step {
     /// Whether it may end an attempt at once, whatever patience there is.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        let lasting = |fault: &Fault| !fault.is_transient();
+        let lasting = |fault: &TransferError| !fault.is_transient();
         match self {
             Self::Perform { luck, .. } => *luck == Luck::Quota,
             Self::Ask { what, .. } => *what != Ask::Retry,
@@ -199,13 +199,13 @@ pub enum JobFate {
 )]
 pub enum Rumour {
     /// Every server answers a probe like this.
-    Probed(Result<Answer, Fault>),
+    Probed(Result<Answer, TransferError>),
     /// The job was refused.
     Refused { quota: bool },
     /// The job ended.
-    Ended(JobEnd, Vec<Fault>),
+    Ended(JobEnd, Vec<TransferError>),
     /// A part did not come.
-    PartFailed(Fault),
+    PartFailed(TransferError),
     /// The files have a hash that is nobody's.
     Verified,
 }

@@ -1,6 +1,6 @@
 //! L18: between a failed request and its repetition there is always a delay, whoever embeds the machine.
 
-use longhaul_core::{Background, Fault, Preference};
+use longhaul_core::{Background, Preference, TransferError};
 use longhaul_state_tests::embedder::{Embedder, Luck, Setup};
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::strategies::any_fault;
@@ -21,7 +21,7 @@ fn luck() -> impl Strategy<Value = Luck> {
 
 /// A line so bad that every part costs entries, but not so bad that a server or a browser gives up.
 fn bad_line() -> impl Strategy<Value = Vec<Luck>> {
-    let transient = any_fault().prop_filter("ends the attempt", Fault::is_transient);
+    let transient = any_fault().prop_filter("ends the attempt", TransferError::is_transient);
     (prop::collection::vec(transient, 1..4), 1_usize..3).prop_map(|(faults, good)| {
         let bad = faults.into_iter().map(Luck::Fails);
         bad.chain(std::iter::repeat_n(Luck::Good, good)).collect()
@@ -158,10 +158,10 @@ fn by_a_job(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
 /// Each of these repeated a request in the same millisecond when this law was written down.
 #[test]
 fn who_once_repeated_a_request_at_once_no_longer_does() {
-    use longhaul_core::Fault::{
+    use longhaul_core::TransferError::{
         Changed, Network, Offline, Quota, Truncated, Unreachable, WrongRange,
     };
-    let luck = |faults: &[Option<Fault>]| -> Vec<Luck> {
+    let luck = |faults: &[Option<TransferError>]| -> Vec<Luck> {
         let each = faults.iter().cloned();
         each.map(|fault| fault.map_or(Luck::Good, Luck::Fails))
             .collect()

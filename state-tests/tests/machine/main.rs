@@ -4,8 +4,8 @@
 mod model;
 
 use longhaul_core::{
-    Answer, Command, Context, Effect, Fault, Input, Job, JobEnd, JobFailure, Preference, Range,
-    Rejection, Retry,
+    Answer, Command, Context, Effect, Input, Job, JobEnd, JobFailure, Preference, Range, Rejection,
+    Retry, TransferError,
 };
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::{PART, PARTS, SIZE, Scenario, digest, ranged_answer};
@@ -146,7 +146,7 @@ impl Machine {
         let id = format!("longhaul/1/longhaul/model/{}/1", before.download.attempt);
         match which {
             0 => before.probed(&ranged_answer()),
-            1 => before.part_failed(Fault::Changed),
+            1 => before.part_failed(TransferError::Changed),
             2 => before.verified(&digest('f')),
             3 => before.job_ended(&id, JobEnd::Abort, &[]),
             _ => before.job_refused(&id, true),
@@ -191,10 +191,10 @@ impl StateMachineTest for Machine {
             Transition::Retry => Input::Command(Command::Retry),
             Transition::Remove => Input::Command(Command::Remove),
             Transition::Probed => s.probed(&ranged_answer()),
-            Transition::ProbeBreaks => s.probed_as(vec![Err(Fault::Network)]),
+            Transition::ProbeBreaks => s.probed_as(vec![Err(TransferError::Network)]),
             Transition::NotFound => s.probed(&broken(404)),
-            Transition::PartBreaks => s.part_failed(Fault::Network),
-            Transition::Changed => s.part_failed(Fault::Changed),
+            Transition::PartBreaks => s.part_failed(TransferError::Network),
+            Transition::Changed => s.part_failed(TransferError::Changed),
             Transition::Hashed { right } => s.verified(&digest(if right { 'a' } else { 'f' })),
             Transition::Stale(which) => machine.stale(which),
             Transition::JobFails | Transition::JobCancelled => {

@@ -2,7 +2,7 @@
 
 use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record, Request};
 use crate::world::{Bug, World, part_answer};
-use longhaul_core::{Answer, Fault, JobEnd, JobFailure, JobId, PartRequest, measure};
+use longhaul_core::{Answer, JobEnd, JobFailure, JobId, PartRequest, TransferError, measure};
 
 pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
     let parts = parts
@@ -87,7 +87,12 @@ impl World {
     }
 
     /// Measures what came, by the real measure, and stores it where it is right.
-    pub(crate) fn store(&self, m: &mut Moment, part: Part, record: Record) -> Result<(), Fault> {
+    pub(crate) fn store(
+        &self,
+        m: &mut Moment,
+        part: Part,
+        record: Record,
+    ) -> Result<(), TransferError> {
         let request = PartRequest {
             file: World::file(part.0),
             index: part.1,

@@ -3,7 +3,7 @@
 use crate::commit::{Appended, look};
 use crate::moment::{Bytes, Commit, Flight, Flying, Moment, Outcome, Request, Stage};
 use crate::world::{PARTS, World, probe_answer};
-use longhaul_core::{Effect, Fault, decide};
+use longhaul_core::{Effect, TransferError, decide};
 use longhaul_state_tests::scenario::START;
 
 impl World {
@@ -40,7 +40,7 @@ impl World {
                     None
                 } else {
                     Some(Flight::Told(
-                        Outcome::PartFailed(*attempt, Fault::Changed),
+                        Outcome::PartFailed(*attempt, TransferError::Changed),
                         self.first(m, n),
                     ))
                 }
@@ -107,8 +107,8 @@ impl World {
     pub(crate) fn breaks(&self, m: &mut Moment, n: usize, flying: Flying) {
         let commit = self.first(m, n);
         let outcome = match &flying {
-            Flying::Fetch(attempt, ..) => Outcome::PartFailed(*attempt, Fault::Network),
-            Flying::Probe(attempt) => Outcome::Probed(*attempt, Err(Fault::Network)),
+            Flying::Fetch(attempt, ..) => Outcome::PartFailed(*attempt, TransferError::Network),
+            Flying::Probe(attempt) => Outcome::Probed(*attempt, Err(TransferError::Network)),
             _ => return,
         };
         m.places[n]

@@ -1,7 +1,7 @@
 //! One moment of a world: everything that is stored, running, on its way, or in somebody's hands.
 
 use crate::world::{Ask, Left, World};
-use longhaul_core::{Answer, Download, Effect, Fault, JobEnd};
+use longhaul_core::{Answer, Download, Effect, JobEnd, TransferError};
 use longhaul_state_tests::scenario::{ID, START};
 use longhaul_state_tests::world::Reference;
 use std::collections::{BTreeMap, BTreeSet};
@@ -36,7 +36,7 @@ pub(crate) struct Job {
     pub parts: Vec<Part>,
     pub records: Vec<Record>,
     /// What was wrong with those that could not be stored.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TransferError>,
     /// Whether its owner was dead when it began.
     pub late: bool,
 }
@@ -65,7 +65,7 @@ pub(crate) enum Handling {
     /// The worker is starting.
     Starting,
     /// Storing the records from this one on.
-    Storing(usize, Vec<Fault>),
+    Storing(usize, Vec<TransferError>),
     /// Writing down what happened.
     Accounting(Commit),
 }
@@ -115,11 +115,11 @@ impl Commit {
 /// An outcome of an effect, before it is decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    Probed(u32, Result<Answer, Fault>),
+    Probed(u32, Result<Answer, TransferError>),
     Refused(String),
-    PartFailed(u32, Fault),
+    PartFailed(u32, TransferError),
     Verified(u32, char),
-    Ended(String, JobEnd, Vec<Fault>),
+    Ended(String, JobEnd, Vec<TransferError>),
 }
 
 /// What runs beside the loop of a driver.

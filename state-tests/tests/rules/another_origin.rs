@@ -1,8 +1,8 @@
 //! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, Fault, FileVersion, JobEnd, JobFailure, PartRequest, Range,
-    State, WaitReason, measure,
+    Answer, Effect, Event, FailReason, FileVersion, JobEnd, JobFailure, PartRequest, Range, State,
+    TransferError, WaitReason, measure,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{
@@ -62,10 +62,10 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
     };
     assert_eq!(measure(&part, &chunked, PART), right);
     for (answer, body, fault) in [
-        (record(PART), PART - 1, Fault::Truncated),
-        (record(PART), 0, Fault::Truncated),
-        (record(PART + 1), PART, Fault::WrongRange),
-        (record(SIZE), SIZE, Fault::WrongRange),
+        (record(PART), PART - 1, TransferError::Truncated),
+        (record(PART), 0, TransferError::Truncated),
+        (record(PART + 1), PART, TransferError::WrongRange),
+        (record(SIZE), SIZE, TransferError::WrongRange),
     ] {
         assert_eq!(measure(&part, &answer, body), Err(fault), "{answer:?}");
     }
@@ -74,12 +74,15 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
         content_range: Some(format!("bytes 0-{}/{SIZE}", PART - 1)),
         ..record(PART)
     };
-    assert_eq!(measure(&part, &elsewhere, PART), Err(Fault::WrongRange));
+    assert_eq!(
+        measure(&part, &elsewhere, PART),
+        Err(TransferError::WrongRange)
+    );
     let own = Answer {
         cross_origin: false,
         ..record(PART)
     };
-    assert_eq!(measure(&part, &own, PART), Err(Fault::WrongRange));
+    assert_eq!(measure(&part, &own, PART), Err(TransferError::WrongRange));
     // Where nobody knew that it is of another origin, nobody will ask for its version again.
     let unknown = PartRequest {
         file: file(),
@@ -87,7 +90,7 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
     };
     assert_eq!(
         measure(&unknown, &record(PART), PART),
-        Err(Fault::WrongRange)
+        Err(TransferError::WrongRange)
     );
 }
 
@@ -219,7 +222,7 @@ fn a_tag_that_compression_made_weak_is_the_same_and_one_that_is_missing_says_not
 #[test]
 fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     let mut s = asking();
-    let events = s.takes(s.confirmed(Err(Fault::Unreachable)));
+    let events = s.takes(s.confirmed(Err(TransferError::Unreachable)));
     let [
         Event::Waiting {
             reason: WaitReason::Unreachable,
@@ -240,7 +243,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     let mut last = 0;
     for round in 0..60 {
         let before = s.download.entries;
-        s.takes(s.confirmed(Err(Fault::Unreachable)));
+        s.takes(s.confirmed(Err(TransferError::Unreachable)));
         if s.fail_reason().is_some() {
             break;
         }
@@ -267,7 +270,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
 fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
     let mut s = asking();
     s.observation.jobs.clear();
-    let refused = Fault::Status {
+    let refused = TransferError::Status {
         status: 403,
         retry_after_ms: None,
     };
@@ -280,11 +283,11 @@ fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
 fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
     let mut s = Scenario::new().transferring();
     s.observation.jobs.clear();
-    let status = Fault::Status {
+    let status = TransferError::Status {
         status: 503,
         retry_after_ms: None,
     };
-    let faults = [Fault::WrongRange, status, Fault::WrongRange];
+    let faults = [TransferError::WrongRange, status, TransferError::WrongRange];
     let end = JobEnd::Failure(JobFailure::BadStatus);
     let events = s.takes(s.job_ended(REGISTRATION, end, &faults));
     let [
@@ -341,7 +344,7 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     let keys: Vec<String> = s.download.files.iter().map(FileVersion::key).collect();
     let mut s = s.at_rest(&[0, 1]);
     s.observation.unstarted = s.registration();
-    s.takes(s.part_failed(Fault::Changed));
+    s.takes(s.part_failed(TransferError::Changed));
     s.observation.unstarted = None;
     assert_eq!(s.plan().len(), 1, "of the first file nothing hides");
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
@@ -356,11 +359,11 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
 #[test]
 fn a_part_that_fails_when_everything_is_there_says_nothing() {
     let s = asking();
-    let refused = Fault::Status {
+    let refused = TransferError::Status {
         status: 404,
         retry_after_ms: None,
     };
-    for fault in [refused, Fault::Network, Fault::Storage] {
+    for fault in [refused, TransferError::Network, TransferError::Storage] {
         given_scenario(&s).when(s.part_failed(fault)).then_nothing();
     }
 }

@@ -1,7 +1,7 @@
 //! From one try to the next, and from one transport to the other.
 
 use longhaul_core::{
-    Background, Event, Fault, JobEnd, JobFailure, Preference, Transport, TransportReason,
+    Background, Event, JobEnd, JobFailure, Preference, TransferError, Transport, TransportReason,
     WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
@@ -39,7 +39,11 @@ fn a_job_whose_records_found_no_server_waits_for_it_and_counts_no_round() {
     for end in [JobEnd::Failure(JobFailure::BadStatus), JobEnd::Success] {
         let s = Scenario::new().transferring();
         let events = given_scenario(&s)
-            .when(s.job_ended(REGISTRATION, end, &[Fault::Unreachable, Fault::Unreachable]))
+            .when(s.job_ended(
+                REGISTRATION,
+                end,
+                &[TransferError::Unreachable, TransferError::Unreachable],
+            ))
             .then_names(&["waiting"]);
         let (reason, rounds, until) = wait(&events);
         assert_eq!((reason, rounds), (WaitReason::Unreachable, 0));

@@ -1,8 +1,8 @@
 //! The ends of background jobs: success, failure, abort, refusal, and none at all.
 
 use longhaul_core::{
-    AbortedBy, Answer, Effect, Event, FailReason, Fault, JobEnd, JobFailure, MAX_RECORDS,
-    Preference, Transport, TransportReason, WaitReason,
+    AbortedBy, Answer, Effect, Event, FailReason, JobEnd, JobFailure, MAX_RECORDS, Preference,
+    TransferError, Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, START, Scenario, ranged_answer, worker};
@@ -27,7 +27,7 @@ fn a_job_that_ends_with_every_part_at_rest_is_success_whatever_it_says() {
 fn an_empty_success_is_a_truncated_body_and_tried_again() {
     let mut s = Scenario::new().transferring();
     s.observation.jobs.clear();
-    let events = s.takes(s.job_ended(REGISTRATION, JobEnd::Success, &[Fault::WrongRange]));
+    let events = s.takes(s.job_ended(REGISTRATION, JobEnd::Success, &[TransferError::WrongRange]));
     let (reason, retries, until) = backoff_from(&events);
     assert_eq!((reason, retries), (WaitReason::Backoff, 1));
     // Not before the wait is over; then the page takes it on, since the job brought nothing.
@@ -84,7 +84,7 @@ fn a_job_that_brought_something_is_followed_by_another_job() {
 fn jobs_fail_for_good_by_what_their_records_say() {
     let s = Scenario::new().transferring();
     let failure = |failure| JobEnd::Failure(failure);
-    let busy = Fault::Status {
+    let busy = TransferError::Status {
         status: 503,
         retry_after_ms: None,
     };
@@ -101,12 +101,12 @@ fn jobs_fail_for_good_by_what_their_records_say() {
         ),
         (
             JobEnd::Success,
-            vec![Fault::UnexpectedType],
+            vec![TransferError::UnexpectedType],
             FailReason::UnexpectedType,
         ),
         (
             failure(JobFailure::FetchError),
-            vec![Fault::Cors],
+            vec![TransferError::Cors],
             FailReason::Cors,
         ),
     ] {

@@ -1,7 +1,7 @@
 //! The table of phases: which events may come where, tried with every input in every state.
 
 use longhaul_core::{
-    Command, Download, Entry, Event, Fault, Input, JobEnd, JobFailure, Preference, Snapshot,
+    Command, Download, Entry, Event, Input, JobEnd, JobFailure, Preference, Snapshot, TransferError,
 };
 use longhaul_state_tests::scenario::{ID, Scenario, digest, ranged_answer, worker};
 use longhaul_state_tests::world::Reference;
@@ -44,31 +44,31 @@ fn scenarios() -> Vec<Scenario> {
     ]
 }
 
-fn faults() -> Vec<Fault> {
-    let mut faults: Vec<Fault> = [401, 404, 429, 500]
-        .map(|status| Fault::Status {
+fn faults() -> Vec<TransferError> {
+    let mut faults: Vec<TransferError> = [401, 404, 429, 500]
+        .map(|status| TransferError::Status {
             status,
             retry_after_ms: (status == 429).then_some(9),
         })
         .into();
     faults.extend([
-        Fault::Offline,
-        Fault::Network,
-        Fault::Unreachable,
-        Fault::Cors,
-        Fault::Changed,
-        Fault::WrongRange,
-        Fault::Truncated,
-        Fault::UnexpectedType,
-        Fault::Quota,
-        Fault::HeadersNeeded,
+        TransferError::Offline,
+        TransferError::Network,
+        TransferError::Unreachable,
+        TransferError::Cors,
+        TransferError::Changed,
+        TransferError::WrongRange,
+        TransferError::Truncated,
+        TransferError::UnexpectedType,
+        TransferError::Quota,
+        TransferError::HeadersNeeded,
     ]);
     faults
 }
 
 /// The scenario as somebody sees it who met this fault.
-fn as_seen(s: &Scenario, fault: &Fault) -> Scenario {
-    let offline = *fault == Fault::Offline;
+fn as_seen(s: &Scenario, fault: &TransferError) -> Scenario {
+    let offline = *fault == TransferError::Offline;
     s.clone().with(|s| s.observation.context.offline = offline)
 }
 

@@ -101,7 +101,7 @@ fn without_the_headers_nothing_is_asked() {
 #[test]
 fn a_wait_stands_before_the_next_question_until_it_is_over() {
     let mut s = Scenario::new().requested();
-    s.takes(s.probed_as(vec![Err(longhaul_core::Fault::Network)]));
+    s.takes(s.probed_as(vec![Err(longhaul_core::TransferError::Network)]));
     let until = s
         .download
         .waiting

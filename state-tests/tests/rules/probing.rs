@@ -1,7 +1,7 @@
 //! From the servers' answers to the first try.
 
 use longhaul_core::{
-    Answer, Background, Event, FailReason, Fault, FileVersion, Missing, Preference, Range,
+    Answer, Background, Event, FailReason, FileVersion, Missing, Preference, Range, TransferError,
     Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
@@ -227,7 +227,7 @@ fn a_file_of_unknown_size_has_no_total() {
 
 #[test]
 fn what_cannot_heal_fails_at_once_and_with_its_reason() {
-    let status = |status| Fault::Status {
+    let status = |status| TransferError::Status {
         status,
         retry_after_ms: None,
     };
@@ -238,11 +238,11 @@ fn what_cannot_heal_fails_at_once_and_with_its_reason() {
         (status(403), FailReason::Unauthorized),
         (status(407), FailReason::Unauthorized),
         (status(400), FailReason::BadStatus),
-        (Fault::Cors, FailReason::Cors),
-        (Fault::Quota, FailReason::Quota),
-        (Fault::Changed, FailReason::Changed),
-        (Fault::UnexpectedType, FailReason::UnexpectedType),
-        (Fault::HeadersNeeded, FailReason::Unauthorized),
+        (TransferError::Cors, FailReason::Cors),
+        (TransferError::Quota, FailReason::Quota),
+        (TransferError::Changed, FailReason::Changed),
+        (TransferError::UnexpectedType, FailReason::UnexpectedType),
+        (TransferError::HeadersNeeded, FailReason::Unauthorized),
     ] {
         let s = Scenario::new().requested();
         given_scenario(&s)
@@ -275,8 +275,8 @@ fn one_file_that_cannot_be_had_fails_all_even_while_another_could_be_waited_for(
     let s = Scenario::new().with(|s| s.spec = spec(2)).requested();
     let events = given_scenario(&s)
         .when(s.probed_as(vec![
-            Err(Fault::Network),
-            Err(Fault::Status {
+            Err(TransferError::Network),
+            Err(TransferError::Status {
                 status: 404,
                 retry_after_ms: None,
             }),
@@ -293,7 +293,7 @@ fn one_file_that_cannot_be_had_fails_all_even_while_another_could_be_waited_for(
 
 #[test]
 fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
-    let wanted = Fault::Status {
+    let wanted = TransferError::Status {
         status: 401,
         retry_after_ms: None,
     };
@@ -351,7 +351,7 @@ fn transient_faults_wait_and_the_next_round_waits_longer() {
     let mut s = Scenario::new().requested();
     let mut last = 0;
     for round in 1..=s.observation.context.policy.retry.limit {
-        let probed = s.probed_as(vec![Err(Fault::Network)]);
+        let probed = s.probed_as(vec![Err(TransferError::Network)]);
         let events = s.takes(probed);
         let [
             Event::Waiting {
@@ -374,14 +374,14 @@ fn transient_faults_wait_and_the_next_round_waits_longer() {
         s.now = until;
     }
     given_scenario(&s)
-        .when(s.probed_as(vec![Err(Fault::Network)]))
+        .when(s.probed_as(vec![Err(TransferError::Network)]))
         .then_fails(FailReason::Network);
 }
 
 #[test]
 fn a_second_failure_before_the_next_round_is_of_the_same_round() {
     let mut s = Scenario::new().requested();
-    let probed = s.probed_as(vec![Err(Fault::Network)]);
+    let probed = s.probed_as(vec![Err(TransferError::Network)]);
     s.takes(probed.clone());
     given_scenario(&s).when(probed.clone()).then_nothing();
     given_scenario(&s)

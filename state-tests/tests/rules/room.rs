@@ -1,7 +1,7 @@
 //! Room: what is decided where the browser has too little of it.
 
 use longhaul_core::{
-    Effect, Event, FailReason, Failure, Fault, JobEnd, JobFailure, Preference, Transport,
+    Effect, Event, FailReason, Failure, JobEnd, JobFailure, Preference, TransferError, Transport,
     TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
@@ -114,7 +114,7 @@ fn a_job_without_room_is_followed_by_the_page_which_needs_half_as_much() {
 #[test]
 fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
     for (end, faults) in [
-        (JobEnd::Success, &[Fault::Quota][..]),
+        (JobEnd::Success, &[TransferError::Quota][..]),
         (JobEnd::Failure(JobFailure::QuotaExceeded), &[][..]),
     ] {
         // It brought something: a further job may bring the rest.
@@ -166,7 +166,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
 fn a_page_that_helps_and_finds_no_room_leaves_it_to_the_job() {
     let s = Scenario::new().halfway();
     let events = given_scenario(&s)
-        .when(s.part_failed(Fault::Quota))
+        .when(s.part_failed(TransferError::Quota))
         .then_names(&["waiting"]);
     assert!(
         matches!(
@@ -190,7 +190,7 @@ fn a_part_that_finds_no_room_says_how_much_is_wanting_where_the_browser_tells() 
         let s = Scenario::foreground().transferring().at_rest(&[0]);
         let s = s.with(|s| s.observation.room = room);
         let events = given_scenario(&s)
-            .when(s.part_failed(Fault::Quota))
+            .when(s.part_failed(TransferError::Quota))
             .then_names(&["progress", "failure"]);
         full_by(lacking)(&events);
     }

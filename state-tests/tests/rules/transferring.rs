@@ -1,7 +1,8 @@
 //! While a transfer runs: progress, verification, and what vanishes.
 
 use longhaul_core::{
-    Answer, Event, EvictedBy, FailReason, Fault, Input, Job, JobEnd, Range, Signal, WaitReason,
+    Answer, Event, EvictedBy, FailReason, Input, Job, JobEnd, Range, Signal, TransferError,
+    WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, digest, ranged_answer};
@@ -207,13 +208,13 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
 #[test]
 fn a_file_that_changes_in_mid_download_begins_a_new_attempt() {
     let s = Scenario::new().halfway();
-    let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[Fault::Changed]);
+    let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[TransferError::Changed]);
     given_scenario(&s)
         .when(ended)
         .then_names(&["failure", "requested", "waiting"]);
     let s = Scenario::foreground().halfway();
     given_scenario(&s)
-        .when(s.part_failed(Fault::Changed))
+        .when(s.part_failed(TransferError::Changed))
         .then_names(&["failure", "requested", "waiting"]);
 }
 
