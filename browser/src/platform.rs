@@ -12,7 +12,7 @@ use std::rc::Rc;
 use futures_util::future::LocalBoxFuture;
 use longhaul_core::{Background, Download, FileVersion, PartRequest, Role};
 
-use crate::answer::Answer;
+use crate::answer::HttpResponse;
 use crate::background_fetch::StartError;
 use crate::events::EventStore;
 use crate::job::JobState;
@@ -34,7 +34,7 @@ pub type Metering = (Rc<Meter>, Box<dyn Fn()>);
 
 /// What to ask a server for. The default is a plain CORS `GET`, past the HTTP cache: ranges queue up in it otherwise.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Question<'a> {
+pub struct HttpRequest<'a> {
     /// Where.
     pub url: &'a str,
     /// `HEAD` instead of `GET`.
@@ -139,7 +139,8 @@ pub trait Platform: 'static {
     async fn room(&self) -> Option<u64>;
 
     /// Asks a server. The body can be read later.
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Self::Body), NetError>;
+    async fn ask(&self, question: &HttpRequest<'_>)
+    -> Result<(HttpResponse, Self::Body), NetError>;
     /// Whether a URL is of another origin than this context.
     fn is_cross_origin(&self, url: &str) -> bool;
     /// Stores a part straight from a body, without holding it: exactly this range, or nothing. Where `enough` comes
@@ -180,7 +181,7 @@ pub trait Platform: 'static {
         &self,
         record: &Self::Record,
         wait: bool,
-    ) -> Option<Result<(Answer, Self::Body), NetError>>;
+    ) -> Option<Result<(HttpResponse, Self::Body), NetError>>;
     /// Registrations whose completion the worker is handling now. Answered only after every completion that was under
     /// way when it was asked has been named or accounted for.
     async fn handling(&self) -> Vec<String>;

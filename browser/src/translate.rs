@@ -2,13 +2,13 @@
 
 use longhaul_core::{self as core, Job, JobEnd, JobFailure as CoreFailure, JobId, TransferError};
 
-use crate::answer::Answer;
+use crate::answer::HttpResponse;
 use crate::job::{JobFailure, JobResult, JobState};
 
 /// What an answer says, in the core's words. `now_ms` serves a `Retry-After` date whose answer has no `Date`.
 #[must_use]
-pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
-    core::Answer {
+pub fn answer(answer: &HttpResponse, now_ms: u64) -> core::HttpResponse {
+    core::HttpResponse {
         status: answer.status,
         content_range: answer.content_range.clone(),
         content_length: answer.content_length,
@@ -27,14 +27,14 @@ pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
 /// What the answer to a `HEAD` says. A length of 0 there is as often "not known" as "empty", and what is known to be
 /// empty is not asked for any more.
 #[must_use]
-pub fn head(mut answer: core::Answer) -> core::Answer {
+pub fn head(mut answer: core::HttpResponse) -> core::HttpResponse {
     answer.content_length = answer.content_length.filter(|length| *length > 0);
     answer
 }
 
 /// Whether the body is compressed on the wire, so that no range of it is one of the file.
 #[must_use]
-pub fn is_compressed(answer: &core::Answer) -> bool {
+pub fn is_compressed(answer: &core::HttpResponse) -> bool {
     !matches!(
         answer.content_encoding.as_deref(),
         None | Some("" | "identity")
@@ -166,9 +166,9 @@ mod tests {
     #[test]
     fn a_head_without_a_length_says_nothing_of_it() {
         let told = |content_length| {
-            let answer = core::Answer {
+            let answer = core::HttpResponse {
                 content_length,
-                ..core::Answer::default()
+                ..core::HttpResponse::default()
             };
             head(answer).content_length
         };
@@ -180,9 +180,9 @@ mod tests {
     #[test]
     fn only_a_content_encoding_is_compression() {
         let encoded = |encoding: Option<&str>| {
-            is_compressed(&core::Answer {
+            is_compressed(&core::HttpResponse {
                 content_encoding: encoding.map(str::to_owned),
-                ..core::Answer::default()
+                ..core::HttpResponse::default()
             })
         };
         assert!(encoded(Some("gzip")));

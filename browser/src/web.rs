@@ -8,7 +8,7 @@ use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
 
-use crate::answer::Answer;
+use crate::answer::HttpResponse;
 use crate::background_fetch::{
     BackgroundFetchManager, BackgroundFetchRecord, BackgroundFetchRegistration, JobOptions,
     StartError,
@@ -20,7 +20,7 @@ use crate::lease;
 use crate::locks::{self, LockError};
 use crate::net::{self, Ask, NetError};
 use crate::parts::{PartError, PartStore, Range, blob, stores_streams_whole};
-use crate::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
+use crate::platform::{HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching};
 use crate::pour::{Flaw, Pour};
 use crate::requests::requests;
 use crate::work::DigestError;
@@ -178,7 +178,7 @@ impl<H: Host> Platform for Web<H> {
         self.parts.digest(&file.key(), wanted).await
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Body), NetError> {
+    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, Body), NetError> {
         let transfer = AbortController::new().ok().map(Transfer);
         let signal = transfer.as_ref().map(|transfer| transfer.0.signal());
         let of = question.headers_of.filter(|_| !question.opaque);
@@ -324,7 +324,7 @@ impl<H: Host> Platform for Web<H> {
         &self,
         record: &BackgroundFetchRecord,
         wait: bool,
-    ) -> Option<Result<(Answer, Body), NetError>> {
+    ) -> Option<Result<(HttpResponse, Body), NetError>> {
         let response = if wait {
             record.response().await
         } else {

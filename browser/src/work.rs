@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Answer, Download, PartRequest, Rest, TransferError, measure, probe_url};
+use longhaul_core::{Download, HttpResponse, PartRequest, Rest, TransferError, measure, probe_url};
 
 use crate::cancel::Cancel;
 use crate::hash::HashError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
 use crate::parts::{PartError, Range};
-use crate::platform::{Platform, Question, Spilt};
+use crate::platform::{HttpRequest, Platform, Spilt};
 use crate::translate;
 
 /// Asks the servers of some resources for size, validator and Range support, all at once. One that says nothing for
@@ -22,7 +22,7 @@ pub async fn probe<P: Platform>(
     full: &FullUrls,
     resources: &[u32],
     stall_ms: u64,
-) -> Vec<Result<Answer, TransferError>> {
+) -> Vec<Result<HttpResponse, TransferError>> {
     let spec = download.spec.as_ref();
     let asked = resources.iter().map(async |resource| {
         let url = probe_url(full.url(*resource));
@@ -56,12 +56,12 @@ async fn probe_one<P: Platform>(
     download: &Download,
     url: &str,
     size: Option<u64>,
-) -> Result<Answer, TransferError> {
-    let question = Question {
+) -> Result<HttpResponse, TransferError> {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(0, 1)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((first, body)) = platform.ask(&question).await else {
         return match head(platform, download, url).await {
@@ -111,14 +111,18 @@ async fn probe_one<P: Platform>(
 
 /// What an answer says. What was asked of another origin is of another origin, also where a worker of the app has made the
 /// answer anew and it no longer shows.
-fn told<P: Platform>(platform: &P, url: &str, answer: &crate::answer::Answer) -> Answer {
+fn told<P: Platform>(
+    platform: &P,
+    url: &str,
+    answer: &crate::answer::HttpResponse,
+) -> HttpResponse {
     let mut answer = translate::answer(answer, platform.now_ms());
     answer.cross_origin |= platform.is_cross_origin(url);
     answer
 }
 
 /// Whether an answer may say which range it is, of how many bytes, where this origin cannot read it.
-fn hides_its_range(answer: &Answer) -> bool {
+fn hides_its_range(answer: &HttpResponse) -> bool {
     answer.status == 206 && answer.cross_origin && answer.content_range.is_none()
 }
 
@@ -146,11 +150,11 @@ async fn hidden_size<P: Platform>(
     {
         return Ok(Some(length));
     }
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::from(0)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((answer, _)) = platform.ask(&question).await else {
         return Ok(None);
@@ -167,7 +171,7 @@ async fn hidden_size<P: Platform>(
 }
 
 /// The fault of an answer that says to come back later. Other errors may be for this way of asking alone.
-fn not_now(answer: &Answer) -> Result<(), TransferError> {
+fn not_now(answer: &HttpResponse) -> Result<(), TransferError> {
     match answer.status {
         status @ (429 | 503) => Err(TransferError::Status {
             status,
@@ -187,11 +191,11 @@ async fn ends_at<P: Platform>(
     let Some(last) = size.checked_sub(1) else {
         return Ok(false);
     };
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(last, 2)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((answer, _)) = platform.ask(&question).await else {
         return Ok(false);
@@ -202,12 +206,12 @@ async fn ends_at<P: Platform>(
 }
 
 /// What `HEAD` tells, where its answer can be read.
-async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<Answer> {
-    let question = Question {
+async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<HttpResponse> {
+    let question = HttpRequest {
         url,
         head: true,
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let (head, _) = platform.ask(&question).await.ok()?;
     Some(translate::head(told(platform, url, &head)))
@@ -218,11 +222,11 @@ async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) ->
     if !platform.online() {
         return TransferError::Offline;
     }
-    let question = Question {
+    let question = HttpRequest {
         url,
         head: true,
         opaque: true,
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let answers = platform.ask(&question).await.is_ok();
     let may_be_cors = never_answered && platform.is_cross_origin(url);
@@ -307,11 +311,11 @@ async fn transfer<P: Platform>(
     moved: Box<dyn Fn()>,
 ) -> Result<Range, Broken> {
     let part = fetch.part;
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: part.range_asked(),
         headers_of: Some(fetch.download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let (raw, body) = while_it_moves(platform, fetch, cancel, platform.ask(&question))
         .await?
@@ -391,7 +395,7 @@ fn refused(error: &PartError) -> TransferError {
 async fn store<P: Platform>(
     platform: &P,
     part: &PartRequest,
-    answer: &Answer,
+    answer: &HttpResponse,
     blob: &P::Blob,
 ) -> Result<Range, TransferError> {
     let range = measure(part, answer, P::size(blob))?;

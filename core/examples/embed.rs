@@ -5,7 +5,7 @@
 //! comments are those of the loop in the crate's documentation.
 
 use longhaul_core::{
-    Answer, Command, Context, Download, Effect, Entry, Input, Layout, Observation, Origin,
+    Command, Context, Download, Effect, Entry, HttpResponse, Input, Layout, Observation, Origin,
     PartRequest, Policy, Preference, Range, Resource, Signal, Snapshot, Spec, TransferError,
     decide, measure, plan,
 };
@@ -186,7 +186,7 @@ struct Server {
 }
 
 impl Server {
-    fn get(&mut self, range: Option<Range>) -> Result<(Answer, Vec<u8>), TransferError> {
+    fn get(&mut self, range: Option<Range>) -> Result<(HttpResponse, Vec<u8>), TransferError> {
         self.asked += 1;
         if self.asked == 5 {
             return Err(TransferError::Network);
@@ -194,20 +194,20 @@ impl Server {
         let total = self.body.len();
         let etag = Some("\"1\"".to_owned());
         let Some(range) = range else {
-            let answer = Answer {
+            let answer = HttpResponse {
                 status: 200,
                 etag,
-                ..Answer::default()
+                ..HttpResponse::default()
             };
             return Ok((answer, self.body.clone()));
         };
         let index = |at: u64| usize::try_from(at).expect("fits").min(total);
         let (start, end) = (index(range.start), index(range.end()));
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 206,
             content_range: Some(format!("bytes {start}-{}/{total}", end - 1)),
             etag,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         Ok((answer, self.body[start..end].to_vec()))
     }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Failure;
-use crate::measure::Answer;
+use crate::measure::HttpResponse;
 use crate::parts::{Layout, Range};
 use crate::policy::Policy;
 use crate::spec::ValidSpec;
@@ -47,7 +47,7 @@ pub enum Signal {
         /// The attempt for which they were asked.
         attempt: u32,
         /// Answers in the order of the resources.
-        answers: Vec<Result<Answer, TransferError>>,
+        answers: Vec<Result<HttpResponse, TransferError>>,
         /// What is at rest for these generations, among the rest.
         observation: Box<Observation>,
     },
@@ -89,7 +89,7 @@ pub enum Signal {
         /// Index of each resource with its digest, 64 hexadecimal digits.
         digests: Vec<(u32, String)>,
         /// Index of each resource whose server was asked, with what it answered.
-        answers: Vec<(u32, Result<Answer, TransferError>)>,
+        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
         /// What is at rest now.
         observation: Box<Observation>,
     },

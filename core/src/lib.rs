@@ -115,11 +115,11 @@
 //! assert_eq!(plan(&model, &observation, 1_000), [Effect::Probe { attempt: 1 }]);
 //!
 //! // Probed: three mebibytes, in parts of one. The transfer starts.
-//! let answer = Answer {
+//! let answer = HttpResponse {
 //!     status: 206,
 //!     content_range: Some(format!("bytes 0-0/{}", 3 * MIB)),
 //!     etag: Some("\"v1\"".into()),
-//!     ..Answer::default()
+//!     ..HttpResponse::default()
 //! };
 //! let probed = Signal::Probed {
 //!     attempt: 1,
@@ -169,7 +169,7 @@
 //!   a [`Snapshot`].
 //! - *What is to be done*: [`Effect`], [`EffectId`].
 //! - *Bytes*: [`FileVersion`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
-//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`TransferError`]).
+//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`HttpResponse`], [`TransferError`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
 //! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
 //!   and written by `serde`.
@@ -218,7 +218,7 @@ pub use input::{
     Rejection, Rest, Role, Signal,
 };
 pub use job::{JOB_FORMAT, JobId, MAX_RECORDS};
-pub use measure::{Answer, ContentRange, file_of, measure, validator};
+pub use measure::{ContentRange, HttpResponse, file_of, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
 pub use plan::plan;
 pub use policy::{MAX_ENTRIES, MIN_DELAY_MS, Overtake, Policy, Retry};

@@ -16,7 +16,7 @@ use crate::transfer_error::TransferError;
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Status code.
     pub status: u16,
     /// `Content-Range`.
@@ -81,7 +81,7 @@ impl ContentRange {
 ///
 /// [RFC 9110, 8.8.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
 #[must_use]
-pub fn validator(answer: &Answer) -> Option<Validator> {
+pub fn validator(answer: &HttpResponse) -> Option<Validator> {
     let etag = answer.etag.as_deref().map(str::trim);
     match etag {
         Some(tag) if tag.starts_with('"') && tag.len() > 2 => Some(Validator::Etag(tag.to_owned())),
@@ -93,7 +93,11 @@ pub fn validator(answer: &Answer) -> Option<Validator> {
 ///
 /// # Errors
 /// The fault for which the bytes must not be stored.
-pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, TransferError> {
+pub fn measure(
+    request: &PartRequest,
+    answer: &HttpResponse,
+    body: u64,
+) -> Result<Range, TransferError> {
     check_status(request, answer)?;
     let same_version = match &request.file.validator {
         // A header hidden by CORS tells nothing; the total and the hash still do.
@@ -119,7 +123,11 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
 }
 
 /// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
-fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), TransferError> {
+fn check_range(
+    asked: Range,
+    file: &FileVersion,
+    answer: &HttpResponse,
+) -> Result<(), TransferError> {
     let Some(text) = &answer.content_range else {
         // Hidden, it tells nothing; the length is not, and says how much of the file this is. A file that was not known to
         // be of another origin is not asked for again afterwards.
@@ -147,7 +155,7 @@ fn check_range(asked: Range, file: &FileVersion, answer: &Answer) -> Result<(), 
 pub(crate) fn check_version(
     file: &FileVersion,
     now: &FileVersion,
-    answer: &Answer,
+    answer: &HttpResponse,
 ) -> Result<(), TransferError> {
     let same = match &file.validator {
         // Compression on the way makes a tag weak, and the version it names is the same.
@@ -168,7 +176,7 @@ pub(crate) fn check_version(
     }
 }
 
-fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), TransferError> {
+fn check_status(request: &PartRequest, answer: &HttpResponse) -> Result<(), TransferError> {
     match (answer.status, request.file.part_bytes) {
         // A portal stands between us and the server. Where the file is HTML itself, other tests must do.
         (200, _) if is_html(answer.content_type.as_deref()) && !request.file.is_html() => {
@@ -191,7 +199,7 @@ fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), TransferEr
 
 fn measure_whole(
     request: &PartRequest,
-    answer: &Answer,
+    answer: &HttpResponse,
     body: u64,
 ) -> Result<Range, TransferError> {
     if let Some(size) = request.file.size
@@ -225,7 +233,7 @@ fn measure_whole(
 pub fn file_of(
     resource: &Resource,
     identity: &str,
-    answer: &Answer,
+    answer: &HttpResponse,
     policy: &Policy,
 ) -> Result<FileVersion, TransferError> {
     let range = answer
@@ -276,7 +284,7 @@ pub fn file_of(
 }
 
 /// The length of a plain body, where the header can be trusted to be that of the bytes.
-fn plain_length(answer: &Answer) -> Option<u64> {
+fn plain_length(answer: &HttpResponse) -> Option<u64> {
     match answer.content_encoding.as_deref() {
         None | Some("identity" | "") => answer.content_length,
         Some(_) => None,
@@ -300,12 +308,12 @@ mod tests {
         PartRequest { file, index: 0 }
     }
 
-    fn partial() -> Answer {
-        Answer {
+    fn partial() -> HttpResponse {
+        HttpResponse {
             status: 206,
             content_range: Some("bytes 0-39/100".into()),
             etag: Some("\"v1\"".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         }
     }
 
@@ -313,7 +321,7 @@ mod tests {
     fn a_part_counts_only_when_everything_about_it_is_right() {
         let ranged = request(Some(40));
         assert_eq!(measure(&ranged, &partial(), 40), Ok(Range::new(0, 40)));
-        let with = |change: fn(&mut Answer)| {
+        let with = |change: fn(&mut HttpResponse)| {
             let mut answer = partial();
             change(&mut answer);
             measure(&ranged, &answer, 40)
@@ -359,36 +367,36 @@ mod tests {
     #[test]
     fn an_empty_success_is_no_model() {
         let mut whole = request(None);
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 200,
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(measure(&whole, &answer, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &answer, 100), Ok(Range::new(0, 100)));
         whole.file.size = None;
         assert_eq!(measure(&whole, &answer, 99), Err(TransferError::Truncated));
-        let unknown = Answer {
+        let unknown = HttpResponse {
             status: 200,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(measure(&whole, &unknown, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &unknown, 7), Ok(Range::new(0, 7)));
-        let empty = Answer {
+        let empty = HttpResponse {
             status: 200,
             content_length: Some(0),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(measure(&whole, &empty, 0), Ok(Range::new(0, 0)));
     }
 
     #[test]
     fn a_page_of_html_is_no_part_and_no_body_of_another_file() {
-        let html = Answer {
+        let html = HttpResponse {
             status: 200,
             content_type: Some("text/html; charset=utf-8".into()),
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         for part_bytes in [Some(40), None] {
             let mut request = request(part_bytes);
@@ -441,7 +449,7 @@ mod tests {
         }
     }
 
-    fn probe(answer: &Answer, resource: &str) -> Result<FileVersion, TransferError> {
+    fn probe(answer: &HttpResponse, resource: &str) -> Result<FileVersion, TransferError> {
         let resource: Resource = serde_json::from_str(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),
@@ -454,32 +462,33 @@ mod tests {
     fn a_file_is_split_only_where_its_parts_can_be_told_from_another_versions() {
         let plain = r#"{"url":"https://h/f"}"#;
         let hashed = r#"{"url":"https://h/f","sha256":"00"}"#;
-        let ranged = |etag: Option<&str>| Answer {
+        let ranged = |etag: Option<&str>| HttpResponse {
             status: 206,
             content_range: Some("bytes 0-0/100".into()),
             etag: etag.map(str::to_owned),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        let split = |answer: &Answer, resource| probe(answer, resource).expect("a file").part_bytes;
+        let split =
+            |answer: &HttpResponse, resource| probe(answer, resource).expect("a file").part_bytes;
         assert_eq!(split(&ranged(Some("\"a\"")), plain), Some(10));
         assert_eq!(split(&ranged(Some("W/\"a\"")), plain), None);
         assert_eq!(split(&ranged(None), plain), None);
         assert_eq!(split(&ranged(None), hashed), Some(10));
-        let whole = Answer {
+        let whole = HttpResponse {
             status: 200,
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(split(&whole, hashed), None);
     }
 
     #[test]
     fn a_size_beyond_what_javascript_can_count_is_no_size() {
-        let sized = |size: u64| Answer {
+        let sized = |size: u64| HttpResponse {
             status: 206,
             content_range: Some(format!("bytes 0-0/{size}")),
             etag: Some("\"a\"".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let of = |size| probe(&sized(size), r#"{"url":"https://h/f"}"#).expect("a file");
         assert_eq!(of((1 << 53) - 1).size, Some((1 << 53) - 1));
@@ -489,32 +498,32 @@ mod tests {
     #[test]
     fn probes_tell_what_is_wrong() {
         let plain = r#"{"url":"https://h/f"}"#;
-        let html = Answer {
+        let html = HttpResponse {
             status: 200,
             content_type: Some("Text/HTML; charset=utf-8".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(probe(&html, plain), Err(TransferError::UnexpectedType));
         assert!(probe(&html, r#"{"url":"https://h/f","sha256":"00"}"#).is_ok());
-        let other_size = Answer {
+        let other_size = HttpResponse {
             status: 200,
             content_length: Some(9),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(
             probe(&other_size, r#"{"url":"https://h/f","bytes":8}"#),
             Err(TransferError::Changed)
         );
-        let gone = Answer {
+        let gone = HttpResponse {
             status: 410,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let fault = probe(&gone, plain).expect_err("gone");
         assert_eq!(fault.failure(Some(0)).reason, FailReason::NotFound);
-        let empty = Answer {
+        let empty = HttpResponse {
             status: 416,
             content_range: Some("bytes */0".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(probe(&empty, plain).expect("empty").layout().count(), 0);
     }

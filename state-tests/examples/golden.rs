@@ -5,8 +5,8 @@
 //! what was released once is read for ever.
 
 use longhaul_core::{
-    AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
-    Failure, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, TransferError, Transport,
+    AbortedBy, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure,
+    HttpResponse, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, TransferError, Transport,
     TransportReason, WaitReason,
 };
 use longhaul_state_tests::scenario::{
@@ -95,10 +95,10 @@ fn in_the_background() -> Vec<String> {
 /// A server away, busy, throttling; a job refused; a network away; and then too much of it.
 fn trouble() -> Vec<String> {
     let mut s = Scenario::new().requested();
-    let busy = |after| Answer {
+    let busy = |after| HttpResponse {
         status: 503,
         retry_after_ms: after,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     for answer in [
         Err(TransferError::Unreachable),
@@ -136,7 +136,7 @@ fn changed_and_evicted() -> Vec<String> {
     later(&mut s, probed);
     let changed = s.part_failed(TransferError::Changed);
     later(&mut s, changed);
-    let probed = s.probed(&Answer {
+    let probed = s.probed(&HttpResponse {
         etag: None,
         last_modified: Some("Sun, 22 Nov 2026 16:48:00 GMT".into()),
         ..ranged_answer()
@@ -147,7 +147,7 @@ fn changed_and_evicted() -> Vec<String> {
     let request = s.request();
     later(&mut s, request);
     s = s.at_rest(&[0, 1, 2, 3]);
-    let probed = s.probed(&Answer {
+    let probed = s.probed(&HttpResponse {
         etag: None,
         last_modified: Some("Sun, 22 Nov 2026 16:48:00 GMT".into()),
         ..ranged_answer()
@@ -169,10 +169,10 @@ fn signed_and_cancelled() -> Vec<String> {
         s.spec.resources.push(second);
     });
     s = s.requested();
-    let unknown = Answer {
+    let unknown = HttpResponse {
         status: 200,
         content_type: Some("application/octet-stream".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let probed = s.probed_as(vec![Ok(ranged_answer()), Ok(unknown)]);
     later(&mut s, probed);

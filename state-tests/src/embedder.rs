@@ -7,8 +7,8 @@
 use crate::prove::Coverage;
 use crate::scenario::{PART, START, Scenario, digest, ranged_answer};
 use longhaul_core::{
-    Answer, Background, Effect, Event, FailReason, Input, Job, JobEnd, JobFailure, PartRequest,
-    Preference, Signal, TransferError, WaitReason, plan,
+    Background, Effect, Event, FailReason, HttpResponse, Input, Job, JobEnd, JobFailure,
+    PartRequest, Preference, Signal, TransferError, WaitReason, plan,
 };
 use std::collections::BTreeMap;
 
@@ -350,9 +350,9 @@ impl<'a> Embedder<'a> {
         &mut self,
         resource: u32,
         failed: &mut Vec<Request>,
-    ) -> Result<Answer, TransferError> {
+    ) -> Result<HttpResponse, TransferError> {
         let size = self.setup.parts * PART;
-        let answer = Answer {
+        let answer = HttpResponse {
             content_range: Some(format!("bytes 0-0/{size}")),
             cross_origin: self.setup.cross_origin,
             ..ranged_answer()

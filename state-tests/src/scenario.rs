@@ -1,9 +1,9 @@
 //! Where the tests begin: a download brought to any state by the machine itself, and the plain values that go in.
 
 use longhaul_core::{
-    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, FileVersion,
-    Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection, Resource, Role,
-    Signal, Spec, State, TransferError, Validator, decide, plan,
+    Background, Command, Context, Download, Effect, Entry, Event, FailReason, FileVersion,
+    HttpResponse, Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection,
+    Resource, Role, Signal, Spec, State, TransferError, Validator, decide, plan,
 };
 
 /// The id of the download in every scenario.
@@ -49,12 +49,12 @@ pub fn digest(digit: char) -> String {
 
 /// What a well-behaved server answers to a probe of a file of [`SIZE`] bytes.
 #[must_use]
-pub fn ranged_answer() -> Answer {
-    Answer {
+pub fn ranged_answer() -> HttpResponse {
+    HttpResponse {
         status: 206,
         content_range: Some(format!("bytes 0-0/{SIZE}")),
         etag: Some("\"v1\"".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
@@ -306,13 +306,13 @@ impl Scenario {
 
     /// All servers give this answer.
     #[must_use]
-    pub fn probed(&self, answer: &Answer) -> Input {
+    pub fn probed(&self, answer: &HttpResponse) -> Input {
         self.probed_as(vec![Ok(answer.clone()); self.spec.resources.len()])
     }
 
     /// The servers give these answers.
     #[must_use]
-    pub fn probed_as(&self, answers: Vec<Result<Answer, TransferError>>) -> Input {
+    pub fn probed_as(&self, answers: Vec<Result<HttpResponse, TransferError>>) -> Input {
         Input::Signal(Signal::Probed {
             attempt: self.download.attempt,
             answers,
@@ -365,7 +365,7 @@ impl Scenario {
 
     /// The first resource's server was asked again, and answered this.
     #[must_use]
-    pub fn confirmed(&self, answer: Result<Answer, TransferError>) -> Input {
+    pub fn confirmed(&self, answer: Result<HttpResponse, TransferError>) -> Input {
         Input::Signal(Signal::Verified {
             attempt: self.download.attempt,
             digests: Vec::new(),

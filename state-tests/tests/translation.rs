@@ -1,7 +1,7 @@
 //! The adapters' translation functions: whatever a browser, a server or a stranger says, nothing panics, what is not
 //! ours is ignored, and what is ours comes through whole.
 
-use longhaul_browser::answer::Answer;
+use longhaul_browser::answer::HttpResponse;
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::{requested_range, resource_of};
 use longhaul_browser::job::{JobFailure, JobResult, JobState};
@@ -197,7 +197,7 @@ fn any_header() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_answer() -> impl Strategy<Value = Answer> {
+fn any_answer() -> impl Strategy<Value = HttpResponse> {
     let header = || prop::option::of(any_header());
     (
         select(vec![
@@ -207,18 +207,20 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         (header(), header(), header()),
         prop::option::of(any::<u64>()),
     )
-        .prop_map(|(status, (a, b, c, d), (e, f, g), content_length)| Answer {
-            status,
-            content_range: a,
-            etag: b,
-            last_modified: c,
-            content_type: d,
-            content_encoding: e,
-            retry_after: f,
-            date: g,
-            content_length,
-            ..Answer::default()
-        })
+        .prop_map(
+            |(status, (a, b, c, d), (e, f, g), content_length)| HttpResponse {
+                status,
+                content_range: a,
+                etag: b,
+                last_modified: c,
+                content_type: d,
+                content_encoding: e,
+                retry_after: f,
+                date: g,
+                content_length,
+                ..HttpResponse::default()
+            },
+        )
 }
 
 #[test]
@@ -440,12 +442,12 @@ fn a_viewer_survives_any_texts_and_any_number() {
 
 #[test]
 fn the_answer_to_head_does_not_call_a_file_empty() {
-    let empty = longhaul_core::Answer {
+    let empty = longhaul_core::HttpResponse {
         content_length: Some(0),
         ..ranged_answer()
     };
     assert_eq!(translate::head(empty).content_length, None);
-    let sized = longhaul_core::Answer {
+    let sized = longhaul_core::HttpResponse {
         content_length: Some(5),
         ..ranged_answer()
     };

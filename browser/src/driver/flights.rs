@@ -4,7 +4,8 @@ use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use longhaul_core::{
-    Answer, Download, Effect, EffectId, MIN_DELAY_MS, PartRequest, Signal, TransferError, file_of,
+    Download, Effect, EffectId, HttpResponse, MIN_DELAY_MS, PartRequest, Signal, TransferError,
+    file_of,
 };
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
@@ -383,7 +384,7 @@ impl<P: Platform> Driver<P> {
     ) -> Result<(), CommitError> {
         let answers = self.confirm(&verify.confirm, download).await?;
         // Where one is of no use hashes would be computed in vain.
-        let is_good = |answer: &Result<Answer, TransferError>| {
+        let is_good = |answer: &Result<HttpResponse, TransferError>| {
             answer.as_ref().is_ok_and(|answer| answer.status < 300)
         };
         let refused = !answers.iter().all(|(_, answer)| is_good(answer));
@@ -424,7 +425,7 @@ impl<P: Platform> Driver<P> {
         &self,
         resources: &[u32],
         download: &Download,
-    ) -> Result<Vec<(u32, Result<Answer, TransferError>)>, CommitError> {
+    ) -> Result<Vec<(u32, Result<HttpResponse, TransferError>)>, CommitError> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }

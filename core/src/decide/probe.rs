@@ -5,7 +5,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
 use crate::file::FileVersion;
 use crate::input::{Background, Context, Observation, Preference};
-use crate::measure::{Answer, file_of};
+use crate::measure::{HttpResponse, file_of};
 use crate::parts::{Layout, runs};
 use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
@@ -17,7 +17,7 @@ pub(super) fn probed(
     download: &Download,
     now: u64,
     attempt: u32,
-    answers: &[Result<Answer, TransferError>],
+    answers: &[Result<HttpResponse, TransferError>],
     observation: &Observation,
 ) -> Vec<Event> {
     let Some(spec) = &download.spec else {

@@ -9,7 +9,7 @@ use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
 use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
-use crate::measure::{Answer, check_version, file_of};
+use crate::measure::{HttpResponse, check_version, file_of};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
 use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
@@ -518,7 +518,7 @@ fn after_progress(
 }
 
 /// What the servers of some resources answered, by the index of each.
-type Answers = [(u32, Result<Answer, TransferError>)];
+type Answers = [(u32, Result<HttpResponse, TransferError>)];
 
 pub(super) fn verified(
     download: &Download,
@@ -565,7 +565,7 @@ pub(super) fn verified(
 fn confirmed(
     download: &Download,
     n: u32,
-    answer: &Result<Answer, TransferError>,
+    answer: &Result<HttpResponse, TransferError>,
     policy: &Policy,
 ) -> Result<(), TransferError> {
     let resources = download.spec.iter().flat_map(|spec| &spec.resources);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_browser::answer::Answer;
+use longhaul_browser::answer::HttpResponse;
 use longhaul_browser::background_fetch::StartError;
 use longhaul_browser::hash::HashError;
 use longhaul_browser::job::JobState;
@@ -13,7 +13,7 @@ use longhaul_browser::locks::LockError;
 use longhaul_browser::net::NetError;
 use longhaul_browser::parts::{PartError, Range};
 use longhaul_browser::platform::{
-    Metering, NewJob, Ownership, Platform, Question, Spilt, Watching,
+    HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching,
 };
 use longhaul_browser::work::DigestError;
 use longhaul_core::{Background, Download, FileVersion, PartRequest, Role};
@@ -211,7 +211,7 @@ impl Platform for Context {
         Ok(bytes.digest())
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, SimBody), NetError> {
+    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, SimBody), NetError> {
         let part = PartRequest::parse(question.url);
         let flight = match (question.headers_of, part) {
             (Some(download), Some(part)) => {
@@ -378,7 +378,7 @@ impl Platform for Context {
         &self,
         record: &SimRecord,
         wait: bool,
-    ) -> Option<Result<(Answer, SimBody), NetError>> {
+    ) -> Option<Result<(HttpResponse, SimBody), NetError>> {
         let (asked, url) = (record.clone(), record.url.clone());
         let now = self.call(SHORT, move |world| asked.now(world));
         let Some(answered) = now.await else {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use longhaul_browser::answer::Answer;
+use longhaul_browser::answer::HttpResponse;
 use longhaul_browser::background_fetch::StartError;
 use longhaul_browser::cancel::Cancel;
 use longhaul_browser::job::{JobFailure, JobResult, JobState};
@@ -35,7 +35,7 @@ pub struct Record {
     /// Whether it is being transferred, or was.
     pub taken: bool,
     /// What came of it, once it is done.
-    pub done: Option<(Answer, Bytes)>,
+    pub done: Option<(HttpResponse, Bytes)>,
 }
 
 /// Where a job stands.

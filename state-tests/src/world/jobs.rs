@@ -2,10 +2,10 @@
 
 use super::outcome::Outcome;
 use super::{JobFate, Served, WORKER, World};
-use longhaul_core::{Answer, JobEnd, PartRequest, TransferError, measure};
+use longhaul_core::{HttpResponse, JobEnd, PartRequest, TransferError, measure};
 
 /// A record of a background job that came: its answer, its body's length, its true version.
-pub(super) type Record = Result<(Answer, u64, u32), TransferError>;
+pub(super) type Record = Result<(HttpResponse, u64, u32), TransferError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct RunningJob {
@@ -102,9 +102,9 @@ impl World<'_> {
             JobFate::Abort => JobEnd::Abort,
             JobFate::Failure(failure) => JobEnd::Failure(failure),
             JobFate::EmptySuccess => {
-                let empty = Answer {
+                let empty = HttpResponse {
                     status: 200,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 };
                 job.records = vec![Ok((empty, 0, 0)); job.parts.len()];
                 self.coverage.reached("an empty success");

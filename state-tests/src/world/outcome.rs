@@ -1,18 +1,18 @@
 //! Outcomes of effects, on their way.
 
-use longhaul_core::{Answer, Download, Input, JobEnd, Observation, Signal, TransferError};
+use longhaul_core::{Download, HttpResponse, Input, JobEnd, Observation, Signal, TransferError};
 
 /// An outcome on its way to the writer that caused it. Its observation is taken when it arrives.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Probed(u32, Vec<Result<Answer, TransferError>>),
+    Probed(u32, Vec<Result<HttpResponse, TransferError>>),
     Refused(String, bool),
     Ended(String, JobEnd, Vec<TransferError>),
     PartFailed(u32, u32, TransferError),
     Verified(
         u32,
         Vec<(u32, String)>,
-        Vec<(u32, Result<Answer, TransferError>)>,
+        Vec<(u32, Result<HttpResponse, TransferError>)>,
     ),
 }
 

@@ -1,7 +1,7 @@
 //! What a world begins with, and what can happen in it.
 
 use super::Trouble;
-use longhaul_core::{Answer, Background, JobEnd, JobFailure, Preference, TransferError};
+use longhaul_core::{Background, HttpResponse, JobEnd, JobFailure, Preference, TransferError};
 
 /// What a world begins with.
 #[derive(Debug, Clone)]
@@ -199,7 +199,7 @@ pub enum JobFate {
 )]
 pub enum Rumour {
     /// Every server answers a probe like this.
-    Probed(Result<Answer, TransferError>),
+    Probed(Result<HttpResponse, TransferError>),
     /// The job was refused.
     Refused { quota: bool },
     /// The job ended.

@@ -4,8 +4,8 @@
 mod model;
 
 use longhaul_core::{
-    Answer, Command, Context, Effect, Input, Job, JobEnd, JobFailure, Preference, Range, Rejection,
-    Retry, TransferError,
+    Command, Context, Effect, HttpResponse, Input, Job, JobEnd, JobFailure, Preference, Range,
+    Rejection, Retry, TransferError,
 };
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::{PART, PARTS, SIZE, Scenario, digest, ranged_answer};
@@ -179,9 +179,9 @@ impl StateMachineTest for Machine {
     }
 
     fn apply(mut machine: Self, _: &Model, transition: Transition) -> Self {
-        let broken = |status| Answer {
+        let broken = |status| HttpResponse {
             status,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let s = &machine.scenario;
         let input = match transition {

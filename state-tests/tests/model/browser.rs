@@ -2,7 +2,7 @@
 
 use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record, Request};
 use crate::world::{Bug, World, part_answer};
-use longhaul_core::{Answer, JobEnd, JobFailure, JobId, PartRequest, TransferError, measure};
+use longhaul_core::{HttpResponse, JobEnd, JobFailure, JobId, PartRequest, TransferError, measure};
 
 pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
     let parts = parts
@@ -100,17 +100,17 @@ impl World {
         let range = request.range().expect("a part of the file");
         let (answer, body, bytes) = match record {
             Record::Gone => (
-                Answer {
+                HttpResponse {
                     status: 404,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 },
                 9,
                 Bytes::None,
             ),
             Record::Of(_, Bytes::None) => (
-                Answer {
+                HttpResponse {
                     status: 200,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 },
                 0,
                 Bytes::None,

@@ -1,7 +1,7 @@
 //! One moment of a world: everything that is stored, running, on its way, or in somebody's hands.
 
 use crate::world::{Ask, Left, World};
-use longhaul_core::{Answer, Download, Effect, JobEnd, TransferError};
+use longhaul_core::{Download, Effect, HttpResponse, JobEnd, TransferError};
 use longhaul_state_tests::scenario::{ID, START};
 use longhaul_state_tests::world::Reference;
 use std::collections::{BTreeMap, BTreeSet};
@@ -115,7 +115,7 @@ impl Commit {
 /// An outcome of an effect, before it is decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    Probed(u32, Result<Answer, TransferError>),
+    Probed(u32, Result<HttpResponse, TransferError>),
     Refused(String),
     PartFailed(u32, TransferError),
     Verified(u32, char),

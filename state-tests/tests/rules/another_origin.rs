@@ -1,8 +1,8 @@
 //! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, FileVersion, JobEnd, JobFailure, PartRequest, Range, State,
-    TransferError, WaitReason, measure,
+    Effect, Event, FailReason, FileVersion, HttpResponse, JobEnd, JobFailure, PartRequest, Range,
+    State, TransferError, WaitReason, measure,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{
@@ -12,20 +12,20 @@ use longhaul_state_tests::scenario::{
 use crate::REGISTRATION;
 
 /// What a host of another origin that exposes its headers answers to a probe.
-fn exposed() -> Answer {
-    Answer {
+fn exposed() -> HttpResponse {
+    HttpResponse {
         cross_origin: true,
         ..ranged_answer()
     }
 }
 
 /// What a record of a background job shows of its answer.
-fn record(len: u64) -> Answer {
-    Answer {
+fn record(len: u64) -> HttpResponse {
+    HttpResponse {
         status: 206,
         content_length: Some(len),
         cross_origin: true,
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
@@ -56,7 +56,7 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
     let right = Ok(Range::new(PART, PART));
     assert_eq!(measure(&part, &record(PART), PART), right);
     // Not said is not wrong: a body in chunks has no length of its own.
-    let chunked = Answer {
+    let chunked = HttpResponse {
         content_length: None,
         ..record(PART)
     };
@@ -70,7 +70,7 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
         assert_eq!(measure(&part, &answer, body), Err(fault), "{answer:?}");
     }
     // What is shown is believed, and what this origin itself does not say is missing.
-    let elsewhere = Answer {
+    let elsewhere = HttpResponse {
         content_range: Some(format!("bytes 0-{}/{SIZE}", PART - 1)),
         ..record(PART)
     };
@@ -78,7 +78,7 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
         measure(&part, &elsewhere, PART),
         Err(TransferError::WrongRange)
     );
-    let own = Answer {
+    let own = HttpResponse {
         cross_origin: false,
         ..record(PART)
     };
@@ -148,11 +148,11 @@ fn only_what_hides_its_version_is_asked_for_again() {
 
 #[test]
 fn another_version_or_size_means_that_nothing_of_it_counts() {
-    let other_tag = Answer {
+    let other_tag = HttpResponse {
         etag: Some("\"v2\"".into()),
         ..exposed()
     };
-    let other_size = Answer {
+    let other_size = HttpResponse {
         content_range: Some(format!("bytes 0-0/{}", SIZE + 1)),
         ..exposed()
     };
@@ -193,7 +193,7 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
         s.takes(s.probed(&exposed()));
         s = s.at_rest(&[0, 1, 2, 3]);
         s.takes(s.observed());
-        let other = Answer {
+        let other = HttpResponse {
             etag: Some("\"other\"".into()),
             ..exposed()
         };
@@ -206,7 +206,7 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
 
 #[test]
 fn a_tag_that_compression_made_weak_is_the_same_and_one_that_is_missing_says_nothing() {
-    let with = |etag: Option<&str>| Answer {
+    let with = |etag: Option<&str>| HttpResponse {
         etag: etag.map(str::to_owned),
         ..exposed()
     };
@@ -307,12 +307,12 @@ fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
 
 #[test]
 fn a_page_of_html_or_anything_else_whole_is_no_other_version() {
-    let html = Answer {
+    let html = HttpResponse {
         status: 200,
         content_type: Some("text/html".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
-    let whole = Answer {
+    let whole = HttpResponse {
         status: 200,
         content_range: None,
         etag: Some("\"an error page\"".into()),
@@ -349,7 +349,7 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     assert_eq!(s.plan().len(), 1, "of the first file nothing hides");
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
     let mut other = asking();
-    other.takes(other.confirmed(Ok(Answer {
+    other.takes(other.confirmed(Ok(HttpResponse {
         etag: Some("\"v2\"".into()),
         ..exposed()
     })));

@@ -1,7 +1,7 @@
 //! Parts that break while the page fetches: rounds, waits, and what no later try can mend.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, MAX_ENTRIES, State, TransferError, WaitReason,
+    Effect, Event, FailReason, HttpResponse, MAX_ENTRIES, State, TransferError, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, Scenario, ranged_answer};
@@ -164,7 +164,7 @@ const MANY: u32 = 300;
 /// A download of many parts by the page, with so many failed rounds in a row allowed, none of which has come yet.
 fn long_download(limit: u32) -> Scenario {
     let size = u64::from(MANY) * PART;
-    let answer = Answer {
+    let answer = HttpResponse {
         content_range: Some(format!("bytes 0-0/{size}")),
         ..ranged_answer()
     };
@@ -250,7 +250,7 @@ fn a_wait_that_was_the_last_one_written_is_over_when_a_part_comes() {
 #[test]
 fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_something() {
     let mut s = long_download(1);
-    let answer = Answer {
+    let answer = HttpResponse {
         content_range: Some(format!("bytes 0-0/{}", u64::from(MANY) * PART)),
         ..ranged_answer()
     };

@@ -1,8 +1,8 @@
 //! The ends of background jobs: success, failure, abort, refusal, and none at all.
 
 use longhaul_core::{
-    AbortedBy, Answer, Effect, Event, FailReason, JobEnd, JobFailure, MAX_RECORDS, Preference,
-    TransferError, Transport, TransportReason, WaitReason,
+    AbortedBy, Effect, Event, FailReason, HttpResponse, JobEnd, JobFailure, MAX_RECORDS,
+    Preference, TransferError, Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, START, Scenario, ranged_answer, worker};
@@ -277,7 +277,7 @@ fn more_parts_than_fit_one_job_come_in_the_next() {
     let mut s = Scenario::new()
         .with(|s| s.observation.context.policy.retry.limit = 0)
         .requested();
-    let answer = Answer {
+    let answer = HttpResponse {
         content_range: Some(format!("bytes 0-0/{size}")),
         ..ranged_answer()
     };

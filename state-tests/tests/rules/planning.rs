@@ -149,10 +149,10 @@ fn a_licensed_job_is_handed_over_once_with_all_missing_parts() {
 
 #[test]
 fn a_whole_body_is_not_announced() {
-    let whole = longhaul_core::Answer {
+    let whole = longhaul_core::HttpResponse {
         status: 200,
         content_length: Some(50),
-        ..longhaul_core::Answer::default()
+        ..longhaul_core::HttpResponse::default()
     };
     let mut s = Scenario::new().requested();
     s.takes(s.probed(&whole));

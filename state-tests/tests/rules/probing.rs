@@ -1,8 +1,8 @@
 //! From the servers' answers to the first try.
 
 use longhaul_core::{
-    Answer, Background, Event, FailReason, FileVersion, Missing, Preference, Range, TransferError,
-    Transport, TransportReason, WaitReason,
+    Background, Event, FailReason, FileVersion, HttpResponse, Missing, Preference, Range,
+    TransferError, Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, file, ranged_answer, spec};
@@ -186,10 +186,10 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
 
 #[test]
 fn an_empty_file_is_stored_without_a_transfer() {
-    let empty = Answer {
+    let empty = HttpResponse {
         status: 416,
         content_range: Some("bytes */0".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().requested();
     given_scenario(&s)
@@ -209,9 +209,9 @@ fn an_empty_file_is_stored_without_a_transfer() {
 
 #[test]
 fn a_file_of_unknown_size_has_no_total() {
-    let unknown = Answer {
+    let unknown = HttpResponse {
         status: 200,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().with(|s| s.spec = spec(2)).requested();
     let events = given_scenario(&s)
@@ -253,10 +253,10 @@ fn what_cannot_heal_fails_at_once_and_with_its_reason() {
 
 #[test]
 fn an_answer_that_is_no_such_file_fails_by_what_it_says() {
-    let html = Answer {
+    let html = HttpResponse {
         status: 200,
         content_type: Some("text/html".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().requested();
     given_scenario(&s)

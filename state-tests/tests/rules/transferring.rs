@@ -1,7 +1,7 @@
 //! While a transfer runs: progress, verification, and what vanishes.
 
 use longhaul_core::{
-    Answer, Event, EvictedBy, FailReason, Input, Job, JobEnd, Range, Signal, TransferError,
+    Event, EvictedBy, FailReason, HttpResponse, Input, Job, JobEnd, Range, Signal, TransferError,
     WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
@@ -144,9 +144,9 @@ fn parts_that_vanish_end_the_attempt_and_begin_the_next() {
 
 #[test]
 fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure_falls() {
-    let sizeless = Answer {
+    let sizeless = HttpResponse {
         status: 200,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let mut s = Scenario::new().hashed().requested();
     let probed = s.probed(&sizeless);

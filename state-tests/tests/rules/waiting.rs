@@ -1,7 +1,7 @@
 //! Why a download waits, until when, and what ends the wait.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, JobEnd, MIN_DELAY_MS, TransferError, WaitReason,
+    Effect, Event, FailReason, HttpResponse, JobEnd, MIN_DELAY_MS, TransferError, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{START, Scenario};
@@ -150,10 +150,10 @@ fn a_server_that_came_back_in_between_is_gone_for_a_new_while() {
 fn a_server_says_itself_when_to_come_back_but_not_at_once() {
     let after = |ms| {
         let s = Scenario::new().requested();
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 429,
             retry_after_ms: Some(ms),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let events = given_scenario(&s)
             .when(s.probed(&answer))
