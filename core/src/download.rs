@@ -207,9 +207,9 @@ impl Download {
         self.state.is_running() && !self.degraded
     }
 
-    /// Whether the page's help for a background job waits for its next round. `now` is in milliseconds since 1970.
+    /// Whether the page's assistance for a background job waits for its next round. `now` is in milliseconds since 1970.
     #[must_use]
-    pub(crate) fn help_waits(&self, now: u64) -> bool {
+    pub(crate) fn assist_waits(&self, now: u64) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| {
             waiting.reason == WaitReason::Browser && waiting.until.is_some_and(|until| until > now)
         })

@@ -169,11 +169,11 @@
 //!   a [`Snapshot`].
 //! - *What is to be done*: [`Effect`], [`EffectId`].
 //! - *Bytes*: [`FileVersion`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
-//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`HttpResponse`], [`TransferError`]).
+//!   are weighed by [`measure`], [`FileVersion::from_probe`] and [`validator`] ([`HttpResponse`], [`TransferError`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
 //! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
 //!   and written by `serde`.
-//! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Overtake`].
+//! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Assist`].
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -218,10 +218,10 @@ pub use input::{
     Rejection, Rest, Role, Signal,
 };
 pub use job::{JOB_FORMAT, JobId, MAX_RECORDS};
-pub use measure::{ContentRange, HttpResponse, file_of, measure, validator};
+pub use measure::{ContentRange, HttpResponse, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs, runs_contain};
 pub use plan::plan;
-pub use policy::{MAX_ENTRIES, MIN_DELAY_MS, Overtake, Policy, Retry};
+pub use policy::{Assist, MAX_ENTRIES, MIN_DELAY_MS, Policy, Retry};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
 pub use transfer_error::TransferError;

@@ -223,64 +223,66 @@ fn measure_whole(
     Ok(Range::new(0, body))
 }
 
-/// What the answer to a probe (`Range: bytes=0-0`, or `HEAD`) says of a resource: the generation
-/// to transfer and its split.
-///
-/// `identity` is the resource's identity; `resource` what the spec asks for.
-///
-/// # Errors
-/// The fault for which there is nothing to transfer.
-pub fn file_of(
-    resource: &Resource,
-    identity: &str,
-    answer: &HttpResponse,
-    policy: &Policy,
-) -> Result<FileVersion, TransferError> {
-    let range = answer
-        .content_range
-        .as_deref()
-        .and_then(ContentRange::parse);
-    let (size, ranged) = match answer.status {
-        206 => (
-            range.and_then(|range| range.total),
-            range.is_some_and(|range| range.range.is_some()),
-        ),
-        // Nothing satisfies bytes=0-0 in an empty file.
-        416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
-        200..=299 => (plain_length(answer), false),
-        status => {
-            return Err(TransferError::Status {
-                status,
-                retry_after_ms: answer.retry_after_ms,
-            });
+impl FileVersion {
+    /// What the answer to a probe (`Range: bytes=0-0`, or `HEAD`) says of a resource: the generation
+    /// to transfer and its split.
+    ///
+    /// `identity` is the resource's identity; `resource` what the spec asks for.
+    ///
+    /// # Errors
+    /// The fault for which there is nothing to transfer.
+    pub fn from_probe(
+        resource: &Resource,
+        identity: &str,
+        answer: &HttpResponse,
+        policy: &Policy,
+    ) -> Result<Self, TransferError> {
+        let range = answer
+            .content_range
+            .as_deref()
+            .and_then(ContentRange::parse);
+        let (size, ranged) = match answer.status {
+            206 => (
+                range.and_then(|range| range.total),
+                range.is_some_and(|range| range.range.is_some()),
+            ),
+            // Nothing satisfies bytes=0-0 in an empty file.
+            416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
+            200..=299 => (plain_length(answer), false),
+            status => {
+                return Err(TransferError::Status {
+                    status,
+                    retry_after_ms: answer.retry_after_ms,
+                });
+            }
+        };
+        if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
+            return Err(TransferError::UnexpectedType);
         }
-    };
-    if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
-        return Err(TransferError::UnexpectedType);
+        if let (Some(size), Some(asked)) = (size, resource.bytes)
+            && size != asked
+        {
+            return Err(TransferError::Changed);
+        }
+        // What JavaScript cannot count is not known.
+        let size = size.filter(|size| *size <= MAX_BYTES).or(resource.bytes);
+        let validator = validator(answer);
+        // Without a validator or a hash, parts of two versions could not be told apart.
+        let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
+        let part_bytes = size
+            .filter(|_| can_split)
+            .map(|size| (size, policy.part_bytes(size)))
+            .filter(|(size, part)| size > part)
+            .map(|(_, part)| part);
+        Ok(Self {
+            url: identity.to_owned(),
+            size,
+            validator,
+            part_bytes,
+            content_type: answer.content_type.clone(),
+            cross_origin: answer.cross_origin,
+        })
     }
-    if let (Some(size), Some(asked)) = (size, resource.bytes)
-        && size != asked
-    {
-        return Err(TransferError::Changed);
-    }
-    // What JavaScript cannot count is not known.
-    let size = size.filter(|size| *size <= MAX_BYTES).or(resource.bytes);
-    let validator = validator(answer);
-    // Without a validator or a hash, parts of two versions could not be told apart.
-    let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
-    let part_bytes = size
-        .filter(|_| can_split)
-        .map(|size| (size, policy.part_bytes(size)))
-        .filter(|(size, part)| size > part)
-        .map(|(_, part)| part);
-    Ok(FileVersion {
-        url: identity.to_owned(),
-        size,
-        validator,
-        part_bytes,
-        content_type: answer.content_type.clone(),
-        cross_origin: answer.cross_origin,
-    })
 }
 
 /// The length of a plain body, where the header can be trusted to be that of the bytes.
@@ -455,7 +457,7 @@ mod tests {
             part_bytes: Some(10),
             ..Policy::default()
         };
-        file_of(&resource, &resource.url, answer, &policy)
+        FileVersion::from_probe(&resource, &resource.url, answer, &policy)
     }
 
     #[test]

@@ -105,11 +105,11 @@ fn transferring(
 ) -> Vec<Effect> {
     let missing = missing(download, observation);
     if missing.is_empty() {
-        let overtaken = overtaken(download, transfer, observation);
+        let superseded = superseded(download, transfer, observation);
         let asks = download.to_confirm().next().is_some();
         let wait = asks.then(|| held_up(download, observation, now)).flatten();
         let next = wait.or_else(|| verify(download));
-        return overtaken.into_iter().chain(next).collect();
+        return superseded.into_iter().chain(next).collect();
     }
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => in_background(
@@ -133,7 +133,7 @@ fn transferring(
 
 /// A job whose parts others have brought would go on bringing them while the hashes are computed. One that has brought
 /// everything itself ends by itself, and shows so.
-fn overtaken(
+fn superseded(
     download: &Download,
     transfer: &Transfer,
     observation: &Observation,
@@ -165,8 +165,8 @@ fn in_background(
         let mut effects = vec![Effect::Harvest { registration }];
         // What fails could not be written down any more.
         let idle = may_detail(download.entries)
-            && observation.idle_ms.unwrap_or(0) >= observation.context.policy.overtake.after_ms;
-        let wait = help_wait(download, now).filter(|_| idle);
+            && observation.idle_ms.unwrap_or(0) >= observation.context.policy.assist.after_ms;
+        let wait = assist_wait(download, now).filter(|_| idle);
         if let Some(wait) = wait {
             effects.push(wait);
         } else if idle && observation.context.role == Role::Page {
@@ -176,7 +176,7 @@ fn in_background(
         return effects;
     }
     if observation.unstarted.as_ref() != Some(&registration) {
-        return help_wait(download, now).into_iter().collect();
+        return assist_wait(download, now).into_iter().collect();
     }
     let parts = job_parts(missing, observation.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
@@ -191,9 +191,9 @@ fn in_background(
     }]
 }
 
-/// The wait of a page whose help for a job failed.
-fn help_wait(download: &Download, now: u64) -> Option<Effect> {
-    download.help_waits(now).then(|| Effect::Wait {
+/// The wait of a page whose assistance for a job failed.
+fn assist_wait(download: &Download, now: u64) -> Option<Effect> {
+    download.assist_waits(now).then(|| Effect::Wait {
         until: download.waiting.as_ref().and_then(|waiting| waiting.until),
         reason: WaitReason::Browser,
     })

@@ -11,8 +11,8 @@ pub struct Policy {
     pub part_bytes: Option<u64>,
     /// When and how often to try again.
     pub retry: Retry,
-    /// When the page helps a background job.
-    pub overtake: Overtake,
+    /// When the page assists a background job.
+    pub assist: Assist,
 }
 
 impl Policy {
@@ -96,17 +96,17 @@ fn hash(seed: &str, n: u32) -> u64 {
         })
 }
 
-/// When the page helps a background job that brings nothing.
+/// When the page assists a background job that brings nothing.
 ///
 /// Chromium freezes a job for 30 s at every navigation of its origin, and after a crash of the
 /// browser waits 20 s before it starts unfinished records anew.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Overtake {
+pub struct Assist {
     /// After how many milliseconds without a byte the page fetches missing parts itself.
     pub after_ms: u64,
 }
 
-impl Default for Overtake {
+impl Default for Assist {
     fn default() -> Self {
         Self { after_ms: 6_000 }
     }

@@ -396,8 +396,8 @@ impl<'a> Embedder<'a> {
     }
 
     fn fetch(&mut self, attempt: u32, resource: u32, part: &PartRequest) -> Option<Outcome> {
-        let helps = self.job.is_some();
-        self.coverage.sometimes(helps, "a page helped a job");
+        let assists = self.job.is_some();
+        self.coverage.sometimes(assists, "a page assisted a job");
         match self.ask() {
             Luck::Fails(fault) => {
                 let failed = Signal::PartFailed {

@@ -40,7 +40,7 @@ pub fn look_and_plan(
     Err(format!("L9: looking comes to no end: {view:#?}"))
 }
 
-/// Whether these effects, planned for a page that nobody helped, are exactly what is missing.
+/// Whether these effects, planned for a page that nobody assisted, are exactly what is missing.
 ///
 /// # Errors
 /// What they are, where they are not.
@@ -59,7 +59,7 @@ pub fn is_exact(
         .transfer()
         .and_then(|transfer| transfer.registration.as_ref());
     let needless = observation.jobs.iter().filter(|job| {
-        Some(&job.registration) != current || is_overtaken(view, observation, job.downloaded)
+        Some(&job.registration) != current || is_assisted(view, observation, job.downloaded)
     });
     let needless: BTreeSet<_> = needless.map(|job| &job.registration).collect();
     let aborted = effects.iter().filter_map(|effect| match effect {
@@ -116,7 +116,7 @@ fn missing(view: &Download, observation: &Observation) -> BTreeSet<Part> {
 }
 
 /// Whether all is at rest, and the job that runs, of which so much has come, has not brought all of it.
-fn is_overtaken(view: &Download, observation: &Observation, downloaded: u64) -> bool {
+fn is_assisted(view: &Download, observation: &Observation, downloaded: u64) -> bool {
     let all_by_itself = |base: u64| view.total.is_none_or(|total| base + downloaded >= total);
     let transfer = view.state.transfer();
     transfer.is_some_and(|transfer| {
@@ -155,7 +155,7 @@ fn transfers_exactly(view: &Download, observation: &Observation, effects: &[&Eff
             let named = parts.iter().map(|(n, part)| (*n, part.index)).collect();
             !runs && !handled && registration == id && missing == named
         }
-        // A page that helped it and failed leaves its server alone, whatever became of the job.
+        // A page that assisted it and failed leaves its server alone, whatever became of the job.
         [
             Effect::Wait {
                 reason: WaitReason::Browser,

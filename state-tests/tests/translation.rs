@@ -8,7 +8,7 @@ use longhaul_browser::job::{JobFailure, JobResult, JobState};
 use longhaul_browser::links::FullUrls;
 use longhaul_browser::translate;
 use longhaul_core::{
-    Download, Entry, FileVersion, JobEnd, JobId, Policy, Snapshot, file_of, is_transfer, measure,
+    Download, Entry, FileVersion, JobEnd, JobId, Policy, Snapshot, is_transfer, measure,
 };
 use longhaul_core::{PartRequest, Validator};
 use longhaul_state_tests::prove::prove;
@@ -234,7 +234,7 @@ fn any_answer_of_any_server_is_measured_without_a_panic() {
             prop_assert_eq!(read.status, answer.status);
             coverage.sometimes(read.retry_after_ms.is_some(), "a time to come back");
             let resource = &spec(1).resources[0];
-            match file_of(resource, &resource.url, &read, &Policy::default()) {
+            match FileVersion::from_probe(resource, &resource.url, &read, &Policy::default()) {
                 Ok(file) => {
                     coverage.reached("a file");
                     let layout = file.layout();

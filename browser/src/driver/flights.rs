@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
 use longhaul_core::{
-    Download, Effect, EffectId, HttpResponse, MIN_DELAY_MS, PartRequest, Signal, TransferError,
-    file_of,
+    Download, Effect, EffectId, FileVersion, HttpResponse, MIN_DELAY_MS, PartRequest, Signal,
+    TransferError,
 };
 
 use super::{Driver, Flying, STORE_TROUBLE_MS};
@@ -223,7 +223,7 @@ impl<P: Platform> Driver<P> {
             .zip(&answers)
             .filter_map(|(resource, answer)| {
                 let answer = answer.as_ref().ok()?;
-                file_of(resource, &resource.url, answer, policy)
+                FileVersion::from_probe(resource, &resource.url, answer, policy)
                     .ok()
                     .map(|file| file.key())
             })

@@ -112,12 +112,12 @@ impl<P: Platform> Driver<P> {
         job.in_vain = complete.saturating_sub(useful) >= IN_VAIN;
     }
 
-    /// When to look at a job again without being woken: when it has brought nothing for long enough to be helped, and
+    /// When to look at a job again without being woken: when it has brought nothing for long enough to be assisted, and
     /// from then on as long after each look. Its completion may be lost with the worker that handles it, and then nobody
     /// says "read again".
     pub(super) fn next_look(&self, download: &Download, observation: &Observation) -> Option<u64> {
         download.state.transfer()?.registration.as_ref()?;
-        let (now, after) = (self.now_ms(), observation.context.policy.overtake.after_ms);
+        let (now, after) = (self.now_ms(), observation.context.policy.assist.after_ms);
         let watched = self.watched.borrow();
         let moved_at = watched.as_ref().map_or(now, |job| job.moved_at);
         let at = moved_at.saturating_add(after);

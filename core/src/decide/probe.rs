@@ -5,7 +5,7 @@ use crate::download::{Download, State};
 use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
 use crate::file::FileVersion;
 use crate::input::{Background, Context, Observation, Preference};
-use crate::measure::{HttpResponse, file_of};
+use crate::measure::HttpResponse;
 use crate::parts::{Layout, runs};
 use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
@@ -38,7 +38,7 @@ pub(super) fn probed(
     let mut faults = Vec::new();
     for (n, (answer, resource)) in (0_u32..).zip(answers.iter().zip(&spec.resources)) {
         let file = answer.clone().and_then(|answer| {
-            file_of(
+            FileVersion::from_probe(
                 resource,
                 &resource.url,
                 &answer,

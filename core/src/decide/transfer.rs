@@ -8,8 +8,9 @@ use super::{
 use crate::download::{Download, Transfer};
 use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
+use crate::file::FileVersion;
 use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
-use crate::measure::{HttpResponse, check_version, file_of};
+use crate::measure::{HttpResponse, check_version};
 use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
 use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
@@ -45,9 +46,9 @@ pub(super) fn look(
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             let unstarted = observation.unstarted.as_ref() == Some(registration);
-            // A page that helped it and failed leaves the server alone for as long as it would have.
+            // A page that assisted it and failed leaves the server alone for as long as it would have.
             let lost =
-                !unstarted && !observation.knows_job(registration) && !download.help_waits(now);
+                !unstarted && !observation.knows_job(registration) && !download.assist_waits(now);
             let patience = observation.context.policy.retry.unreachable_ms;
             let hangs = observation.idle_ms.is_some_and(|idle| idle >= patience);
             if may_begin && hangs && !may_detail(download.entries) {
@@ -79,7 +80,7 @@ pub(super) fn look(
         }
         _ => {}
     }
-    if held_up || download.help_waits(now) {
+    if held_up || download.assist_waits(now) {
         // What was under way comes to rest meanwhile, and would end the wait.
         return Vec::new();
     }
@@ -395,7 +396,7 @@ pub(super) fn part_failed(
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    let helping = transfer.transport == Transport::BackgroundFetch;
+    let assisting = transfer.transport == Transport::BackgroundFetch;
     if attempt != download.attempt {
         return Vec::new();
     }
@@ -404,8 +405,8 @@ pub(super) fn part_failed(
         return look(download, now, transfer, observation);
     }
     let retry = &observation.context.policy.retry;
-    if helping && transfer.registration.is_none() {
-        // The job that was helped has ended, and what follows waits already, if not too short by now.
+    if assisting && transfer.registration.is_none() {
+        // The job that was assisted has ended, and what follows waits already, if not too short by now.
         return if is_waited_for(download, now, observation) {
             Vec::new()
         } else if may_detail(download.entries) {
@@ -424,10 +425,10 @@ pub(super) fn part_failed(
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
     let between = is_waited_for(download, now, observation)
-        || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
+        || (assisting && download.assist_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
     let passes = fault.is_transient()
-        || (helping && matches!(fault, TransferError::Quota | TransferError::Storage));
+        || (assisting && matches!(fault, TransferError::Quota | TransferError::Storage));
     if passes && between {
         return Vec::new();
     }
@@ -439,8 +440,8 @@ pub(super) fn part_failed(
         1
     };
     after_progress(download, at_rest, |download| {
-        if helping && passes {
-            help_failed(download, now, fault, resource, round, observation)
+        if assisting && passes {
+            assist_failed(download, now, fault, resource, round, observation)
         } else if *fault == TransferError::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
@@ -455,10 +456,10 @@ pub(super) fn part_failed(
     })
 }
 
-/// A page that helps a background job may fail: the job is the guarantee, and the try is not over. The page waits longer
+/// A page that assists a background job may fail: the job is the guarantee, and the try is not over. The page waits longer
 /// from round to round. But a job can hang for ever (Chromium: where one record failed while another one was about to
 /// begin), so that when neither brings anything for all the rounds there are, the attempt ends.
-fn help_failed(
+fn assist_failed(
     download: &Download,
     now: u64,
     fault: &TransferError,
@@ -484,7 +485,7 @@ fn help_failed(
         _ => (retry.delay_ms(round, &seed(download)), round),
     };
     if !may_detail(download.entries) {
-        // Nor is there any more help: see `plan`.
+        // Nor is there any more assistance: see `plan`.
         return Vec::new();
     }
     vec![Event::Waiting {
@@ -572,7 +573,7 @@ fn confirmed(
     let asked = resources.zip(&download.files).nth(n as usize);
     let (resource, file) = asked.ok_or(TransferError::Changed)?;
     let answer = answer.as_ref().map_err(Clone::clone)?;
-    let judged = file_of(resource, &file.url, answer, policy)
+    let judged = FileVersion::from_probe(resource, &file.url, answer, policy)
         .and_then(|now| check_version(file, &now, answer));
     match judged {
         // What was in ranges is another version only by a range: a page of HTML, or whatever else says 200, is something

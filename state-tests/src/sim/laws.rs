@@ -314,7 +314,7 @@ fn plan_fits(world: &World, download: &Download) -> Option<String> {
             fetched.is_empty() && (verifies == wanted || (asks && waits))
         }
         (false, true) => fetched == missing || (fetched.is_empty() && waits),
-        // The page helps only a job that it has watched for a while.
+        // The page assists only a job that it has watched for a while.
         (false, false) => fetched.is_empty() && !verifies,
     };
     world

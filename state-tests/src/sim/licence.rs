@@ -79,14 +79,14 @@ pub fn begin(
             request.index
         ));
     }
-    overtaking(world, download, &key, request.index);
+    assisting(world, download, &key, request.index);
     Flight {
         world: Rc::clone(world),
         part,
     }
 }
 
-fn overtaking(world: &World, download: &str, key: &str, index: u32) {
+fn assisting(world: &World, download: &str, key: &str, index: u32) {
     let laws = world.laws.borrow();
     let Some(state) = laws.state(download) else {
         return;
@@ -95,8 +95,8 @@ fn overtaking(world: &World, download: &str, key: &str, index: u32) {
         && transfer.registration.is_some()
     {
         let done = world.caches.borrow().list(key).len();
-        world.coverage.reached("a page overtakes a job");
-        world.trace(|| format!("overtakes with part {index}, {done} at rest"));
+        world.coverage.reached("a page assists a job");
+        world.trace(|| format!("assists with part {index}, {done} at rest"));
     }
 }
 

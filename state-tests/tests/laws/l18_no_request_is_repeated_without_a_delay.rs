@@ -108,7 +108,7 @@ fn whoever_does_what_is_planned_repeats_no_failed_request_without_a_delay() {
             "a part was repeated after a delay",
             "a record failed",
             "a job was lost",
-            "a page helped a job",
+            "a page assisted a job",
             "a version was confirmed",
             "a device was offline and said so",
             "a device was offline and did not say so",
@@ -146,7 +146,7 @@ fn by_the_page(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
     }
 }
 
-/// The same with a job, which the page helps.
+/// The same with a job, which the page assists.
 fn by_a_job(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
     Setup {
         background: Background::Usable,
@@ -211,7 +211,7 @@ fn who_once_repeated_a_request_at_once_no_longer_does() {
             },
         ),
         (
-            "the job moves while the page's help waits",
+            "the job moves while the page's assistance waits",
             Setup {
                 resources: 3,
                 told_late: true,
@@ -219,7 +219,7 @@ fn who_once_repeated_a_request_at_once_no_longer_does() {
             },
         ),
         (
-            "the job is lost while the page's help waits",
+            "the job is lost while the page's assistance waits",
             by_a_job(1, 4, lost),
         ),
         (

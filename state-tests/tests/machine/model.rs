@@ -347,9 +347,9 @@ impl Model {
         self.waits = false;
     }
 
-    /// A person hurries: a wait between two rounds is over. That of a page that helps a job is not one.
+    /// A person hurries: a wait between two rounds is over. That of a page that assists a job is not one.
     fn hurry(&mut self) {
-        let helps = self.phase == Phase::Transferring && matches!(self.how, How::Job { .. });
-        self.waits &= helps;
+        let assists = self.phase == Phase::Transferring && matches!(self.how, How::Job { .. });
+        self.waits &= assists;
     }
 }

@@ -99,8 +99,8 @@ impl World {
             planned.waiting = None;
         }
         let effects = plan(&planned, &observation, START);
-        let overtaking = !commit.jobs.is_empty();
-        let fly = |effect: &Effect| flying_of(effect, overtaking);
+        let assisting = !commit.jobs.is_empty();
+        let fly = |effect: &Effect| flying_of(effect, assisting);
         let planned: Vec<Flying> = effects.iter().filter_map(fly).collect();
         // What the plan no longer names is aborted; a probe and a harvest cannot be, and come to nothing.
         m.places[n].flights.retain(|flying, flight| {

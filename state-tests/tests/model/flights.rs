@@ -149,7 +149,7 @@ pub(crate) fn same_effect(one: &Flying, other: &Flying) -> bool {
     }
 }
 
-pub(crate) fn flying_of(effect: &Effect, overtaking: bool) -> Option<Flying> {
+pub(crate) fn flying_of(effect: &Effect, assisting: bool) -> Option<Flying> {
     Some(match effect {
         Effect::Probe { attempt } => Flying::Probe(*attempt),
         Effect::Harvest { registration } => Flying::Harvest(registration.clone()),
@@ -163,7 +163,7 @@ pub(crate) fn flying_of(effect: &Effect, overtaking: bool) -> Option<Flying> {
             *attempt,
             *try_,
             (World::version_of(&part.file), part.index),
-            overtaking,
+            assisting,
         ),
         _ => return None,
     })

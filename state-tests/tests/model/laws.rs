@@ -108,7 +108,7 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
         "a tab opened while a completion was being handled",
         |_, m| !m.completions.is_empty() && m.places[0].open && m.history.seq == 2,
     ),
-    ("a job is overtaken", |_, m| {
+    ("a job is assisted", |_, m| {
         flights(m).any(|f| matches!(f, Flying::Fetch(_, _, _, true)))
     }),
     ("a second try", |_, m| m.ledger.tries() > 1),
@@ -202,7 +202,7 @@ fn is_over(world: &World, m: &Moment) -> bool {
     actions.is_empty()
 }
 
-/// L11. What overtakes a job, what a dead owner had sent, and what the browser begins anew by itself is allowed.
+/// L11. What assists a job, what a dead owner had sent, and what the browser begins anew by itself is allowed.
 fn moves_once(m: &Moment) -> bool {
     let mut moving: BTreeSet<Part> = BTreeSet::new();
     let mut once = |part: Part| moving.insert(part);

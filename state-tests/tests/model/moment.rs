@@ -128,7 +128,7 @@ pub(crate) enum Flying {
     Probe(u32),
     Harvest(String),
     Verify(u32),
-    /// Attempt, try, part, and whether a job is being overtaken by it.
+    /// Attempt, try, part, and whether a job is being assisted by it.
     Fetch(u32, u32, Part, bool),
 }
 

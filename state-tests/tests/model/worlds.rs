@@ -55,7 +55,7 @@ pub(crate) const CRASH: World = World {
 
 pub(crate) const OVERTAKING: World = World {
     left: Left { idles: 1, ..NONE },
-    reached: &["available", "a job is overtaken"],
+    reached: &["available", "a job is assisted"],
     ..QUIET
 };
 

@@ -173,9 +173,9 @@ fn a_job_that_brings_nothing_is_helped_from_the_end_backwards() {
     };
     assert_eq!(idle(None).plan(), [harvest()]);
     assert_eq!(idle(Some(5_999)).plan(), [harvest()]);
-    let helped = idle(Some(6_000)).plan();
-    assert_eq!(helped[0], harvest());
-    assert_eq!(fetched(&helped), [3, 2]);
+    let assisted = idle(Some(6_000)).plan();
+    assert_eq!(assisted[0], harvest());
+    assert_eq!(fetched(&assisted), [3, 2]);
     let by_worker = idle(Some(6_000)).with(|s| s.observation.context = worker());
     assert_eq!(by_worker.plan(), [harvest()]);
 }
@@ -338,13 +338,13 @@ fn effects_are_told_apart_by_their_ids() {
     let s = Scenario::foreground()
         .with(|s| s.spec = spec(2))
         .transferring();
-    let helping = Scenario::new()
+    let assisting = Scenario::new()
         .halfway()
         .with(|s| s.observation.idle_ms = Some(60_000));
     let all: Vec<Effect> = s
         .plan()
         .into_iter()
-        .chain(helping.plan())
+        .chain(assisting.plan())
         .chain(Scenario::new().requested().plan())
         .chain(Scenario::new().started().plan())
         .chain(
