@@ -16,7 +16,7 @@ use crate::web::{Host, Web};
 pub struct Stored {
     /// The file.
     pub file: FileVersion,
-    /// Its size in bytes, as it is at rest.
+    /// Its size in bytes, as it is stored.
     pub size: u64,
 }
 
@@ -39,7 +39,7 @@ impl<P: Platform> Node<P> {
         Ok(None)
     }
 
-    /// A file of a download, as it is at rest; `None` where there is no such resource.
+    /// A file of a download, as it is stored; `None` where there is no such resource.
     pub async fn stored(
         &self,
         download: &Download,

@@ -15,8 +15,8 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, select};
 use longhaul_core::{
-    Download, Effect, EffectId, Event, FileVersion, Input, Observation, Range, Rest, Role, Signal,
-    State, WaitReason, plan,
+    Download, Effect, EffectId, Event, FileVersion, Input, Observation, Range, Role, Signal, State,
+    StoredParts, WaitReason, plan,
 };
 
 use crate::cancel::{Cancel, Wake};
@@ -31,10 +31,10 @@ use watch::Watched;
 /// How long whoever loops over the stores rests after they failed, in milliseconds.
 pub(crate) const STORE_TROUBLE_MS: u32 = 5_000;
 
-/// How often in a row the parts at rest cannot be looked at before an attempt ends.
+/// How often in a row the parts stored cannot be looked at before an attempt ends.
 const STORAGE_FAILURES: u32 = 2;
 
-/// For how long a listing of what is at rest is believed while only this driver adds to it, in milliseconds.
+/// For how long a listing of what is stored is believed while only this driver adds to it, in milliseconds.
 const LISTING_MS: u64 = 1_500;
 
 /// A part in flight: the key of its file, and its number.
@@ -70,8 +70,8 @@ pub struct Driver<P> {
     planned: RefCell<Option<Rc<Download>>>,
     /// The full URLs, as they were when this was last told to look at everything.
     urls: RefCell<Option<Rc<FullUrls>>>,
-    listing: RefCell<Option<(u64, Rest)>>,
-    /// What came to rest lately, and when: a listing that was under way may have missed it.
+    listing: RefCell<Option<(u64, StoredParts)>>,
+    /// What was stored lately, and when: a listing that was under way may have missed it.
     noted: RefCell<Vec<(u64, String, Range)>>,
     unstarted: RefCell<Option<String>>,
     /// Whether a part found no room since the last observation.
@@ -79,7 +79,7 @@ pub struct Driver<P> {
     watched: RefCell<Option<Watched>>,
     /// Parts that the page fetches at a time, as the servers bear it.
     pace: Pace,
-    /// How often in a row the parts at rest could not be looked at, and when that was last counted.
+    /// How often in a row the parts stored could not be looked at, and when that was last counted.
     storage_failures: Cell<u32>,
     storage_failed_at: Cell<u64>,
     /// Whether somebody waits for the device to be online again.
@@ -87,7 +87,7 @@ pub struct Driver<P> {
     /// What has come of the parts in flight.
     meters: RefCell<Vec<(Flying, Rc<Meter>)>>,
     live_at: Cell<u64>,
-    /// Bytes at rest when they were last counted.
+    /// Bytes stored when they were last counted.
     stored: Cell<u64>,
 }
 
@@ -191,7 +191,7 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// Stores may fail for a moment. Where the parts at rest cannot be looked at twice in a row, the attempt ends: nothing
+    /// Stores may fail for a moment. Where the parts stored cannot be looked at twice in a row, the attempt ends: nothing
     /// would be said and servers asked again and again else.
     async fn note_trouble(&self, error: &CommitError) {
         if !matches!(
@@ -335,7 +335,7 @@ impl<P: Platform> Driver<P> {
     }
 
     /// Takes an observation, decides on the signal that is made of it, and appends what was decided, as often as another
-    /// writer is faster. `keys` are files whose parts at rest are looked at beside those of the download.
+    /// writer is faster. `keys` are files whose parts stored are looked at beside those of the download.
     async fn commit(
         &self,
         keys: &[String],
@@ -390,21 +390,21 @@ impl<P: Platform> Driver<P> {
             });
             let stored: u64 = stored(download, &rest);
             if !complete && stored >= download.stored {
-                observation.rest = rest;
+                observation.stored = rest;
             }
         }
-        if observation.rest.is_empty() && !wanted.is_empty() {
+        if observation.stored.is_empty() && !wanted.is_empty() {
             let began = self.now_ms();
-            observation.rest = self.node.rest(&wanted).await?;
+            observation.stored = self.node.rest(&wanted).await?;
             self.storage_failures.set(0);
-            self.add_noted(&mut observation.rest, began);
-            self.stored.set(stored(download, &observation.rest));
-            *self.listing.borrow_mut() = Some((self.now_ms(), observation.rest.clone()));
+            self.add_noted(&mut observation.stored, began);
+            self.stored.set(stored(download, &observation.stored));
+            *self.listing.borrow_mut() = Some((self.now_ms(), observation.stored.clone()));
         }
         if !download.mixed.is_empty() {
             // What another download was found to have whole is not mixed, and stays.
             for key in self.node.held_by_others(&self.id, &download.mixed).await? {
-                observation.rest.remove(&key);
+                observation.stored.remove(&key);
             }
         }
         observation.unstarted.clone_from(&self.unstarted.borrow());
@@ -421,7 +421,7 @@ impl<P: Platform> Driver<P> {
         if self.node.platform.role() == Role::Page {
             return 1;
         }
-        // Where all is at rest only a version is still to be asked for, which a worker can do after a wait, too.
+        // Where all is stored only a version is still to be asked for, which a worker can do after a wait, too.
         let whole = |file: &FileVersion| observation.missing(&file.key(), file.layout()).is_empty();
         let only_asks = download.to_confirm().next().is_some() && download.files.iter().all(whole);
         let lasts = |effect: &&Effect| match effect {
@@ -449,8 +449,8 @@ impl<P: Platform> Driver<P> {
     }
 }
 
-/// Bytes at rest that belong to a download's files.
-fn stored(download: &Download, rest: &Rest) -> u64 {
+/// Bytes stored that belong to a download's files.
+fn stored(download: &Download, rest: &StoredParts) -> u64 {
     download
         .files
         .iter()

@@ -9,8 +9,8 @@ use std::rc::Rc;
 
 use longhaul_core::{
     Background, Command, Context, Download, Entry, Event, EvictedBy, FileVersion, Input, Job,
-    JobId, Observation, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, decide,
-    evolve, identity_of,
+    JobId, Observation, Origin, Policy, Preference, Rejection, Role, Signal, State, StoredParts,
+    decide, evolve, identity_of,
 };
 
 use crate::events::{Append, AppendError, EventStore, Links, StoreError};
@@ -40,7 +40,7 @@ pub enum CommitError {
     /// The history cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The parts at rest cannot be looked at.
+    /// The parts stored cannot be looked at.
     #[error(transparent)]
     Parts(#[from] PartError),
 }
@@ -226,15 +226,15 @@ impl<P: Platform> Node<P> {
         (append, next)
     }
 
-    /// What can be observed of a download now, what is at rest included.
+    /// What can be observed of a download now, what is stored included.
     pub async fn observation(&self, download: &Download) -> Result<Observation, PartError> {
         let mut observation = self.observation_without_stored(download).await;
         let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
-        observation.rest = self.rest(&keys).await?;
+        observation.stored = self.rest(&keys).await?;
         Ok(observation)
     }
 
-    /// What can be observed but for what is at rest, which is to be looked at afterwards: a completion that is named
+    /// What can be observed but for what is stored, which is to be looked at afterwards: a completion that is named
     /// here may store parts until then, but not the other way round.
     pub async fn observation_without_stored(&self, download: &Download) -> Observation {
         let background = self.platform.background().await;
@@ -258,9 +258,9 @@ impl<P: Platform> Node<P> {
         }
     }
 
-    /// What is at rest under these keys.
-    pub async fn rest(&self, keys: &[String]) -> Result<Rest, PartError> {
-        let mut rest = Rest::new();
+    /// What is stored under these keys.
+    pub async fn rest(&self, keys: &[String]) -> Result<StoredParts, PartError> {
+        let mut rest = StoredParts::new();
         for key in keys {
             if !rest.contains_key(key) {
                 let ranges = self.platform.list(key).await?;
@@ -280,7 +280,7 @@ impl<P: Platform> Node<P> {
             }
             let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
             let observation = Observation {
-                rest: self.rest(&keys).await?,
+                stored: self.rest(&keys).await?,
                 ..Observation::default()
             };
             let look = Input::Signal(Signal::Observed(Box::new(observation)));

@@ -111,7 +111,7 @@ pub trait Platform: 'static {
 
     /// The history of a download grew: everyone should read again.
     fn changed(&self, download: &str);
-    /// Figures newer than the history: bytes that came, bytes at rest.
+    /// Figures newer than the history: bytes that came, bytes stored.
     fn live(&self, download: &str, downloaded: u64, stored: u64);
     /// Whether this context holds headers for a download.
     fn has_headers(&self, download: &Download) -> bool;
@@ -120,15 +120,15 @@ pub trait Platform: 'static {
     /// called where an ownership ends by itself, which only a lease does.
     async fn own(&self, name: &str, lost: Rc<dyn Fn()>) -> Result<Ownership, LockError>;
 
-    /// The keys of all files of which there may be bytes at rest.
+    /// The keys of all files of which there may be bytes stored.
     async fn files(&self) -> Result<Vec<String>, PartError>;
-    /// The parts of a file that are at rest.
+    /// The parts of a file that are stored.
     async fn list(&self, key: &str) -> Result<Vec<Range>, PartError>;
     /// Stores a part; how long it is, in bytes.
     async fn put(&self, key: &str, start: u64, part: &Self::Blob) -> Result<u64, PartError>;
     /// Deletes all parts of a file.
     async fn delete(&self, key: &str) -> Result<(), PartError>;
-    /// The SHA-256 over what is at rest of a file, as long as it is `wanted`.
+    /// The SHA-256 over what is stored of a file, as long as it is `wanted`.
     async fn digest(
         &self,
         file: &FileVersion,

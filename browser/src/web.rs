@@ -54,7 +54,7 @@ pub struct Web<H> {
     pub host: H,
     /// The histories.
     pub store: IndexedDb,
-    /// The parts at rest.
+    /// The parts stored.
     pub parts: PartStore,
 }
 
@@ -223,7 +223,7 @@ impl<H: Host> Platform for Web<H> {
             Either::Left((stored, _)) => (stored, false),
             Either::Right(((), storing)) => {
                 // The stream fails with its transfer, and what is being stored with the stream: that is waited for, so
-                // that nobody deletes or counts what is at rest while it is being written.
+                // that nobody deletes or counts what is stored while it is being written.
                 drop(transfer);
                 (storing.await, true)
             }

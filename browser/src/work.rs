@@ -4,7 +4,9 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
-use longhaul_core::{Download, HttpResponse, PartRequest, Rest, TransferError, measure, probe_url};
+use longhaul_core::{
+    Download, HttpResponse, PartRequest, StoredParts, TransferError, measure, probe_url,
+};
 
 use crate::cancel::Cancel;
 use crate::hash::HashError;
@@ -233,7 +235,7 @@ async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) ->
     translate::no_answer(platform.online(), answers, may_be_cors)
 }
 
-/// Why a part is not at rest.
+/// Why a part is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFault {
     /// Nobody wants it any more.
@@ -421,18 +423,18 @@ pub struct Harvest {
     pub stored: Vec<(String, Range)>,
     /// What was wrong with those that could not be.
     pub faults: Vec<TransferError>,
-    /// How many records were complete, and their parts at rest already.
+    /// How many records were complete, and their parts stored already.
     pub repeated: usize,
 }
 
-/// Stores every completed record of a job that is not at rest yet, one after the other, from the records' URLs alone.
+/// Stores every completed record of a job that is not stored yet, one after the other, from the records' URLs alone.
 /// Doing it twice, or in two contexts at once, stores the same bytes under the same keys.
 ///
 /// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain. What it repeated
 /// matters to nobody then, and is not counted.
 pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: bool) -> Harvest {
     let mut harvest = Harvest::default();
-    let mut listed = Rest::new();
+    let mut listed = StoredParts::new();
     for record in records {
         let Some(part) = PartRequest::parse(&P::record_url(&record)) else {
             tracing::warn!("ignored a record that is not of our making");
@@ -440,8 +442,8 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         };
         let key = part.file.key();
         if !listed.contains_key(&key) {
-            let at_rest = platform.list(&key).await.unwrap_or_default();
-            listed.insert(key.clone(), at_rest.iter().map(Range::to_core).collect());
+            let stored_now = platform.list(&key).await.unwrap_or_default();
+            listed.insert(key.clone(), stored_now.iter().map(Range::to_core).collect());
         }
         let layout = part.file.layout();
         let mut ranges = listed.get(&key).into_iter().flatten().copied();

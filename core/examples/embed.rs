@@ -115,7 +115,7 @@ impl Embedder {
         let ranges = |parts: &BTreeMap<Range, Vec<u8>>| parts.keys().copied().collect();
         let rest = self.rest.iter().map(|(k, v)| (k.clone(), ranges(v)));
         Observation {
-            rest: rest.collect(),
+            stored: rest.collect(),
             context: Context {
                 preference: Preference::Foreground,
                 policy: Policy {

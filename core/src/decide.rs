@@ -92,7 +92,7 @@ fn observed(download: &Download, now: u64, observation: &Observation) -> Vec<Eve
     }
 }
 
-/// What cannot be looked at cannot be brought to rest either. What is there is kept.
+/// What cannot be looked at cannot be stored either. What is there is kept.
 fn storage_failed(download: &Download, attempt: u32) -> Vec<Event> {
     if download.state.is_running() && attempt == download.attempt {
         vec![Event::Failure(TransferError::Storage.failure(None))]
@@ -245,8 +245,8 @@ fn wait_or_fail(
 /// long download over a bad line goes on.
 fn history_full(download: &Download, now: u64, observation: &Observation) -> Vec<Event> {
     let failure = exhausted(download);
-    let at_rest = probe::stored(&download.files, observation);
-    let brought = download.began_with.is_some_and(|began| at_rest > began);
+    let stored_now = probe::stored(&download.files, observation);
+    let brought = download.began_with.is_some_and(|began| stored_now > began);
     let next = next_attempt(download, 0).filter(|_| brought);
     let message = failure.message.clone();
     let mut events = vec![Event::Failure(failure)];

@@ -58,7 +58,7 @@ pub struct Transfer {
     /// The background job; absent in the foreground, and once the job is known to have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// Bytes at rest when the try began: what its own figures are added to.
+    /// Bytes stored when the try began: what its own figures are added to.
     pub base: u64,
 }
 
@@ -76,7 +76,7 @@ pub enum State {
         /// Its latest try.
         transfer: Transfer,
     },
-    /// Every byte is at rest, measured and verified.
+    /// Every byte is stored, measured and verified.
     Available,
     /// The last attempt failed for good.
     Failed {
@@ -147,13 +147,13 @@ pub struct Download {
     /// What was asked for last, without anything secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
-    /// The generations last planned for its resources: what bytes at rest belong to.
+    /// The generations last planned for its resources: what bytes stored belong to.
     pub files: Vec<FileVersion>,
-    /// Bytes received in this attempt, those at rest included.
+    /// Bytes received in this attempt, those stored included.
     pub downloaded: u64,
-    /// Bytes safe at rest.
+    /// Bytes safely stored.
     pub stored: u64,
-    /// Bytes at rest when the first try of the attempt began; absent before it.
+    /// Bytes stored when the first try of the attempt began; absent before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began_with: Option<u64>,
     /// Size of the whole download, where it is known.
@@ -169,7 +169,7 @@ pub struct Download {
     /// once the servers were asked again afterwards.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unconfirmed: bool,
-    /// Keys of files of which bytes of several versions may be at rest: they are to be deleted before anything counts again.
+    /// Keys of files of which bytes of several versions may be stored: they are to be deleted before anything counts again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<String>,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until

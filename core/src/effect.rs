@@ -29,7 +29,7 @@ pub enum Effect {
         /// Its records, by index of the resource.
         parts: Vec<(u32, PartRequest)>,
     },
-    /// Store whatever a job has completed and is not at rest yet.
+    /// Store whatever a job has completed and is not stored yet.
     Harvest {
         /// The registration id.
         registration: String,
@@ -60,14 +60,14 @@ pub enum Effect {
         /// The registration id.
         registration: String,
     },
-    /// Delete everything at rest under these keys, except where another download refers to it.
+    /// Delete everything stored under these keys, except where another download refers to it.
     DeleteFiles {
         /// The attempt that stored them, or was to.
         attempt: u32,
         /// File keys.
         keys: Vec<String>,
     },
-    /// Delete everything at rest under these keys, whoever refers to it: it may be of several versions.
+    /// Delete everything stored under these keys, whoever refers to it: it may be of several versions.
     Discard {
         /// The attempt that is to do without.
         attempt: u32,

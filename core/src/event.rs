@@ -56,7 +56,7 @@ pub enum Event {
     },
     /// What was asked for is stored already; the attempt is over without a transfer.
     CachedHit {
-        /// Bytes at rest.
+        /// Bytes stored.
         stored: u64,
         /// The files they belong to, where this attempt found them itself.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -76,9 +76,9 @@ pub enum Event {
         registration: Option<String>,
         /// The generation of each resource and how it is split.
         files: Vec<FileVersion>,
-        /// The parts that were not at rest.
+        /// The parts that were not stored.
         missing: Vec<Missing>,
-        /// Bytes at rest that count.
+        /// Bytes stored that count.
         stored: u64,
         /// Size of the whole download, where it is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +86,9 @@ pub enum Event {
     },
     /// More bytes came.
     Progress {
-        /// Bytes received, those at rest included.
+        /// Bytes received, those stored included.
         downloaded: u64,
-        /// Bytes safe at rest.
+        /// Bytes safely stored.
         stored: u64,
         /// Size of the whole download, where it is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +111,7 @@ pub enum Event {
     Success {
         /// Size of each resource in bytes.
         sizes: Vec<u64>,
-        /// Indices of the resources whose hash was verified over what is at rest.
+        /// Indices of the resources whose hash was verified over what is stored.
         verified: Vec<u32>,
     },
     /// The attempt failed for good.

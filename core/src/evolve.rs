@@ -105,7 +105,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
 }
 
 /// Where a file changed under way, what hides its version may be of several. Other files than the one to blame are looked at
-/// anew by the next attempt, whose question comes after all that is at rest of them.
+/// anew by the next attempt, whose question comes after all that is stored of them.
 fn note_mixed(download: &mut Download, failure: &Failure) {
     if failure.reason != FailReason::Changed {
         return;

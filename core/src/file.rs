@@ -1,4 +1,4 @@
-//! Files: one generation of a resource's bytes, how it is split, and the keys its parts rest under.
+//! Files: one generation of a resource's bytes, how it is split, and the keys its parts are stored under.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -86,7 +86,7 @@ impl FileVersion {
         is_html(self.content_type.as_deref())
     }
 
-    /// The key that its parts rest under: identity, size and validator, so that bytes of two
+    /// The key that its parts are stored under: identity, size and validator, so that bytes of two
     /// generations can never meet, and two downloads of one generation share them.
     #[must_use]
     pub fn key(&self) -> String {

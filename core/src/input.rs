@@ -48,7 +48,7 @@ pub enum Signal {
         attempt: u32,
         /// Answers in the order of the resources.
         answers: Vec<Result<HttpResponse, TransferError>>,
-        /// What is at rest for these generations, among the rest.
+        /// What is stored for these generations, among the rest.
         observation: Box<Observation>,
     },
     /// The browser refused to start the job.
@@ -68,7 +68,7 @@ pub enum Signal {
         end: JobEnd,
         /// What was wrong with records that could not be stored.
         faults: Vec<TransferError>,
-        /// What is at rest now.
+        /// What is stored now.
         observation: Box<Observation>,
     },
     /// A part was asked for by the page itself, and did not come.
@@ -82,7 +82,7 @@ pub enum Signal {
         /// What can be observed now.
         observation: Box<Observation>,
     },
-    /// The hashes over what is at rest were computed, and the servers asked once more.
+    /// The hashes over what is stored were computed, and the servers asked once more.
     Verified {
         /// The attempt that asked.
         attempt: u32,
@@ -90,10 +90,10 @@ pub enum Signal {
         digests: Vec<(u32, String)>,
         /// Index of each resource whose server was asked, with what it answered.
         answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
-        /// What is at rest now.
+        /// What is stored now.
         observation: Box<Observation>,
     },
-    /// What is at rest cannot be looked at, again and again: the browser's storage fails.
+    /// What is stored cannot be looked at, again and again: the browser's storage fails.
     StorageFailed {
         /// The attempt that needed it.
         attempt: u32,
@@ -151,14 +151,14 @@ pub struct Job {
     pub downloaded: u64,
 }
 
-/// Ranges at rest by file key.
-pub type Rest = BTreeMap<String, Vec<Range>>;
+/// Ranges stored by file key.
+pub type StoredParts = BTreeMap<String, Vec<Range>>;
 
 /// What can be observed at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Observation {
-    /// What is at rest, for the files of this download.
-    pub rest: Rest,
+    /// What is stored, for the files of this download.
+    pub stored: StoredParts,
     /// Jobs of this download that the browser knows.
     pub jobs: Vec<Job>,
     /// Registrations whose completion the worker is handling right now. A job absent from `jobs`
@@ -168,7 +168,7 @@ pub struct Observation {
     /// so that its absence means nothing.
     pub unstarted: Option<String>,
     /// For how long the running job has brought nothing, in milliseconds, as far as the owner has watched; without end
-    /// where it only repeats what is at rest; absent where nobody watches.
+    /// where it only repeats what is stored; absent where nobody watches.
     pub idle_ms: Option<u64>,
     /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
     pub room: Option<u64>,
@@ -177,10 +177,10 @@ pub struct Observation {
 }
 
 impl Observation {
-    /// What is at rest under a key.
+    /// What is stored under a key.
     #[must_use]
-    pub fn at_rest(&self, key: &str) -> &[Range] {
-        self.rest.get(key).map_or(&[], Vec::as_slice)
+    pub fn stored_under(&self, key: &str) -> &[Range] {
+        self.stored.get(key).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the browser still has a job, or the worker its completion.
@@ -190,10 +190,10 @@ impl Observation {
             || self.handling.iter().any(|id| id == registration)
     }
 
-    /// Parts of a layout that are not at rest under a key.
+    /// Parts of a layout that are not stored under a key.
     #[must_use]
     pub fn missing(&self, key: &str, layout: Layout) -> Vec<u32> {
-        layout.missing(self.at_rest(key))
+        layout.missing(self.stored_under(key))
     }
 }
 

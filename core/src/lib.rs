@@ -20,7 +20,7 @@
 //! # The loop
 //!
 //! 1. **Input.** A [`Command`] of the app or a [`Signal`] of the browser, together an [`Input`].
-//!    Signals bring a [`Observation`]: what is at rest, which jobs exist, who looks.
+//!    Signals bring a [`Observation`]: what is stored, which jobs exist, who looks.
 //! 2. **Decide.** [`decide`] holds every rule. It answers with the [`Event`]s that the input
 //!    amounts to, often none, or with a [`Rejection`] of a command.
 //! 3. **Append.** Each event goes into an [`Entry`], numbered without gaps, and all events of one
@@ -42,7 +42,7 @@
 //! - [`Requested`](State::Requested): an attempt began; the servers are asked for size, version
 //!   and Range support.
 //! - [`Transferring`](State::Transferring): a try runs, or is over and the next one waits.
-//! - [`Available`](State::Available): every byte is at rest, measured and verified.
+//! - [`Available`](State::Available): every byte is stored, measured and verified.
 //! - [`Failed`](State::Failed): the attempt ended with a reason; what is stored is kept, so that a
 //!   new attempt finds it.
 //! - [`Aborted`](State::Aborted): the attempt was ended by the app, the browser or a removal.
@@ -73,7 +73,7 @@
 //! ```
 //!
 //! `cached-hit`, `success`, `failure` and `aborted` end an attempt; an attempt has one ending.
-//! What a failed attempt or an eviction left at rest can be removed, too, which leads to evicted;
+//! What a failed attempt or an eviction left stored can be removed, too, which leads to evicted;
 //! otherwise it counts in the next attempt.
 //!
 //! # A whole life
@@ -81,7 +81,7 @@
 //! ```
 //! use longhaul_core::*;
 //!
-//! // What is observed: here, a page that uses its own transfers, and what is at rest.
+//! // What is observed: here, a page that uses its own transfers, and what is stored.
 //! let mut observation = Observation {
 //!     context: Context { preference: Preference::Foreground, ..Context::default() },
 //!     ..Observation::default()
@@ -129,11 +129,11 @@
 //! assert_eq!(step(&mut model, Input::Signal(probed)), ["started"]);
 //! assert_eq!(plan(&model, &observation, 1_000).len(), 3);
 //!
-//! // Parts come to rest, one after the other, until nothing is missing.
+//! // Parts are stored, one after the other, until nothing is missing.
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     observation.rest.entry(key.clone()).or_default().push(part);
+//!     observation.stored.entry(key.clone()).or_default().push(part);
 //!     let look = Signal::Observed(Box::new(observation.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
@@ -161,7 +161,7 @@
 //! - *What is asked for*: [`Spec`], [`ValidSpec`], [`Resource`], [`Icon`], [`InvalidSpec`]; [`identity`] is what
 //!   of a URL may be written down.
 //! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Observation`]
-//!   with [`Job`], [`Rest`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
+//!   with [`Job`], [`StoredParts`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
 //!   ends of jobs ([`JobEnd`], [`JobFailure`]).
 //! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`TransportReason`], [`WaitReason`],
 //!   [`FailReason`], [`Failure`], [`AbortedBy`], [`EvictedBy`], [`Missing`]); stored as [`Entry`].
@@ -215,7 +215,7 @@ pub use file::{FileVersion, PartRequest, Validator, identity_of, is_transfer, pr
 pub use identity::{escape, identity, unescape};
 pub use input::{
     Background, Command, Context, Input, Job, JobEnd, JobFailure, Observation, Preference,
-    Rejection, Rest, Role, Signal,
+    Rejection, Role, Signal, StoredParts,
 };
 pub use job::{JOB_FORMAT, JobId, MAX_RECORDS};
 pub use measure::{ContentRange, HttpResponse, measure, validator};

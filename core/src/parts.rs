@@ -115,7 +115,7 @@ impl Layout {
         }
     }
 
-    /// Which part a range at rest is, or `None` where it does not fit this layout.
+    /// Which part a range stored is, or `None` where it does not fit this layout.
     #[must_use]
     pub fn index_of(&self, range: Range) -> Option<u32> {
         match *self {
@@ -130,7 +130,7 @@ impl Layout {
         }
     }
 
-    /// The parts that are not among the ranges at rest, in order.
+    /// The parts that are not among the ranges stored, in order.
     #[must_use]
     pub fn missing(&self, rest: &[Range]) -> Vec<u32> {
         let mut present: Vec<u32> = rest.iter().filter_map(|r| self.index_of(*r)).collect();
@@ -140,7 +140,7 @@ impl Layout {
             .collect()
     }
 
-    /// Bytes at rest that fit this layout, each part counted once.
+    /// Bytes stored that fit this layout, each part counted once.
     #[must_use]
     pub fn stored(&self, rest: &[Range]) -> u64 {
         let mut fitting: Vec<Range> = rest

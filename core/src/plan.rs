@@ -255,7 +255,7 @@ fn verify(download: &Download) -> Option<Effect> {
     })
 }
 
-/// Parts of all files that are not at rest.
+/// Parts of all files that are not stored.
 fn missing(download: &Download, observation: &Observation) -> Vec<(u32, PartRequest)> {
     (0_u32..)
         .zip(&download.files)
@@ -277,20 +277,20 @@ fn missing(download: &Download, observation: &Observation) -> Vec<(u32, PartRequ
 }
 
 fn discard(download: &Download, observation: &Observation) -> Option<Effect> {
-    let keys = at_rest_among(download.mixed.iter().cloned(), observation);
+    let keys = stored_among(download.mixed.iter().cloned(), observation);
     (!keys.is_empty()).then_some(Effect::Discard {
         attempt: download.attempt,
         keys,
     })
 }
 
-fn at_rest_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
-    keys.filter(|key| !observation.at_rest(key).is_empty())
+fn stored_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
+    keys.filter(|key| !observation.stored_under(key).is_empty())
         .collect()
 }
 
 fn delete(download: &Download, files: &[FileVersion], observation: &Observation) -> Option<Effect> {
-    let keys = at_rest_among(files.iter().map(FileVersion::key), observation);
+    let keys = stored_among(files.iter().map(FileVersion::key), observation);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

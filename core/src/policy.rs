@@ -140,7 +140,7 @@ pub(crate) const fn may_try(entries: u32) -> bool {
 }
 
 /// Whether progress is worth an entry: a 64th of the total came since the last one (counting both
-/// what arrived and what came to rest), or, where no total is known, half of what was there.
+/// what arrived and what was stored), or, where no total is known, half of what was there.
 #[must_use]
 pub(crate) fn progress_due(
     before: (u64, u64),

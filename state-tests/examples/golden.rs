@@ -51,7 +51,7 @@ fn later(s: &mut Scenario, input: Input) {
 }
 
 fn look(s: &mut Scenario, parts: &[u32]) {
-    *s = s.clone().at_rest(parts);
+    *s = s.clone().with_stored(parts);
     let input = s.observed();
     later(s, input);
 }
@@ -73,7 +73,7 @@ fn in_the_background() -> Vec<String> {
     let mut s = Scenario::new().hashed().transferring();
     look(&mut s, &[0]);
     s.observation.context = worker();
-    s = s.at_rest(&[0, 1]);
+    s = s.with_stored(&[0, 1]);
     s.observation.jobs.clear();
     let first = s.registration().expect("in the background");
     let failed = JobEnd::Failure(JobFailure::FetchError);
@@ -83,7 +83,7 @@ fn in_the_background() -> Vec<String> {
     s.now += 60_000;
     look(&mut s, &[0, 1]);
     s.observation.context = worker();
-    s = s.at_rest(&[0, 1, 2, 3]);
+    s = s.with_stored(&[0, 1, 2, 3]);
     let second = s.registration().expect("in the background again");
     let ended = s.job_ended(&second, JobEnd::Success, &[]);
     later(&mut s, ended);
@@ -146,7 +146,7 @@ fn changed_and_evicted() -> Vec<String> {
     look(&mut s, &[0, 1]);
     let request = s.request();
     later(&mut s, request);
-    s = s.at_rest(&[0, 1, 2, 3]);
+    s = s.with_stored(&[0, 1, 2, 3]);
     let probed = s.probed(&HttpResponse {
         etag: None,
         last_modified: Some("Sun, 22 Nov 2026 16:48:00 GMT".into()),

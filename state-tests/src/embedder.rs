@@ -318,7 +318,7 @@ impl<'a> Embedder<'a> {
             } => Some(self.verify(attempt, resources, confirm)),
             Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
-                    self.scenario.observation.rest.remove(&key);
+                    self.scenario.observation.stored.remove(&key);
                 }
                 None
             }
@@ -415,13 +415,13 @@ impl<'a> Embedder<'a> {
         }
     }
 
-    /// A part comes to rest, unless it is there.
+    /// A part is stored, unless it is there.
     fn store(&mut self, part: &PartRequest) {
         let range = part.range().expect("a part of the layout");
         let parts = self
             .scenario
             .observation
-            .rest
+            .stored
             .entry(part.file.key())
             .or_default();
         if !parts.contains(&range) {

@@ -106,7 +106,7 @@ pub fn is_exact(
     }
 }
 
-/// Parts that are not at rest.
+/// Parts that are not stored.
 fn missing(view: &Download, observation: &Observation) -> BTreeSet<Part> {
     let of_file = |(n, file): (u32, &FileVersion)| {
         let missing = observation.missing(&file.key(), file.layout());
@@ -115,7 +115,7 @@ fn missing(view: &Download, observation: &Observation) -> BTreeSet<Part> {
     (0..).zip(&view.files).flat_map(of_file).collect()
 }
 
-/// Whether all is at rest, and the job that runs, of which so much has come, has not brought all of it.
+/// Whether all is stored, and the job that runs, of which so much has come, has not brought all of it.
 fn is_assisted(view: &Download, observation: &Observation, downloaded: u64) -> bool {
     let all_by_itself = |base: u64| view.total.is_none_or(|total| base + downloaded >= total);
     let transfer = view.state.transfer();
@@ -175,19 +175,19 @@ fn fetched(effects: &[&Effect]) -> Option<BTreeSet<Part>> {
     parts.collect()
 }
 
-/// What is at rest of files that may be of several versions, all of it.
+/// What is stored of files that may be of several versions, all of it.
 fn discards_exactly(view: &Download, observation: &Observation, effects: &[&Effect]) -> bool {
-    let there = at_rest_among(view.mixed.iter().cloned(), observation);
+    let there = stored_among(view.mixed.iter().cloned(), observation);
     !there.is_empty() && matches!(effects, [Effect::Discard { keys, .. }] if *keys == there)
 }
 
-fn at_rest_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
-    keys.filter(|key| !observation.at_rest(key).is_empty())
+fn stored_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
+    keys.filter(|key| !observation.stored_under(key).is_empty())
         .collect()
 }
 
 fn deletes_exactly(files: &[FileVersion], observation: &Observation, effects: &[&Effect]) -> bool {
-    let there = at_rest_among(files.iter().map(FileVersion::key), observation);
+    let there = stored_among(files.iter().map(FileVersion::key), observation);
     match effects {
         [] => there.is_empty(),
         [Effect::DeleteFiles { keys, .. }] => *keys == there && !there.is_empty(),

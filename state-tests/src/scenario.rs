@@ -196,10 +196,10 @@ impl Scenario {
         running
     }
 
-    /// On its way in the background, with these parts at rest and written down.
+    /// On its way in the background, with these parts stored and written down.
     #[must_use]
     pub fn halfway(self) -> Self {
-        let mut half = self.transferring().at_rest(&[0, 1]);
+        let mut half = self.transferring().with_stored(&[0, 1]);
         half.takes(half.observed());
         assert_eq!(half.download.stored, 2 * PART);
         half
@@ -208,7 +208,7 @@ impl Scenario {
     /// All there.
     #[must_use]
     pub fn available(self) -> Self {
-        let mut done = self.transferring().at_rest(&[0, 1, 2, 3]);
+        let mut done = self.transferring().with_stored(&[0, 1, 2, 3]);
         done.takes(done.observed());
         if done.spec.resources[0].sha256.is_some() {
             done.takes(done.verified(&digest('a')));
@@ -247,7 +247,7 @@ impl Scenario {
     /// The third part was deleted behind its back after it was all there.
     #[must_use]
     pub fn evicted(self) -> Self {
-        let mut evicted = self.available().at_rest(&[0, 1, 3]);
+        let mut evicted = self.available().with_stored(&[0, 1, 3]);
         let look = evicted.observed();
         evicted.takes(look);
         evicted
@@ -261,16 +261,16 @@ impl Scenario {
         removed
     }
 
-    /// Puts exactly these parts of every file to rest.
+    /// Puts exactly these parts of every file into the store.
     #[must_use]
-    pub fn at_rest(self, parts: &[u32]) -> Self {
+    pub fn with_stored(self, parts: &[u32]) -> Self {
         self.with(|s| {
             for file in &s.download.files {
                 let ranges = parts.iter().map(|n| {
                     let range = file.layout().range(*n);
                     range.expect("a part of the layout")
                 });
-                s.observation.rest.insert(file.key(), ranges.collect());
+                s.observation.stored.insert(file.key(), ranges.collect());
             }
         })
     }

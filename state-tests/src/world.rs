@@ -1,4 +1,4 @@
-//! A small world around the real machine: pages, a service worker, an event store, bytes at rest, background jobs, and
+//! A small world around the real machine: pages, a service worker, an event store, bytes stored, background jobs, and
 //! servers that misbehave. It loops input, decision, append and effects as the adapters do, and checks after every
 //! step what must hold.
 //!
@@ -22,7 +22,7 @@ use crate::scenario::{ID, PART, START, digest, page, spec, worker};
 use jobs::{Completion, RunningJob};
 use longhaul_core::{
     Command, Context, Download, Entry, Event, Input, Job, Observation, Origin, Range, Rejection,
-    Rest, Retry, Signal, Spec, decide,
+    Retry, Signal, Spec, StoredParts, decide,
 };
 use outcome::Outcome;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub struct World<'a> {
     writers: Vec<Writer>,
     owner: usize,
     servers: Vec<Served>,
-    /// Bytes at rest, with their true version.
+    /// Bytes stored, with their true version.
     rest: BTreeMap<String, BTreeMap<Range, u32>>,
     jobs: BTreeMap<String, RunningJob>,
     handling: BTreeMap<String, Completion>,
@@ -260,9 +260,9 @@ impl<'a> World<'a> {
             Origin::Page
         };
         for event in events {
-            let at_rest_before = self.folded.stored;
+            let stored_before = self.folded.stored;
             let entry = Entry::new(ID, self.folded.seq + 1, self.now, origin, event.clone());
-            self.note(event, at_rest_before);
+            self.note(event, stored_before);
             self.reference.take(event)?;
             self.folded.apply(Ok(&entry));
             self.coverage
@@ -287,7 +287,7 @@ impl<'a> World<'a> {
             } => {
                 self.coverage.sometimes(*try_ > 1, "a second try");
                 self.coverage
-                    .sometimes(*try_ > 1 && stored > 0, "a second try with bytes at rest");
+                    .sometimes(*try_ > 1 && stored > 0, "a second try with bytes stored");
                 format!("started {transport:?} {why:?}")
             }
             Event::Waiting { reason, .. } => format!("waiting {reason:?}"),
@@ -305,7 +305,7 @@ impl<'a> World<'a> {
         self.coverage.reached(&what);
     }
 
-    /// The true digest of what is at rest under a key.
+    /// The true digest of what is stored under a key.
     fn digest(&self, key: &str) -> String {
         let mut versions: Vec<u32> = self
             .rest
@@ -321,13 +321,13 @@ impl<'a> World<'a> {
 
     fn observation(&self, by: usize) -> Observation {
         let writer = &self.writers[by];
-        let rest: Rest = self
+        let rest: StoredParts = self
             .rest
             .iter()
             .map(|(key, parts)| (key.clone(), parts.keys().copied().collect()))
             .collect();
         Observation {
-            rest,
+            stored: rest,
             jobs: self
                 .jobs
                 .iter()

@@ -3,13 +3,13 @@
 use std::cell::RefMut;
 use std::rc::Rc;
 
-use longhaul_core::{Download, Observation, Range, Rest};
+use longhaul_core::{Download, Observation, Range, StoredParts};
 
 use super::{Driver, stored};
 use crate::platform::{Platform, Watching};
 use crate::work::Harvest;
 
-/// No listing of what is at rest takes longer, in milliseconds.
+/// No listing of what is stored takes longer, in milliseconds.
 const LISTING_LASTS_MS: u64 = 30_000;
 
 /// How far apart live figures are, in milliseconds.
@@ -147,8 +147,8 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// Adds to a listing that began then what came to rest meanwhile.
-    pub(super) fn add_noted(&self, rest: &mut Rest, began: u64) {
+    /// Adds to a listing that began then what was stored meanwhile.
+    pub(super) fn add_noted(&self, rest: &mut StoredParts, began: u64) {
         for (at, key, range) in self.noted.borrow().iter() {
             if let Some(ranges) = rest.get_mut(key)
                 && *at >= began
@@ -159,7 +159,7 @@ impl<P: Platform> Driver<P> {
         }
     }
 
-    /// Something came to rest: counts it, and shows it.
+    /// Something was stored: counts it, and shows it.
     pub(super) fn live_stored(&self) {
         if let (Some(download), Some((_, rest))) =
             (&*self.planned.borrow(), &*self.listing.borrow())

@@ -29,8 +29,8 @@ pub(super) fn probed(
     {
         return Vec::new();
     }
-    let at_rest = |key: &String| !observation.at_rest(key).is_empty();
-    if download.mixed.iter().any(at_rest) {
+    let is_stored = |key: &String| !observation.stored_under(key).is_empty();
+    if download.mixed.iter().any(is_stored) {
         // None of it may count: the plan deletes it first.
         return Vec::new();
     }
@@ -109,13 +109,13 @@ fn faulty(
     wait_or_fail(download, now, fault, Some(resource), round, observation)
 }
 
-/// Parts at rest that were cut to another size are worth more than the size the policy would
+/// Parts stored that were cut to another size are worth more than the size the policy would
 /// choose today.
 fn adopt_layout(mut file: FileVersion, observation: &Observation) -> FileVersion {
     let (Some(size), Some(_)) = (file.size, file.part_bytes) else {
         return file;
     };
-    let rest = observation.at_rest(&file.key());
+    let rest = observation.stored_under(&file.key());
     let part = rest.iter().map(|range| range.len).max().unwrap_or(0);
     let other = Layout::Ranged {
         size,
@@ -137,10 +137,10 @@ fn missing(file: &FileVersion, observation: &Observation) -> Vec<u32> {
     observation.missing(&file.key(), file.layout())
 }
 
-/// Bytes at rest that belong to these files.
+/// Bytes stored that belong to these files.
 pub(super) fn stored(files: &[FileVersion], observation: &Observation) -> u64 {
     files.iter().fold(0, |sum, file| {
-        sum.saturating_add(file.layout().stored(observation.at_rest(&file.key())))
+        sum.saturating_add(file.layout().stored(observation.stored_under(&file.key())))
     })
 }
 

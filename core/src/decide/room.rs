@@ -20,8 +20,8 @@ pub(super) fn failure(
 /// file of unknown size counts for nothing.
 pub(super) fn lacking(files: &[FileVersion], observation: &Observation) -> Option<u64> {
     let needed = files.iter().fold(0, |sum: u64, file| {
-        let at_rest = file.layout().stored(observation.at_rest(&file.key()));
-        sum.saturating_add(file.size.unwrap_or(0).saturating_sub(at_rest))
+        let stored_now = file.layout().stored(observation.stored_under(&file.key()));
+        sum.saturating_add(file.size.unwrap_or(0).saturating_sub(stored_now))
     });
     needed
         .checked_sub(observation.room?)

@@ -26,12 +26,12 @@ pub(super) fn look(
     transfer: &Transfer,
     observation: &Observation,
 ) -> Vec<Event> {
-    let at_rest = stored(&download.files, observation);
-    if at_rest < download.stored {
+    let stored_now = stored(&download.files, observation);
+    if stored_now < download.stored {
         return restart(download, evicted());
     }
     if is_complete(download, observation) {
-        return complete(download, now, at_rest, observation);
+        return complete(download, now, stored_now, observation);
     }
     if is_verifying(download) {
         // Everything was there. Of an empty part no figure tells.
@@ -81,10 +81,10 @@ pub(super) fn look(
         _ => {}
     }
     if held_up || download.assist_waits(now) {
-        // What was under way comes to rest meanwhile, and would end the wait.
+        // What was under way is stored meanwhile, and would end the wait.
         return Vec::new();
     }
-    progress(download, transfer, at_rest, observation)
+    progress(download, transfer, stored_now, observation)
         .into_iter()
         .collect()
 }
@@ -111,14 +111,19 @@ fn is_complete(download: &Download, observation: &Observation) -> bool {
         .all(|file| observation.missing(&file.key(), file.layout()).is_empty())
 }
 
-/// Whether it is written down that everything is at rest and being verified.
+/// Whether it is written down that everything is stored and being verified.
 fn is_verifying(download: &Download) -> bool {
     let waiting = download.waiting.as_ref();
     waiting.is_some_and(|waiting| waiting.reason == WaitReason::Verifying)
 }
 
-/// Everything is at rest: success, or first the hashes, and the servers' word that their versions are still the same.
-fn complete(download: &Download, now: u64, at_rest: u64, observation: &Observation) -> Vec<Event> {
+/// Everything is stored: success, or first the hashes, and the servers' word that their versions are still the same.
+fn complete(
+    download: &Download,
+    now: u64,
+    stored_now: u64,
+    observation: &Observation,
+) -> Vec<Event> {
     let hashes = download.spec.as_ref().is_some_and(|spec| {
         spec.resources
             .iter()
@@ -132,14 +137,14 @@ fn complete(download: &Download, now: u64, at_rest: u64, observation: &Observati
     // written when it is over, so that an outage is one outage, however often it is asked.
     let waiting = download.waiting.as_ref();
     let asked_before =
-        at_rest <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
+        stored_now <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
     let waits = confirms && (asked_before || is_between_rounds(download, now, observation));
     if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
     let progress = Event::Progress {
-        downloaded: download.downloaded.max(at_rest),
-        stored: at_rest,
+        downloaded: download.downloaded.max(stored_now),
+        stored: stored_now,
         total: download.total,
     };
     let waiting = Event::Waiting {
@@ -148,7 +153,7 @@ fn complete(download: &Download, now: u64, at_rest: u64, observation: &Observati
         retries: 0,
         message: None,
     };
-    if at_rest > download.stored {
+    if stored_now > download.stored {
         vec![progress, waiting]
     } else {
         vec![waiting]
@@ -159,7 +164,7 @@ fn success(download: &Download, verified: Vec<u32>, observation: &Observation) -
     let sizes = download
         .files
         .iter()
-        .map(|file| file.layout().stored(observation.at_rest(&file.key())))
+        .map(|file| file.layout().stored(observation.stored_under(&file.key())))
         .collect();
     Event::Success { sizes, verified }
 }
@@ -169,7 +174,7 @@ fn success(download: &Download, verified: Vec<u32>, observation: &Observation) -
 fn progress(
     download: &Download,
     transfer: &Transfer,
-    at_rest: u64,
+    stored_now: u64,
     observation: &Observation,
 ) -> Option<Event> {
     let job = transfer
@@ -178,18 +183,19 @@ fn progress(
         .and_then(|id| observation.jobs.iter().find(|job| job.registration == *id));
     let arrived = job.map_or(0, |job| transfer.base.saturating_add(job.downloaded));
     let most = download.total.unwrap_or(u64::MAX);
-    let downloaded = arrived.min(most).max(at_rest).max(download.downloaded);
+    let downloaded = arrived.min(most).max(stored_now).max(download.downloaded);
     let before = (download.downloaded, download.stored);
-    let over = download.waiting.is_some() && at_rest > download.stored && may_try(download.entries);
+    let over =
+        download.waiting.is_some() && stored_now > download.stored && may_try(download.entries);
     let due = progress_due(
         before,
-        (downloaded, at_rest),
+        (downloaded, stored_now),
         download.total,
         download.entries,
     );
     (over || due).then_some(Event::Progress {
         downloaded,
-        stored: at_rest,
+        stored: stored_now,
         total: download.total,
     })
 }
@@ -220,7 +226,7 @@ fn next_try(
     // A job that brought something was merely interrupted (a browser closed in good order ends
     // its jobs); one that brought nothing is better replaced by the page's own transfer.
     let previous = fruitless.then_some(why);
-    // What came to rest while the try before was waited out ends the row of failed rounds.
+    // What was stored while the try before was waited out ends the row of failed rounds.
     after_progress(download, stored(&download.files, observation), |download| {
         started(download, download.files.clone(), previous, observation)
     })
@@ -287,8 +293,8 @@ pub(super) fn job_ended(
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    let at_rest = stored(&download.files, observation);
-    if at_rest < download.stored
+    let stored_now = stored(&download.files, observation);
+    if stored_now < download.stored
         || is_complete(download, observation)
         || !is_current(download, registration)
     {
@@ -305,7 +311,7 @@ pub(super) fn job_ended(
     if fault == TransferError::Changed {
         return restart_later(download, now, fault.failure(None), retry);
     }
-    let fruitless = at_rest <= transfer.base;
+    let fruitless = stored_now <= transfer.base;
     let round = if fruitless {
         download.failed_rounds.saturating_add(1)
     } else {
@@ -323,7 +329,7 @@ pub(super) fn job_ended(
         } else {
             (WaitReason::Backoff, 0)
         };
-        return after_progress(download, at_rest, |_| {
+        return after_progress(download, stored_now, |_| {
             vec![Event::Waiting {
                 reason,
                 until: Some(now.saturating_add(delay)),
@@ -332,7 +338,7 @@ pub(super) fn job_ended(
             }]
         });
     }
-    after_progress(download, at_rest, |download| {
+    after_progress(download, stored_now, |download| {
         wait_or_fail(download, now, (&fault, message), None, round, observation)
     })
 }
@@ -432,14 +438,14 @@ pub(super) fn part_failed(
     if passes && between {
         return Vec::new();
     }
-    let at_rest = stored(&download.files, observation);
-    let fruitless = at_rest <= download.stored;
+    let stored_now = stored(&download.files, observation);
+    let fruitless = stored_now <= download.stored;
     let round = if fruitless {
         download.failed_rounds.saturating_add(1)
     } else {
         1
     };
-    after_progress(download, at_rest, |download| {
+    after_progress(download, stored_now, |download| {
         if assisting && passes {
             assist_failed(download, now, fault, resource, round, observation)
         } else if *fault == TransferError::Quota {
@@ -496,19 +502,19 @@ fn assist_failed(
     }]
 }
 
-/// What came to rest before a fault is written with it, and the fault is judged from there: progress
+/// What was stored before a fault is written with it, and the fault is judged from there: progress
 /// ends whatever wait there was, so that a wait for the same reason begins anew.
 fn after_progress(
     download: &Download,
-    at_rest: u64,
+    stored_now: u64,
     judge: impl FnOnce(&Download) -> Vec<Event>,
 ) -> Vec<Event> {
-    if at_rest <= download.stored || !may_detail(download.entries) {
+    if stored_now <= download.stored || !may_detail(download.entries) {
         return judge(download);
     }
     let progress = Event::Progress {
-        downloaded: download.downloaded.max(at_rest),
-        stored: at_rest,
+        downloaded: download.downloaded.max(stored_now),
+        stored: stored_now,
         total: download.total,
     };
     let mut after = download.clone();

@@ -78,7 +78,7 @@ pub enum WaitReason {
     Room,
     /// Bytes that arrived are being stored.
     Storing,
-    /// The hash over what is at rest is being computed, or the server asked whether its version is still the same.
+    /// The hash over what is stored is being computed, or the server asked whether its version is still the same.
     Verifying,
 }
 
@@ -127,7 +127,7 @@ pub enum FailReason {
     Quota,
     /// The browser's storage cannot be read or written.
     Storage,
-    /// The bytes at rest do not have the hash that was asked for.
+    /// The bytes stored do not have the hash that was asked for.
     Integrity,
     /// An HTML page where a file was expected.
     UnexpectedType,
@@ -137,7 +137,7 @@ pub enum FailReason {
     Truncated,
     /// The browser lost the job or its bytes, again and again.
     Lost,
-    /// Parts at rest vanished in mid-attempt.
+    /// Parts stored vanished in mid-attempt.
     Evicted,
     /// The browser refused the job and the app forbade the other transport.
     Refused,

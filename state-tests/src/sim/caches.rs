@@ -1,4 +1,4 @@
-//! Cache Storage: bytes at rest, with a quota, and an eviction that asks nobody.
+//! Cache Storage: bytes stored, with a quota, and an eviction that asks nobody.
 
 use std::collections::BTreeMap;
 

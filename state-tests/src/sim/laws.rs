@@ -338,7 +338,7 @@ fn observation(world: &World, download: &Download) -> Observation {
             .iter()
             .map(longhaul_browser::parts::Range::to_core)
             .collect();
-        observation.rest.insert(key, rest);
+        observation.stored.insert(key, rest);
     }
     observation.context.headers = true;
     observation.jobs = world.jobs.borrow().known(&download.id);

@@ -67,15 +67,15 @@ pub fn begin(
             part.2
         ));
     }
-    let at_rest = {
+    let stored_now = {
         let caches = world.caches.borrow();
         let layout = request.file.layout();
         let mut rest = caches.list(&key).into_iter();
         rest.any(|range| layout.index_of(range.to_core()) == Some(request.index))
     };
-    if at_rest && !is_excused(world, &key) {
+    if stored_now && !is_excused(world, &key) {
         world.broke(format!(
-            "L11: part {} of {download} is transferred and at rest already",
+            "L11: part {} of {download} is transferred and stored already",
             request.index
         ));
     }
@@ -96,16 +96,16 @@ fn assisting(world: &World, download: &str, key: &str, index: u32) {
     {
         let done = world.caches.borrow().list(key).len();
         world.coverage.reached("a page assists a job");
-        world.trace(|| format!("assists with part {index}, {done} at rest"));
+        world.trace(|| format!("assists with part {index}, {done} stored"));
     }
 }
 
-/// Whether a part may come to rest twice: a page and a job may meet at it, and a dead page's last request is nobody's.
+/// Whether a part may are stored twice: a page and a job may meet at it, and a dead page's last request is nobody's.
 fn is_excused(world: &World, key: &str) -> bool {
     world.scenery.background || world.laws.borrow().flights.haunted.contains(key)
 }
 
-/// A part came to rest; `again` where it was at rest already.
+/// A part was stored; `again` where it was stored already.
 pub fn stored(world: &World, context: ContextId, key: &str, again: bool) {
     if !world.executor.is_alive(context) {
         let mut laws = world.laws.borrow_mut();

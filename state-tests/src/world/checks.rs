@@ -21,11 +21,9 @@ impl World<'_> {
             if !missing.is_empty() {
                 return Err(format!("L5: {} without parts {missing:?}", event.name()));
             }
-            let measured = file.layout().stored(observation.at_rest(&file.key()));
+            let measured = file.layout().stored(observation.stored_under(&file.key()));
             if sizes.get(n).is_some_and(|size| *size != measured) {
-                return Err(format!(
-                    "L5: sizes {sizes:?}, but {measured} of {n} at rest"
-                ));
+                return Err(format!("L5: sizes {sizes:?}, but {measured} of {n} stored"));
             }
             let server = &self.servers[n];
             let versions = self.rest.get(&file.key()).into_iter().flatten();
@@ -110,7 +108,7 @@ impl World<'_> {
         }
     }
 
-    /// What a plan may hold, from what is at rest alone.
+    /// What a plan may hold, from what is stored alone.
     pub(super) fn check_plan(
         &self,
         effects: &[Effect],

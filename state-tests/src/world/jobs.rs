@@ -53,7 +53,7 @@ impl World<'_> {
         let parts = self.rest.entry(part.file.key()).or_default();
         parts.entry(range).or_insert(version);
         let mixed = parts.values().any(|other| *other != version);
-        self.coverage.sometimes(mixed, "versions mixed at rest");
+        self.coverage.sometimes(mixed, "versions mixed stored");
         Ok(())
     }
 
@@ -64,12 +64,12 @@ impl World<'_> {
             .collect()
     }
 
-    /// Bytes at rest that fit the present plan.
+    /// Bytes stored that fit the present plan.
     pub(super) fn useful(&self) -> u64 {
         let observation = self.observation(WORKER);
         let files = self.folded.files.iter();
         files
-            .map(|file| file.layout().stored(observation.at_rest(&file.key())))
+            .map(|file| file.layout().stored(observation.stored_under(&file.key())))
             .sum()
     }
 

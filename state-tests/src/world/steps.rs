@@ -59,7 +59,7 @@ pub enum Step {
     JobEnds { which: usize, how: JobFate },
     /// The worker handles a completion; with `dies`, it is stopped half-way.
     Handle { dies: bool },
-    /// Bytes at rest are deleted behind our back.
+    /// Bytes stored are deleted behind our back.
     Evict { which: usize, all: bool },
     /// A server gets into trouble, or out of it.
     Server {

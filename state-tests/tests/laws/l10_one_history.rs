@@ -74,7 +74,7 @@ impl Saying {
                     .flat_map(|file| (0..parts).filter_map(|n| file.layout().range(n)))
                     .collect();
                 for file in &view.files {
-                    seen.observation.rest.insert(file.key(), parts.clone());
+                    seen.observation.stored.insert(file.key(), parts.clone());
                 }
                 Input::Signal(Signal::Observed(Box::new(seen.observation)))
             }

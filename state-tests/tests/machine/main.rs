@@ -121,10 +121,10 @@ impl Machine {
         panic!("looking comes to no end: {:#?}", self.scenario.download);
     }
 
-    /// The parts at rest of the file that is asked for.
+    /// The parts stored of the file that is asked for.
     fn rest(&mut self) -> &mut Vec<Range> {
         let key = self.scenario.download.files[0].key();
-        self.scenario.observation.rest.entry(key).or_default()
+        self.scenario.observation.stored.entry(key).or_default()
     }
 
     fn range(part: u32) -> Range {
@@ -221,7 +221,7 @@ impl StateMachineTest for Machine {
                 for effect in machine.scenario.plan() {
                     if let Effect::DeleteFiles { keys, .. } = effect {
                         for key in keys {
-                            machine.scenario.observation.rest.remove(&key);
+                            machine.scenario.observation.stored.remove(&key);
                         }
                     }
                 }
@@ -292,7 +292,7 @@ fn the_machine_is_where_a_smaller_model_says_that_it_is() {
             "the wrong bytes",
             "refused",
             "other files",
-            "found at rest",
+            "found stored",
         ],
         |(first, transitions, seen), coverage| {
             let mut model = first.clone();
@@ -339,5 +339,5 @@ fn note(before: &Model, model: &Model, coverage: &Coverage) {
     coverage.sometimes(model.refused, "refused");
     coverage.sometimes(model.asked != before.asked, "other files");
     let found = before.phase == Phase::Requested && model.phase == Phase::Available;
-    coverage.sometimes(found, "found at rest");
+    coverage.sometimes(found, "found stored");
 }

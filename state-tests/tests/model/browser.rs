@@ -75,7 +75,7 @@ pub(crate) fn work(m: &mut Moment, registration: &str, record: Option<Record>) {
 }
 
 impl World {
-    /// Stores the next record of a job that is right and not at rest; whether there was one.
+    /// Stores the next record of a job that is right and not stored; whether there was one.
     pub(crate) fn harvest_one(&self, m: &mut Moment, job: &Job) -> bool {
         let records = job.parts.iter().zip(&job.records);
         for (part, record) in records {

@@ -3,7 +3,8 @@
 use crate::moment::{Commit, Moment, Outcome, Part, Stage, without_clock};
 use crate::world::{Bug, WORKER, World};
 use longhaul_core::{
-    Download, Entry, Event, Input, Job, JobEnd, Observation, Origin, Range, Rest, Signal, decide,
+    Download, Entry, Event, Input, Job, JobEnd, Observation, Origin, Range, Signal, StoredParts,
+    decide,
 };
 use longhaul_state_tests::scenario::{ID, START, digest};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl World {
                 commit.stage = if self.background {
                     Stage::Jobs
                 } else {
-                    Stage::Rest
+                    Stage::StoredParts
                 };
             }
             Stage::Jobs => {
@@ -54,13 +55,13 @@ impl World {
                     .and_then(|t| t.registration.as_ref());
                 let absent = current.is_some_and(|id| !m.jobs.contains_key(id));
                 let asks = absent && self.bug != Some(Bug::TakesAbsentForLost);
-                commit.stage = if asks { Stage::Ask } else { Stage::Rest };
+                commit.stage = if asks { Stage::Ask } else { Stage::StoredParts };
             }
             Stage::Ask => {
                 commit.handling = m.completions.keys().cloned().collect();
-                commit.stage = Stage::Rest;
+                commit.stage = Stage::StoredParts;
             }
-            Stage::Rest => {
+            Stage::StoredParts => {
                 commit.rest = m.rest.keys().copied().collect();
                 let place = &m.places[who];
                 commit.unstarted.clone_from(&place.unstarted);
@@ -74,7 +75,7 @@ impl World {
     /// The observation that was taken on the way.
     pub(crate) fn observation(&self, who: usize, commit: &Commit) -> Observation {
         Observation {
-            rest: rest_of(commit.rest.iter().copied()),
+            stored: rest_of(commit.rest.iter().copied()),
             jobs: commit
                 .jobs
                 .iter()
@@ -171,9 +172,9 @@ pub(crate) fn look(view: &Download, observation: Observation) -> Vec<Event> {
     decide(view, START, look).expect("a look is not rejected")
 }
 
-/// Parts at rest as the machine is shown them.
-pub(crate) fn rest_of(parts: impl Iterator<Item = Part>) -> Rest {
-    let mut rest = Rest::new();
+/// Parts stored as the machine is shown them.
+pub(crate) fn rest_of(parts: impl Iterator<Item = Part>) -> StoredParts {
+    let mut rest = StoredParts::new();
     for (version, index) in parts {
         let file = World::file(version);
         let range: Range = file.layout().range(index).expect("a part of the file");

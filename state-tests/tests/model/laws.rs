@@ -150,10 +150,10 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
     ("nobody is there", |_, m| {
         !m.places[0].open && !m.places[1].open && m.history.is_running()
     }),
-    ("other bytes are at rest", |_, m| {
+    ("other bytes are stored", |_, m| {
         m.rest.values().any(|bytes| *bytes == Bytes::Spliced)
     }),
-    ("parts of two versions are at rest", |_, m| {
+    ("parts of two versions are stored", |_, m| {
         m.rest
             .keys()
             .map(|part| part.0)
@@ -262,7 +262,7 @@ impl World {
     pub(crate) fn plan_is_exact(&self, m: &Moment) -> Result<(), String> {
         let mut view = Download::clone(&m.history);
         let mut observation = Observation {
-            rest: rest_of(m.rest.keys().copied()),
+            stored: rest_of(m.rest.keys().copied()),
             jobs: m
                 .jobs
                 .iter()

@@ -7,10 +7,10 @@ use longhaul_state_tests::world::Reference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A part at rest: the version of its file, and its number.
+/// A part stored: the version of its file, and its number.
 pub(crate) type Part = (u8, u32);
 
-/// What the bytes at rest under a part really are.
+/// What the bytes stored under a part really are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Bytes {
     /// Those of the file.
@@ -79,8 +79,8 @@ pub(crate) enum Stage {
     Jobs,
     /// The current job is not there: the worker is to be asked.
     Ask,
-    /// What is at rest is to be listed.
-    Rest,
+    /// What is stored is to be listed.
+    StoredParts,
     /// The observation is whole: decide, and append on condition.
     Append,
 }

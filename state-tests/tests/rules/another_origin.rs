@@ -33,7 +33,7 @@ fn record(len: u64) -> HttpResponse {
 fn brought(begun: Scenario) -> Scenario {
     let mut s = begun.requested();
     s.takes(s.probed(&exposed()));
-    s.at_rest(&[0, 1, 2, 3])
+    s.with_stored(&[0, 1, 2, 3])
 }
 
 /// The same while the version is being asked for.
@@ -137,7 +137,7 @@ fn only_what_hides_its_version_is_asked_for_again() {
     let by_page = brought(Scenario::foreground());
     let mut same_origin = Scenario::new().requested();
     same_origin.takes(same_origin.probed(&ranged_answer()));
-    let same_origin = same_origin.at_rest(&[0, 1, 2, 3]);
+    let same_origin = same_origin.with_stored(&[0, 1, 2, 3]);
     for (mut s, ends) in [(hashed, false), (by_page, true), (same_origin, true)] {
         s.takes(s.observed());
         assert_eq!(s.download.state == State::Available, ends);
@@ -174,7 +174,7 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(s.plan(), [discard]);
         given_scenario(&s).when(s.probed(&exposed())).then_nothing();
-        s.observation.rest.insert(key, Vec::new());
+        s.observation.stored.insert(key, Vec::new());
         assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
         s.now += 60_000;
         assert_eq!(s.plan(), [Effect::Probe { attempt: 2 }]);
@@ -189,9 +189,9 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
     let mut s = Scenario::new().requested();
     for _ in 0..4 {
         s.now += 60_000;
-        s.observation.rest = longhaul_core::Rest::new();
+        s.observation.stored = longhaul_core::StoredParts::new();
         s.takes(s.probed(&exposed()));
-        s = s.at_rest(&[0, 1, 2, 3]);
+        s = s.with_stored(&[0, 1, 2, 3]);
         s.takes(s.observed());
         let other = HttpResponse {
             etag: Some("\"other\"".into()),
@@ -342,7 +342,7 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     s = s.requested();
     s.takes(s.probed(&exposed()));
     let keys: Vec<String> = s.download.files.iter().map(FileVersion::key).collect();
-    let mut s = s.at_rest(&[0, 1]);
+    let mut s = s.with_stored(&[0, 1]);
     s.observation.unstarted = s.registration();
     s.takes(s.part_failed(TransferError::Changed));
     s.observation.unstarted = None;

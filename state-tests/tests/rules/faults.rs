@@ -32,7 +32,7 @@ fn a_fault_after_bytes_is_the_first_of_its_row() {
     let mut s = Scenario::foreground().transferring();
     s.takes(s.part_failed(TransferError::Network));
     s.now += 60_000;
-    let s = s.at_rest(&[0]);
+    let s = s.with_stored(&[0]);
     let events = given_scenario(&s)
         .when(s.part_failed(TransferError::Truncated))
         .then_names(&["progress", "waiting"]);
@@ -181,7 +181,7 @@ fn full(fault: &TransferError) -> Scenario {
     let mut parts = 0;
     while s.download.entries < 160 {
         parts += 1;
-        s = s.at_rest(&(0..parts).collect::<Vec<u32>>());
+        s = s.with_stored(&(0..parts).collect::<Vec<u32>>());
         s.now += 120_000;
         s.takes(s.part_failed(fault.clone()));
     }
@@ -237,7 +237,7 @@ fn where_a_history_is_full_an_attempt_that_brought_nothing_ends() {
 fn a_wait_that_was_the_last_one_written_is_over_when_a_part_comes() {
     let mut s = full(&TransferError::Unreachable);
     assert!(s.download.waiting.is_some());
-    s = s.at_rest(&(0..MANY - 1).collect::<Vec<u32>>());
+    s = s.with_stored(&(0..MANY - 1).collect::<Vec<u32>>());
     s.now += 120_000;
     s.takes(s.observed());
     assert_eq!(s.download.waiting, None);
@@ -255,7 +255,7 @@ fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_som
         ..ranged_answer()
     };
     for part in 0..MANY - 1 {
-        s = s.at_rest(&(0..=part).collect::<Vec<u32>>());
+        s = s.with_stored(&(0..=part).collect::<Vec<u32>>());
         s.now += 120_000;
         s.takes(s.part_failed(TransferError::Network));
         assert_eq!(s.fail_reason(), None, "after part {part}");
@@ -266,7 +266,7 @@ fn a_long_download_over_a_bad_line_goes_on_for_as_long_as_every_round_brings_som
         }
     }
     assert!(s.download.attempt > 1, "its history was never full");
-    s = s.at_rest(&(0..MANY).collect::<Vec<u32>>());
+    s = s.with_stored(&(0..MANY).collect::<Vec<u32>>());
     s.takes(s.observed());
     assert_eq!(s.download.state, State::Available);
 }

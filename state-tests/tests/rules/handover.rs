@@ -53,7 +53,7 @@ fn a_job_whose_records_found_no_server_waits_for_it_and_counts_no_round() {
 
 /// What a page left half done that used its own transfers.
 fn left() -> Scenario {
-    Scenario::foreground().transferring().at_rest(&[0])
+    Scenario::foreground().transferring().with_stored(&[0])
 }
 
 fn insisting(s: &mut Scenario) {
@@ -107,7 +107,7 @@ fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
 #[test]
 fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_there() {
     let late = |s: &mut Scenario| s.observation.context.background = Background::NoWorker;
-    let mut s = Scenario::new().with(late).transferring().at_rest(&[0]);
+    let mut s = Scenario::new().with(late).transferring().with_stored(&[0]);
     let look = s.observed();
     s.takes(look);
     let has_no_job = |s: &Scenario| s.registration().is_none();

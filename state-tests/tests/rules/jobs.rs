@@ -11,7 +11,7 @@ use crate::{NOT_FOUND, REGISTRATION, backoff_from, progress};
 
 #[test]
 fn a_job_that_ends_with_every_part_at_rest_is_success_whatever_it_says() {
-    let s = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new().halfway().with_stored(&[0, 1, 2, 3]);
     for end in [
         JobEnd::Success,
         JobEnd::Abort,
@@ -53,7 +53,7 @@ fn an_empty_success_is_a_truncated_body_and_tried_again() {
 
 #[test]
 fn a_job_that_brought_something_is_followed_by_another_job() {
-    let mut s = Scenario::new().transferring().at_rest(&[0, 1]);
+    let mut s = Scenario::new().transferring().with_stored(&[0, 1]);
     s.observation.jobs.clear();
     let failed = JobEnd::Failure(JobFailure::FetchError);
     let events = s.takes(s.job_ended(REGISTRATION, failed, &[]));
@@ -141,7 +141,7 @@ fn the_end_of_another_job_is_a_look_and_no_more() {
         given_scenario(&s)
             .when(s.job_refused(foreign, true))
             .then_nothing();
-        let more = s.at_rest(&[0, 1, 2]);
+        let more = s.with_stored(&[0, 1, 2]);
         given_scenario(&more)
             .when(more.job_ended(foreign, JobEnd::Abort, &[NOT_FOUND]))
             .then([progress(90, 90)]);
@@ -263,7 +263,7 @@ fn a_refused_job_is_followed_by_the_page_unless_the_app_insists() {
 
 #[test]
 fn a_refusal_with_everything_at_rest_is_success() {
-    let s = Scenario::new().started().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new().started().with_stored(&[0, 1, 2, 3]);
     given_scenario(&s)
         .when(s.job_refused(REGISTRATION, false))
         .then_names(&["success"]);
@@ -290,7 +290,7 @@ fn more_parts_than_fit_one_job_come_in_the_next() {
     s.observation.unstarted = None;
     s.observation.jobs.clear();
     let brought: Vec<u32> = (0..u32::try_from(MAX_RECORDS).expect("small")).collect();
-    let mut s = s.at_rest(&brought);
+    let mut s = s.with_stored(&brought);
     let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[]);
     let events = s.takes(ended);
     assert_eq!(events[0].name(), "progress");

@@ -14,7 +14,7 @@ const REGISTRATIONS: [&str; 3] = [
 ];
 
 fn scenarios() -> Vec<Scenario> {
-    let whole = |s: Scenario| s.at_rest(&[0, 1, 2, 3]);
+    let whole = |s: Scenario| s.with_stored(&[0, 1, 2, 3]);
     vec![
         Scenario::new(),
         Scenario::new().requested(),
@@ -33,11 +33,11 @@ fn scenarios() -> Vec<Scenario> {
         whole(Scenario::new().hashed().halfway()),
         Scenario::new()
             .halfway()
-            .with(|s| s.observation.rest.clear()),
+            .with(|s| s.observation.stored.clear()),
         Scenario::new().available(),
         Scenario::new()
             .available()
-            .with(|s| s.observation.rest.clear()),
+            .with(|s| s.observation.stored.clear()),
         Scenario::new().failed(),
         Scenario::new().aborted(),
         Scenario::new().evicted(),

@@ -74,7 +74,7 @@ fn jobs_that_are_not_of_the_present_try_are_aborted_in_every_state() {
 
 #[test]
 fn when_it_is_over_its_own_job_is_one_of_those() {
-    let mut s = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
+    let mut s = Scenario::new().halfway().with_stored(&[0, 1, 2, 3]);
     let look = s.observed();
     s.takes(look);
     assert_eq!(s.plan(), [abort(REGISTRATION)]);
@@ -123,7 +123,7 @@ fn a_wait_stands_before_the_next_question_until_it_is_over() {
 
 #[test]
 fn a_licensed_job_is_handed_over_once_with_all_missing_parts() {
-    let s = Scenario::new().started().at_rest(&[1]);
+    let s = Scenario::new().started().with_stored(&[1]);
     let [
         Effect::StartJob {
             attempt,
@@ -212,7 +212,7 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         .with(|s| {
             let first = s.download.files[0].key();
             s.observation
-                .rest
+                .stored
                 .insert(first, vec![Range::new(0, PART), Range::new(60, PART)]);
         });
     let parts: Vec<(u32, u32)> = s
@@ -236,7 +236,7 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
 #[test]
 fn what_is_all_there_is_verified_by_whoever_looks() {
     let all_there = |s: Scenario| {
-        let s = s.halfway().at_rest(&[0, 1, 2, 3]);
+        let s = s.halfway().with_stored(&[0, 1, 2, 3]);
         s.with(|s| s.observation.jobs.clear())
     };
     let s = all_there(Scenario::new().hashed());
@@ -254,7 +254,10 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
 #[test]
 fn a_job_that_others_overtook_is_aborted_before_the_hash_and_one_that_brought_all_ends_by_itself() {
     let brought = |downloaded: u64| {
-        let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+        let s = Scenario::new()
+            .hashed()
+            .halfway()
+            .with_stored(&[0, 1, 2, 3]);
         s.with(|s| {
             s.observation.jobs = vec![Job {
                 registration: REGISTRATION.into(),
@@ -286,7 +289,7 @@ fn what_was_aborted_or_removed_is_deleted_until_it_is_gone() {
         };
         let deleted = |effects: &[Effect]| effects.contains(&delete);
         assert!(deleted(&s.plan()), "{:?}", s.plan());
-        let gone = s.with(|s| s.observation.rest.clear());
+        let gone = s.with(|s| s.observation.stored.clear());
         assert!(!deleted(&gone.plan()));
     }
 }
@@ -309,7 +312,7 @@ fn only_the_file_with_the_wrong_hash_is_deleted() {
             s.spec.resources.push(second);
         })
         .transferring()
-        .at_rest(&[0, 1, 2, 3]);
+        .with_stored(&[0, 1, 2, 3]);
     let look = s.observed();
     s.takes(look);
     s.takes(s.verified(&longhaul_state_tests::scenario::digest('b')));
@@ -351,7 +354,7 @@ fn effects_are_told_apart_by_their_ids() {
             Scenario::new()
                 .hashed()
                 .halfway()
-                .at_rest(&[0, 1, 2, 3])
+                .with_stored(&[0, 1, 2, 3])
                 .with(|s| s.observation.jobs.clear())
                 .plan(),
         )

@@ -90,7 +90,7 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
 fn parts_at_rest_count_at_once() {
     let s = Scenario::new().requested().with(|s| {
         let rest = vec![Range::new(0, PART), Range::new(90, 10)];
-        s.observation.rest.insert(file().key(), rest);
+        s.observation.stored.insert(file().key(), rest);
     });
     let Event::Started {
         files,
@@ -122,7 +122,7 @@ fn parts_at_rest_count_at_once() {
 fn parts_of_another_size_at_rest_are_worth_more_than_the_policys_size() {
     let split = |rest: &[Range]| {
         let s = Scenario::new().requested().with(|s| {
-            s.observation.rest.insert(file().key(), rest.to_vec());
+            s.observation.stored.insert(file().key(), rest.to_vec());
         });
         let events = given_scenario(&s)
             .when(s.probed(&ranged_answer()))
@@ -145,7 +145,7 @@ fn what_is_wholly_at_rest_is_a_hit_without_a_transfer() {
     let s = Scenario::new().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.observation.rest.insert(file().key(), all);
+        s.observation.stored.insert(file().key(), all);
     });
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
@@ -160,7 +160,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
     let mut s = Scenario::new().hashed().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.observation.rest.insert(file().key(), all);
+        s.observation.stored.insert(file().key(), all);
     });
     let probed = s.probed(&ranged_answer());
     let events = s.takes(probed);
@@ -395,7 +395,7 @@ fn what_rests_in_one_part_of_its_whole_size_is_found_whatever_size_parts_have_to
     let mut s = Scenario::foreground().requested();
     let key = file().key();
     let whole = Range::new(0, SIZE);
-    s.observation.rest.insert(key, vec![whole]);
+    s.observation.stored.insert(key, vec![whole]);
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then_names(&["cached-hit"]);

@@ -64,7 +64,7 @@ fn what_the_browser_has_no_room_for_fails_before_a_byte_is_asked_for() {
 
 #[test]
 fn what_is_at_rest_needs_no_room() {
-    let s = Scenario::new().failed().at_rest(&[0, 1]);
+    let s = Scenario::new().failed().with_stored(&[0, 1]);
     let mut s = s.with(|s| s.observation.room = Some(SIZE - 2 * PART));
     s.takes(s.request());
     given_scenario(&s)
@@ -118,7 +118,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         (JobEnd::Failure(JobFailure::QuotaExceeded), &[][..]),
     ] {
         // It brought something: a further job may bring the rest.
-        let mut s = Scenario::new().transferring().at_rest(&[0]);
+        let mut s = Scenario::new().transferring().with_stored(&[0]);
         let events = given_scenario(&s)
             .when(s.job_ended(REGISTRATION, end, faults))
             .then_names(&["progress", "waiting"]);
@@ -187,7 +187,7 @@ fn a_part_that_finds_no_room_says_how_much_is_wanting_where_the_browser_tells() 
         (Some(SIZE), None),
         (Some(PART), Some(SIZE - 2 * PART)),
     ] {
-        let s = Scenario::foreground().transferring().at_rest(&[0]);
+        let s = Scenario::foreground().transferring().with_stored(&[0]);
         let s = s.with(|s| s.observation.room = room);
         let events = given_scenario(&s)
             .when(s.part_failed(TransferError::Quota))

@@ -11,7 +11,7 @@ use crate::{REGISTRATION, progress};
 
 #[test]
 fn bytes_that_arrive_and_bytes_that_rest_are_progress() {
-    let s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
+    let s = Scenario::new().transferring().with_stored(&[0]).with(|s| {
         s.observation.jobs[0].downloaded = 45;
     });
     given_scenario(&s)
@@ -31,7 +31,7 @@ fn what_a_job_brought_is_added_to_what_was_there_and_never_passes_the_total() {
 
 #[test]
 fn a_job_that_the_browser_began_anew_takes_nothing_back() {
-    let mut s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
+    let mut s = Scenario::new().transferring().with_stored(&[0]).with(|s| {
         s.observation.jobs[0].downloaded = 80;
     });
     let look = s.observed();
@@ -50,7 +50,7 @@ fn little_progress_is_not_worth_an_entry() {
 
 #[test]
 fn the_last_part_is_success() {
-    let s = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new().halfway().with_stored(&[0, 1, 2, 3]);
     given_scenario(&s).when(s.observed()).then([Event::Success {
         sizes: vec![SIZE],
         verified: vec![],
@@ -59,7 +59,10 @@ fn the_last_part_is_success() {
 
 #[test]
 fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification() {
-    let mut s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+    let mut s = Scenario::new()
+        .hashed()
+        .halfway()
+        .with_stored(&[0, 1, 2, 3]);
     let verifying = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
@@ -82,7 +85,10 @@ fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification
 
 #[test]
 fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
-    let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new()
+        .hashed()
+        .halfway()
+        .with_stored(&[0, 1, 2, 3]);
     let old = s.clone().with(|s| s.download.attempt = 0);
     given_scenario(&s)
         .when(old.verified(&digest('a')))
@@ -108,7 +114,7 @@ fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
 
 #[test]
 fn a_digest_of_bytes_that_have_gone_since_proves_nothing() {
-    let s = Scenario::new().hashed().halfway().at_rest(&[0]);
+    let s = Scenario::new().hashed().halfway().with_stored(&[0]);
     given_scenario(&s)
         .when(s.verified(&digest('a')))
         .then_names(&["failure", "requested"]);
@@ -116,7 +122,7 @@ fn a_digest_of_bytes_that_have_gone_since_proves_nothing() {
 
 #[test]
 fn parts_that_vanish_end_the_attempt_and_begin_the_next() {
-    let s = Scenario::new().halfway().at_rest(&[1]);
+    let s = Scenario::new().halfway().with_stored(&[1]);
     for input in [
         s.observed(),
         s.job_ended(REGISTRATION, JobEnd::Success, &[]),
@@ -153,7 +159,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
     s.takes(probed);
     let key = s.download.files[0].key();
     let empty = Range { start: 0, len: 0 };
-    s.observation.rest.insert(key.clone(), vec![empty]);
+    s.observation.stored.insert(key.clone(), vec![empty]);
     let registration = s.registration().expect("in the background");
     let ended = s.job_ended(&registration, JobEnd::Success, &[]);
     let events = s.takes(ended);
@@ -167,7 +173,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
         ),
         "{events:?}"
     );
-    s.observation.rest.clear();
+    s.observation.stored.clear();
     let events = given_scenario(&s)
         .when(s.observed())
         .then_names(&["failure", "requested"]);
@@ -181,7 +187,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
 fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
     let mut s = Scenario::new().halfway();
     for restarts in 1..=3 {
-        s.observation.rest.clear();
+        s.observation.stored.clear();
         let look = s.observed();
         let events = s.takes(look);
         assert!(
@@ -195,11 +201,11 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
             registration,
             downloaded: 0,
         }];
-        s = s.at_rest(&[0]);
+        s = s.with_stored(&[0]);
         let look = s.observed();
         s.takes(look);
     }
-    s.observation.rest.clear();
+    s.observation.stored.clear();
     given_scenario(&s)
         .when(s.observed())
         .then_fails(FailReason::Evicted);
@@ -222,7 +228,7 @@ fn a_file_that_changes_in_mid_download_begins_a_new_attempt() {
 fn what_is_available_is_evicted_when_a_part_is_gone() {
     let s = Scenario::new().available();
     given_scenario(&s).when(s.observed()).then_nothing();
-    let s = s.at_rest(&[0, 1, 3]);
+    let s = s.with_stored(&[0, 1, 3]);
     given_scenario(&s).when(s.observed()).then([Event::Evicted {
         by: EvictedBy::Eviction,
     }]);
@@ -237,7 +243,7 @@ fn what_failed_was_aborted_or_is_gone_is_left_alone_by_a_look() {
         Scenario::new(),
     ] {
         given_scenario(&s).when(s.observed()).then_nothing();
-        let bare = s.with(|s| s.observation.rest.clear());
+        let bare = s.with(|s| s.observation.stored.clear());
         given_scenario(&bare).when(bare.observed()).then_nothing();
     }
 }

@@ -70,7 +70,7 @@ fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
     let mut s = Scenario::foreground().transferring();
     s.observation.context.offline = true;
     s.takes(s.part_failed(TransferError::Offline));
-    let mut s = s.at_rest(&[0]);
+    let mut s = s.with_stored(&[0]);
     let again = s.part_failed(TransferError::Offline);
     given_scenario(&s).when(again.clone()).then_nothing();
     given_scenario(&s).when(s.observed()).then_nothing();
@@ -129,7 +129,7 @@ fn a_server_that_came_back_in_between_is_gone_for_a_new_while() {
     let mut s = Scenario::foreground().transferring();
     s.takes(s.part_failed(TransferError::Unreachable));
     s.now += 31 * MINUTE;
-    let mut s = s.at_rest(&[0]);
+    let mut s = s.with_stored(&[0]);
     let events = s.takes(s.part_failed(TransferError::Unreachable));
     assert!(
         matches!(
@@ -180,7 +180,7 @@ fn what_comes_to_rest_meanwhile_does_not_end_a_wait() {
         let events = s.takes(failed);
         let (why, until, _) = wait(&events);
         let until = until.expect("until then");
-        s = s.at_rest(&[0]);
+        s = s.with_stored(&[0]);
         s.now = until - 1;
         given_scenario(&s).when(s.observed()).then_nothing();
         assert!(
@@ -264,7 +264,7 @@ fn a_page_without_headers_says_so_while_transferring_too() {
     given_scenario(&s).when(s.observed()).then_nothing();
     s.observation.context.headers = true;
     assert_eq!(s.plan().len(), 4, "a page with headers goes on");
-    let mut s = s.at_rest(&[0]);
+    let mut s = s.with_stored(&[0]);
     let look = s.observed();
     s.takes(look);
     assert_eq!(s.download.waiting, None, "and its progress ends the wait");
