@@ -235,7 +235,7 @@ impl<P: Platform> Node<P> {
     }
 
     /// What can be observed but for what is stored, which is to be looked at afterwards: a completion that is named
-    /// here may store parts until then, but not the other way round.
+    /// here may store parts until then, but not the other way retry.
     pub async fn observation_without_stored(&self, download: &Download) -> Observation {
         let background = self.platform.background().await;
         let jobs = self.jobs(Some(&download.id)).await;

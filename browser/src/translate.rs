@@ -151,7 +151,7 @@ mod tests {
             name: "a".into(),
             download: "d".into(),
             attempt: 1,
-            try_: 1,
+            transfer: 1,
         };
         let state = JobState {
             id: id.to_string(),

@@ -110,7 +110,7 @@ fn headers_missing(download: &Download, observation: &Observation) -> Vec<Event>
         .as_ref()
         .is_some_and(|waiting| waiting.reason == WaitReason::Headers);
     if lacking && !said && may_detail(download.entries) {
-        let retries = download.failed_rounds;
+        let retries = download.retries;
         return vec![Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
@@ -121,18 +121,18 @@ fn headers_missing(download: &Download, observation: &Observation) -> Vec<Event>
     Vec::new()
 }
 
-/// Whether the time for the next round has not come yet.
-fn is_between_rounds(download: &Download, now: u64, observation: &Observation) -> bool {
+/// Whether the time for the next retry is still to come.
+fn is_between_retries(download: &Download, now: u64, observation: &Observation) -> bool {
     download
         .waiting
         .as_ref()
         .is_some_and(|waiting| waiting.holds(observation.context.offline, now))
 }
 
-/// Whether what fails now belongs to the round before, whose wait keeps it from being asked for again for long enough:
+/// Whether what fails now belongs to the request before, whose wait keeps it from being asked for again for long enough:
 /// requests in parallel break together, and outcomes may arrive twice.
 fn is_waited_for(download: &Download, now: u64, observation: &Observation) -> bool {
-    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), observation)
+    is_between_retries(download, now.saturating_add(MIN_DELAY_MS - 1), observation)
 }
 
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
@@ -178,14 +178,14 @@ fn seed(download: &Download) -> String {
     format!("{}/{}", download.id, download.attempt)
 }
 
-/// What follows from a fault that ended a round: a wait that says why, or the failure it becomes.
+/// What follows from a fault: a wait that says why, or the failure it becomes.
 /// `failed_rounds` is their number in a row, this one included; `message` says what went wrong.
 fn wait_or_fail(
     download: &Download,
     now: u64,
     (fault, message): (&TransferError, String),
     resource: Option<u32>,
-    failed_rounds: u32,
+    retries: u32,
     observation: &Observation,
 ) -> Vec<Event> {
     let retry = &observation.context.policy.retry;
@@ -200,10 +200,10 @@ fn wait_or_fail(
         now.saturating_sub(since)
     };
     let (reason, delay, retries) = match fault {
-        // Neither the device nor the server being away is a failed round.
+        // Neither the device nor the server being away counts as a retry.
         TransferError::Offline if observation.context.offline => {
             let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
-            (WaitReason::Offline, delay, download.failed_rounds)
+            (WaitReason::Offline, delay, download.retries)
         }
         // One who is offline no longer has no use for a wait until he is online.
         TransferError::Offline | TransferError::Unreachable => {
@@ -212,9 +212,9 @@ fn wait_or_fail(
                 return vec![Event::Failure(TransferError::Unreachable.failure(resource))];
             }
             let delay = retry.outage_delay_ms(gone);
-            (WaitReason::Unreachable, delay, download.failed_rounds)
+            (WaitReason::Unreachable, delay, download.retries)
         }
-        _ if failed_rounds > retry.limit => {
+        _ if retries > retry.limit => {
             return vec![Event::Failure(fault.failure(resource))];
         }
         TransferError::Status {
@@ -222,11 +222,11 @@ fn wait_or_fail(
             ..
         } => {
             let delay = retry.told_delay_ms(*after);
-            (WaitReason::RetryAfter, delay, failed_rounds)
+            (WaitReason::RetryAfter, delay, retries)
         }
         _ => {
-            let delay = retry.delay_ms(failed_rounds, &seed(download));
-            (WaitReason::Backoff, delay, failed_rounds)
+            let delay = retry.delay_ms(retries, &seed(download));
+            (WaitReason::Backoff, delay, retries)
         }
     };
     if !may_detail(download.entries) {

@@ -28,7 +28,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it still stands before the next round, for one who is `offline` or not. `now` is in
+    /// Whether it still stands before the next retry, for one who is `offline` or not. `now` is in
     /// milliseconds since 1970.
     #[must_use]
     pub fn holds(&self, offline: bool, now: u64) -> bool {
@@ -38,19 +38,18 @@ impl Waiting {
             (WaitReason::Offline, None) => offline,
             // Being offline is what a browser says, and no fact: it may end such a wait early, and never draws it out.
             (WaitReason::Offline, Some(until)) => until > now && (offline || just_now),
-            (reason, Some(until)) => reason.ends_try() && until > now,
+            (reason, Some(until)) => reason.ends_transfer() && until > now,
             (_, None) => false,
         }
     }
 }
 
-/// The transfer of an attempt: its latest try.
+/// The latest transfer of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// Number of the try, from 1.
-    #[serde(rename = "number")]
-    pub try_: u32,
+    /// Number of the transfer, from 1.
+    pub number: u32,
     /// How the bytes come.
     pub transport: Transport,
     /// Why this way.
@@ -58,7 +57,7 @@ pub struct Transfer {
     /// The background job; absent in the foreground, and once the job is known to have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// Bytes stored when the try began: what its own figures are added to.
+    /// Bytes stored when the transfer began: what its own figures are added to.
     pub base: u64,
 }
 
@@ -71,9 +70,9 @@ pub enum State {
     None,
     /// An attempt began; the servers are to be asked, and a transport chosen.
     Requested,
-    /// A transfer runs, or waits for its next try.
+    /// A transfer runs, or waits for its next one.
     Transferring {
-        /// Its latest try.
+        /// Its latest transfer.
         transfer: Transfer,
     },
     /// Every byte is stored, measured and verified.
@@ -153,7 +152,7 @@ pub struct Download {
     pub downloaded: u64,
     /// Bytes safely stored.
     pub stored: u64,
-    /// Bytes stored when the first try of the attempt began; absent before it.
+    /// Bytes stored when the first transfer of the attempt began; absent before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began_with: Option<u64>,
     /// Size of the whole download, where it is known.
@@ -162,9 +161,8 @@ pub struct Download {
     /// What it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// Failed rounds in a row since the last progress.
-    #[serde(rename = "retries")]
-    pub failed_rounds: u32,
+    /// Retries in a row since the last progress.
+    pub retries: u32,
     /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
     /// once the servers were asked again afterwards.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
@@ -207,7 +205,7 @@ impl Download {
         self.state.is_running() && !self.degraded
     }
 
-    /// Whether the page's assistance for a background job waits for its next round. `now` is in milliseconds since 1970.
+    /// Whether the page's assistance for a background job waits for its next retry. `now` is in milliseconds since 1970.
     #[must_use]
     pub(crate) fn assist_waits(&self, now: u64) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| {

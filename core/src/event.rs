@@ -27,7 +27,7 @@ pub struct Failure {
     pub missing_bytes: Option<u64>,
 }
 
-/// The parts of one resource that a try is to bring.
+/// The parts of one resource that a transfer is to bring.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Missing {
     /// Index of the resource.
@@ -62,11 +62,10 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         files: Vec<FileVersion>,
     },
-    /// A try began. Licenses the transfer and the storing of every part it names.
+    /// A transfer began. Licenses it, and the storing of every part it names.
     Started {
-        /// Number of the try within the attempt, from 1.
-        #[serde(rename = "transfer")]
-        try_: u32,
+        /// Number of the transfer within the attempt, from 1.
+        transfer: u32,
         /// How the bytes come.
         transport: Transport,
         /// Why this way.
@@ -101,7 +100,7 @@ pub enum Event {
         /// When it goes on by itself, in milliseconds since 1970, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
-        /// Failed rounds since the last progress; waits that cost none repeat the number.
+        /// Retries since the last progress; waits that cost none repeat the number.
         retries: u32,
         /// One sentence, for people: what went wrong before. Holds no URL.
         #[serde(skip_serializing_if = "Option::is_none")]

@@ -25,7 +25,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             available(download, *stored);
         }
         Event::Started {
-            try_,
+            transfer,
             transport,
             why,
             registration,
@@ -45,7 +45,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.waiting = None;
             download.state = State::Transferring {
                 transfer: Transfer {
-                    try_: *try_,
+                    number: *transfer,
                     transport: *transport,
                     why: *why,
                     registration: registration.clone(),
@@ -62,7 +62,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.stored = *stored;
             download.total = total.or(download.total);
             download.waiting = None;
-            download.failed_rounds = 0;
+            download.retries = 0;
         }
         Event::Waiting {
             reason,
@@ -129,7 +129,7 @@ fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) 
     download.stored = 0;
     download.began_with = None;
     download.total = None;
-    download.failed_rounds = 0;
+    download.retries = 0;
     download.unconfirmed = false;
     download.degraded = false;
     ended(download, State::Requested);
@@ -161,9 +161,9 @@ fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, retr
         since,
         at: download.at,
     });
-    download.failed_rounds = retries;
+    download.retries = retries;
     if let State::Transferring { transfer } = &mut download.state
-        && reason.ends_try()
+        && reason.ends_transfer()
     {
         transfer.registration = None;
     }

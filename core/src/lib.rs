@@ -41,7 +41,7 @@
 //! - [`None`](State::None): nothing was ever requested.
 //! - [`Requested`](State::Requested): an attempt began; the servers are asked for size, version
 //!   and Range support.
-//! - [`Transferring`](State::Transferring): a try runs, or is over and the next one waits.
+//! - [`Transferring`](State::Transferring): a transfer runs, or is over and the next one waits.
 //! - [`Available`](State::Available): every byte is stored, measured and verified.
 //! - [`Failed`](State::Failed): the attempt ended with a reason; what is stored is kept, so that a
 //!   new attempt finds it.
@@ -67,7 +67,7 @@
 //!                             +---------+
 //!
 //! stay in requested:     waiting
-//! stay in transferring:  progress, waiting, started (the next try)
+//! stay in transferring:  progress, waiting, started (the next transfer)
 //! stay in evicted:       evicted (removed is what an eviction had left)
 //! from available, failed, aborted and evicted, requested begins the next attempt
 //! ```

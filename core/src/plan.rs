@@ -67,7 +67,7 @@ fn harvest_all(observation: &Observation) -> impl Iterator<Item = Effect> {
     })
 }
 
-/// Before the first try: ask the servers, unless something is waited for.
+/// Before the first transfer: ask the servers, unless something is waited for.
 fn prepare(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
     if observation.context.role == Role::Worker {
         return None;
@@ -80,7 +80,7 @@ fn prepare(download: &Download, observation: &Observation, now: u64) -> Option<E
         }))
 }
 
-/// The wait that stands before the next round, if one does.
+/// The wait that stands before the next retry, if one does.
 fn held_up(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
     if download.spec.as_ref().is_some_and(|spec| spec.headers) && !observation.context.headers {
         return Some(Effect::Wait {
@@ -119,7 +119,7 @@ fn transferring(
             missing,
             (observation, now),
         ),
-        // The next try is an event first: look again when the wait is over.
+        // The next transfer is an event first: look again when the wait is over.
         (Transport::BackgroundFetch, None) => {
             held_up(download, observation, now).into_iter().collect()
         }
@@ -228,11 +228,11 @@ fn fetch(
     transfer: &Transfer,
     parts: impl Iterator<Item = (u32, PartRequest)>,
 ) -> Vec<Effect> {
-    let (attempt, try_) = (download.attempt, transfer.try_);
+    let (attempt, transfer) = (download.attempt, transfer.number);
     parts
         .map(|(resource, part)| Effect::Fetch {
             attempt,
-            try_,
+            transfer,
             resource,
             part,
         })

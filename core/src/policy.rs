@@ -30,9 +30,9 @@ impl Policy {
 /// When and how often to try again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retry {
-    /// Failed rounds in a row, without a byte between them, after which an attempt fails.
+    /// Retries in a row, without a byte between them, after which an attempt fails.
     pub limit: u32,
-    /// First delay in milliseconds; doubled from round to round.
+    /// First delay in milliseconds; doubled from retry to retry.
     pub base_ms: u64,
     /// Longest delay in milliseconds.
     pub max_ms: u64,
@@ -55,7 +55,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The delay before round `n` (from 1): doubled each time, at most `max_ms`, and spread
+    /// The delay before retry `n` (from 1): doubled each time, at most `max_ms`, and spread
     /// downwards by up to a quarter so that many clients do not come back together. The spread
     /// is a function of the seed alone: the same history waits the same.
     #[must_use]
@@ -87,7 +87,7 @@ impl Retry {
     }
 }
 
-/// FNV-1a over the seed and the round: any spread will do, and this one is the same everywhere.
+/// FNV-1a over the seed and the retry: any spread will do, and this one is the same everywhere.
 fn hash(seed: &str, n: u32) -> u64 {
     seed.bytes()
         .chain(n.to_le_bytes())
@@ -117,11 +117,11 @@ pub const MIN_DELAY_MS: u64 = 100;
 
 /// Most entries that one attempt writes (law L12).
 pub const MAX_ENTRIES: u32 = 200;
-/// From here on waits and progress are no longer written, so that tries and the ending have room. A fault then ends the
+/// From here on waits and progress are no longer written, so that transfers and the ending have room. A fault then ends the
 /// attempt, and where that brought something the machine begins the next one.
 const LAST_DETAIL: u32 = 160;
-/// From here on no further try is begun.
-const LAST_TRY: u32 = 190;
+/// From here on no further transfer is begun.
+const LAST_TRANSFER: u32 = 190;
 /// Progress entries of an undisturbed attempt.
 const PROGRESS_STEPS: u64 = 64;
 /// First step of progress where no total is known, in bytes; later steps grow with what came.
@@ -133,10 +133,10 @@ pub(crate) const fn may_detail(entries: u32) -> bool {
     entries < LAST_DETAIL
 }
 
-/// Whether another try may still be begun.
+/// Whether another transfer may still be begun.
 #[must_use]
-pub(crate) const fn may_try(entries: u32) -> bool {
-    entries < LAST_TRY
+pub(crate) const fn may_transfer(entries: u32) -> bool {
+    entries < LAST_TRANSFER
 }
 
 /// Whether progress is worth an entry: a 64th of the total came since the last one (counting both

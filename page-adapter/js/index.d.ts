@@ -28,9 +28,9 @@ export interface OpenOptions {
   /** Parts that the page fetches at a time. Default: 4. */
   parallel?: number;
   retry?: {
-    /** Failed rounds in a row, without a byte between them, after which an attempt fails. Default: 8. */
+    /** Retries in a row, without a byte between them, after which an attempt fails. Default: 8. */
     limit?: number;
-    /** First delay in milliseconds, doubled from round to round. Default: 1000. */
+    /** First delay in milliseconds, doubled from retry to retry. Default: 1000. */
     baseMs?: number;
     /** Longest delay in milliseconds. Default: 60000. */
     maxMs?: number;
@@ -172,7 +172,7 @@ export interface RequestedSnapshot extends SnapshotBase {
   waiting?: Waiting;
 }
 
-/** A transfer runs, or waits for its next try. */
+/** A transfer runs, or waits for its next one. */
 export interface TransferringSnapshot extends SnapshotBase {
   phase: "transferring";
   transport: Transport;

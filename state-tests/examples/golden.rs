@@ -201,7 +201,7 @@ fn every_word() -> Vec<String> {
     for why in TransportReason::ALL {
         for transport in [Transport::BackgroundFetch, Transport::Foreground] {
             events.push(Event::Started {
-                try_: 1,
+                transfer: 1,
                 transport,
                 why: *why,
                 registration: (transport == Transport::BackgroundFetch)

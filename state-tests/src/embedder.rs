@@ -46,9 +46,9 @@ pub struct Setup {
     pub hashed: bool,
     /// Whether they are on another origin, where a job shows of no record which version it is of.
     pub cross_origin: bool,
-    /// First delay between rounds in milliseconds.
+    /// First delay between retries in milliseconds.
     pub base_ms: u64,
-    /// Failed rounds in a row that end an attempt.
+    /// Retries in a row that end an attempt.
     pub limit: u32,
     /// For how long nothing has come, as far as the embedder says.
     pub idle_ms: Option<u64>,

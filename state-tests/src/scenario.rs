@@ -170,7 +170,7 @@ impl Scenario {
         self
     }
 
-    /// Asked for, probed, and its first try begun.
+    /// Asked for, probed, and its first transfer begun.
     #[must_use]
     pub fn started(self) -> Self {
         let mut started = self.requested();

@@ -282,12 +282,14 @@ impl<'a> World<'a> {
             Event::Started {
                 transport,
                 why,
-                try_,
+                transfer,
                 ..
             } => {
-                self.coverage.sometimes(*try_ > 1, "a second try");
-                self.coverage
-                    .sometimes(*try_ > 1 && stored > 0, "a second try with bytes stored");
+                self.coverage.sometimes(*transfer > 1, "a second try");
+                self.coverage.sometimes(
+                    *transfer > 1 && stored > 0,
+                    "a second try with bytes stored",
+                );
                 format!("started {transport:?} {why:?}")
             }
             Event::Waiting { reason, .. } => format!("waiting {reason:?}"),

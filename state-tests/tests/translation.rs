@@ -24,12 +24,12 @@ use proptest::sample::{Index, select};
 fn any_registration() -> impl Strategy<Value = String> {
     let ours = || {
         (any_text(), any_text(), any::<u32>(), any::<u32>()).prop_map(
-            |(name, download, attempt, try_)| {
+            |(name, download, attempt, transfer)| {
                 JobId {
                     name,
                     download,
                     attempt,
-                    try_,
+                    transfer,
                 }
                 .to_string()
             },

@@ -27,17 +27,17 @@ type Work = LocalBoxFuture<'static, Result<(), CommitError>>;
 
 impl<P: Platform> Driver<P> {
     /// Cancels what the plan no longer names. A wait, or a job that moves again, is no reason to throw away what other
-    /// transfers have brought: those of the same try end as they may, but no new one begins.
+    /// transfers have brought: those of the same transfer end as they may, but no new one begins.
     pub(super) fn cancel_unplanned(&self, download: &Download, effects: &[Effect]) {
         let planned: Vec<EffectId> = effects.iter().map(Effect::id).collect();
         let names = |kind| planned.iter().any(|id| id.kind == kind);
         let leaves = names("wait") || (names("harvest") && !names("fetch"));
-        let of = download.state.transfer().map(|transfer| transfer.try_);
+        let of = download.state.transfer().map(|transfer| transfer.number);
         for (id, flight) in self.flights.borrow().iter() {
             let goes_on = leaves
                 && id.kind == "fetch"
                 && id.attempt == download.attempt
-                && Some(id.try_) == of;
+                && Some(id.transfer) == of;
             if !goes_on && !planned.contains(id) {
                 flight.cancel();
             }
@@ -239,7 +239,7 @@ impl<P: Platform> Driver<P> {
         Ok(())
     }
 
-    /// A fault that led to no event, because the same was written already, must not lead to the next try at once.
+    /// A fault that led to no event, because the same was written already, must not lead to the next transfer at once.
     async fn pace(&self, committed: &Committed) {
         if committed.events.is_empty() && committed.download.is_running() {
             let retry = &self.node.setup.policy.retry;

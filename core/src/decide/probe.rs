@@ -1,4 +1,4 @@
-//! From the servers' answers to the first try.
+//! From the servers' answers to the first transfer.
 
 use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
@@ -96,7 +96,7 @@ fn faulty(
         let wait = Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
-            retries: download.failed_rounds,
+            retries: download.retries,
             message: None,
         };
         return if said { Vec::new() } else { vec![wait] };
@@ -104,9 +104,9 @@ fn faulty(
     if fault.is_transient() && is_waited_for(download, now, observation) {
         return Vec::new();
     }
-    let round = download.failed_rounds.saturating_add(1);
+    let retries = download.retries.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, observation)
+    wait_or_fail(download, now, fault, Some(resource), retries, observation)
 }
 
 /// Parts stored that were cut to another size are worth more than the size the policy would
@@ -144,7 +144,7 @@ pub(super) fn stored(files: &[FileVersion], observation: &Observation) -> u64 {
     })
 }
 
-/// The next try: which transport, and for which parts. `previous` says what became of the try
+/// The next transfer: which transport, and for which parts. `previous` says what became of the transfer
 /// before, where that bears on the choice.
 pub(super) fn started(
     download: &Download,
@@ -160,10 +160,10 @@ pub(super) fn started(
     if room::lacking(&files, observation).is_some() {
         return vec![Event::Failure(room::failure(&files, None, observation))];
     }
-    let try_ = download
+    let transfer = download
         .state
         .transfer()
-        .map_or(0, |transfer| transfer.try_)
+        .map_or(0, |transfer| transfer.number)
         .saturating_add(1);
     let missing = (0_u32..)
         .zip(&files)
@@ -178,12 +178,12 @@ pub(super) fn started(
             name: observation.context.name.clone(),
             download: download.id.clone(),
             attempt: download.attempt,
-            try_,
+            transfer,
         };
         id.to_string()
     });
     vec![Event::Started {
-        try_,
+        transfer,
         transport,
         why,
         registration,

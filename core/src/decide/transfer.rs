@@ -2,7 +2,7 @@
 
 use super::probe::{refused, started, stored};
 use super::{
-    backoff, history_full, is_between_rounds, is_waited_for, restart, restart_later, room, seed,
+    backoff, history_full, is_between_retries, is_waited_for, restart, restart_later, room, seed,
     wait_or_fail,
 };
 use crate::download::{Download, Transfer};
@@ -11,7 +11,7 @@ use crate::evolve::evolve;
 use crate::file::FileVersion;
 use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
 use crate::measure::{HttpResponse, check_version};
-use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
+use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_transfer, progress_due};
 use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -42,7 +42,7 @@ pub(super) fn look(
         return lacking;
     }
     let may_begin = observation.context.role == Role::Page;
-    let held_up = is_between_rounds(download, now, observation);
+    let held_up = is_between_retries(download, now, observation);
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
             let unstarted = observation.unstarted.as_ref() == Some(registration);
@@ -55,7 +55,7 @@ pub(super) fn look(
                 return history_full(download, now, observation);
             }
             if may_begin && lost {
-                return next_try(
+                return next_transfer(
                     download,
                     now,
                     transfer,
@@ -65,7 +65,7 @@ pub(super) fn look(
             }
         }
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
-            return next_try(
+            return next_transfer(
                 download,
                 now,
                 transfer,
@@ -101,7 +101,7 @@ fn wants_job(download: &Download, transfer: &Transfer, observation: &Observation
     wanted
         && context.background == Background::Usable
         && !download.spec.as_ref().is_some_and(|spec| spec.headers)
-        && may_try(download.entries)
+        && may_transfer(download.entries)
 }
 
 fn is_complete(download: &Download, observation: &Observation) -> bool {
@@ -136,9 +136,9 @@ fn complete(
     // A server is left alone for as long as a wait lasts; a hash needs none. And the wait of a question that failed stays
     // written when it is over, so that an outage is one outage, however often it is asked.
     let waiting = download.waiting.as_ref();
-    let asked_before =
-        stored_now <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
-    let waits = confirms && (asked_before || is_between_rounds(download, now, observation));
+    let asked_before = stored_now <= download.stored
+        && waiting.is_some_and(|waiting| waiting.reason.ends_transfer());
+    let waits = confirms && (asked_before || is_between_retries(download, now, observation));
     if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
@@ -185,8 +185,9 @@ fn progress(
     let most = download.total.unwrap_or(u64::MAX);
     let downloaded = arrived.min(most).max(stored_now).max(download.downloaded);
     let before = (download.downloaded, download.stored);
-    let over =
-        download.waiting.is_some() && stored_now > download.stored && may_try(download.entries);
+    let over = download.waiting.is_some()
+        && stored_now > download.stored
+        && may_transfer(download.entries);
     let due = progress_due(
         before,
         (downloaded, stored_now),
@@ -200,8 +201,8 @@ fn progress(
     })
 }
 
-/// The try is over, and the next one begins.
-fn next_try(
+/// The transfer is over, and the next one begins.
+fn next_transfer(
     download: &Download,
     now: u64,
     transfer: &Transfer,
@@ -210,23 +211,23 @@ fn next_try(
 ) -> Vec<Event> {
     let fruitless = stored(&download.files, observation) <= transfer.base;
     let insisting = observation.context.preference == Preference::BackgroundFetch;
-    if !may_try(download.entries) {
+    if !may_transfer(download.entries) {
         return history_full(download, now, observation);
     }
     if insisting && fruitless && why == TransportReason::JobLost {
         let retry = &observation.context.policy.retry;
-        if transfer.try_ > retry.limit {
+        if transfer.number > retry.limit {
             return vec![Event::Failure(lost())];
         }
         // One that is lost at once would be begun, and lost, again and again.
-        let round = download.failed_rounds.saturating_add(1);
-        let delay = retry.delay_ms(round, &seed(download));
-        return vec![backoff(now, delay, round, lost().message)];
+        let retries = download.retries.saturating_add(1);
+        let delay = retry.delay_ms(retries, &seed(download));
+        return vec![backoff(now, delay, retries, lost().message)];
     }
     // A job that brought something was merely interrupted (a browser closed in good order ends
     // its jobs); one that brought nothing is better replaced by the page's own transfer.
     let previous = fruitless.then_some(why);
-    // What was stored while the try before was waited out ends the row of failed rounds.
+    // What was stored while the transfer before was waited out ends the row of retries.
     after_progress(download, stored(&download.files, observation), |download| {
         started(download, download.files.clone(), previous, observation)
     })
@@ -312,8 +313,8 @@ pub(super) fn job_ended(
         return restart_later(download, now, fault.failure(None), retry);
     }
     let fruitless = stored_now <= transfer.base;
-    let round = if fruitless {
-        download.failed_rounds.saturating_add(1)
+    let retries = if fruitless {
+        download.retries.saturating_add(1)
     } else {
         1
     };
@@ -322,7 +323,7 @@ pub(super) fn job_ended(
     let was_full = fault == TransferError::Quota;
     let message = rejected(end, faults);
     if (brought_all || was_full) && may_detail(download.entries) {
-        // The rest did not fit into one job, and no round failed: a page begins the next one at once, or, where something
+        // The rest did not fit into one job, and nothing failed: a page begins the next one at once, or, where something
         // found no room, soon.
         let (reason, delay) = if was_full {
             (WaitReason::Room, retry.delay_ms(1, &seed(download)))
@@ -339,7 +340,7 @@ pub(super) fn job_ended(
         });
     }
     after_progress(download, stored_now, |download| {
-        wait_or_fail(download, now, (&fault, message), None, round, observation)
+        wait_or_fail(download, now, (&fault, message), None, retries, observation)
     })
 }
 
@@ -369,7 +370,7 @@ fn rejected(end: JobEnd, faults: &[TransferError]) -> String {
     sentence
 }
 
-/// The one fault that stands for how a job ended: what no later try can mend before what one can.
+/// The one fault that stands for how a job ended: what no later transfer can mend before what one can.
 fn fault_of(end: JobEnd, faults: &[TransferError]) -> TransferError {
     let reported = faults
         .iter()
@@ -417,12 +418,7 @@ pub(super) fn part_failed(
             Vec::new()
         } else if may_detail(download.entries) {
             let delay = retry.delay_ms(1, &seed(download));
-            vec![backoff(
-                now,
-                delay,
-                download.failed_rounds,
-                fault.sentence(),
-            )]
+            vec![backoff(now, delay, download.retries, fault.sentence())]
         } else {
             history_full(download, now, observation)
         };
@@ -440,14 +436,14 @@ pub(super) fn part_failed(
     }
     let stored_now = stored(&download.files, observation);
     let fruitless = stored_now <= download.stored;
-    let round = if fruitless {
-        download.failed_rounds.saturating_add(1)
+    let retries = if fruitless {
+        download.retries.saturating_add(1)
     } else {
         1
     };
     after_progress(download, stored_now, |download| {
         if assisting && passes {
-            assist_failed(download, now, fault, resource, round, observation)
+            assist_failed(download, now, fault, resource, retries, observation)
         } else if *fault == TransferError::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
@@ -457,25 +453,25 @@ pub(super) fn part_failed(
             ))]
         } else {
             let fault = (fault, fault.sentence());
-            wait_or_fail(download, now, fault, Some(resource), round, observation)
+            wait_or_fail(download, now, fault, Some(resource), retries, observation)
         }
     })
 }
 
-/// A page that assists a background job may fail: the job is the guarantee, and the try is not over. The page waits longer
-/// from round to round. But a job can hang for ever (Chromium: where one record failed while another one was about to
-/// begin), so that when neither brings anything for all the rounds there are, the attempt ends.
+/// A page that assists a background job may fail: the job is the guarantee, and the transfer is not over. The page waits longer
+/// from retry to retry. But a job can hang for ever (Chromium: where one record failed while another one was about to
+/// begin), so that when neither brings anything for all the retries there are, the attempt ends.
 fn assist_failed(
     download: &Download,
     now: u64,
     fault: &TransferError,
     resource: u32,
-    round: u32,
+    retries: u32,
     observation: &Observation,
 ) -> Vec<Event> {
     let retry = &observation.context.policy.retry;
     let (delay, retries) = match fault {
-        // The job waits out both by itself, so that they are no failed rounds.
+        // The job waits out both by itself, so that they count as none.
         TransferError::Offline | TransferError::Unreachable => {
             let since = download
                 .waiting
@@ -484,11 +480,11 @@ fn assist_failed(
                 .map_or(now, |waiting| waiting.since);
             (
                 retry.outage_delay_ms(now.saturating_sub(since)),
-                download.failed_rounds,
+                download.retries,
             )
         }
-        _ if round > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
-        _ => (retry.delay_ms(round, &seed(download)), round),
+        _ if retries > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
+        _ => (retry.delay_ms(retries, &seed(download)), retries),
     };
     if !may_detail(download.entries) {
         // Nor is there any more assistance: see `plan`.
@@ -611,9 +607,9 @@ fn unconfirmed(
         failure.message += "; every part is stored, and counts when it is requested again";
         return vec![Event::Failure(failure)];
     }
-    let round = download.failed_rounds.saturating_add(1);
+    let retries = download.retries.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, observation)
+    wait_or_fail(download, now, fault, Some(resource), retries, observation)
 }
 
 fn integrity(resource: u32, identity: &str) -> Failure {

@@ -124,7 +124,7 @@ impl From<Event> for event::Event {
                 stored,
                 total,
             } => Self::Started {
-                try_: r#try,
+                transfer: r#try,
                 transport,
                 why: why.into(),
                 registration,

@@ -68,7 +68,7 @@ pub enum WaitReason {
     Offline,
     /// The server does not answer.
     Unreachable,
-    /// A transient fault; the next try comes later.
+    /// A transient fault; the next transfer comes later.
     Backoff,
     /// The server said when to come back.
     RetryAfter,
@@ -97,9 +97,9 @@ impl WaitReason {
         Self::Verifying,
     ];
 
-    /// Whether this wait stands between two tries, so that the try before is over.
+    /// Whether this wait stands between two transfers, so that the transfer before is over.
     #[must_use]
-    pub const fn ends_try(self) -> bool {
+    pub const fn ends_transfer(self) -> bool {
         !matches!(
             self,
             Self::Queued | Self::Browser | Self::Storing | Self::Verifying

@@ -240,12 +240,12 @@ pub fn whole(world: &World, download: &Download) -> Result<(), String> {
 fn text_of(event: &Event) -> String {
     match event {
         Event::Started {
-            try_,
+            transfer,
             transport,
             why,
             missing,
             ..
-        } => format!("started {try_} {transport:?} {why:?} {missing:?}"),
+        } => format!("started {transfer} {transport:?} {why:?} {missing:?}"),
         Event::Requested {
             attempt, restarts, ..
         } => format!("requested {attempt} restarts {restarts}"),

@@ -167,15 +167,17 @@ fn any_started() -> impl Strategy<Value = Event> {
         prop::option::of(any_size()),
     )
         .prop_map(
-            |(try_, transport, why, registration, files, missing, stored, total)| Event::Started {
-                try_,
-                transport,
-                why,
-                registration,
-                files,
-                missing,
-                stored,
-                total,
+            |(transfer, transport, why, registration, files, missing, stored, total)| {
+                Event::Started {
+                    transfer,
+                    transport,
+                    why,
+                    registration,
+                    files,
+                    missing,
+                    stored,
+                    total,
+                }
             },
         )
 }

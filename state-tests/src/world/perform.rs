@@ -132,12 +132,12 @@ impl World<'_> {
 
     pub(super) fn rumour(&mut self, of: &Rumour, before: u32) -> Result<(), String> {
         let attempt = self.folded.attempt.saturating_sub(before);
-        let try_ = self.folded.state.transfer().map_or(1, |t| t.try_);
+        let transfer = self.folded.state.transfer().map_or(1, |t| t.number);
         let registration = JobId {
             name: self.writers[0].context.name.clone(),
             download: ID.into(),
             attempt,
-            try_: try_.saturating_sub(before).max(1),
+            transfer: transfer.saturating_sub(before).max(1),
         };
         let registration = registration.to_string();
         let count = self.spec.resources.len();

@@ -32,7 +32,7 @@ pub struct Setup {
     pub size: u64,
     /// Size of the second and further files; 0 is a case of its own.
     pub other_size: u64,
-    /// Failed rounds in a row before an attempt fails.
+    /// Retries in a row before an attempt fails.
     pub patience: u32,
 }
 

@@ -236,8 +236,10 @@ impl Model {
                 self.rounds = 0;
                 self.write();
             }
-            (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => self.next_try(),
-            (false, _) if self.lost && !self.waits => self.next_try(),
+            (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => {
+                self.next_transfer();
+            }
+            (false, _) if self.lost && !self.waits => self.next_transfer(),
             _ => {}
         }
         if self.phase == Phase::Transferring && !self.waits {
@@ -333,7 +335,7 @@ impl Model {
     }
 
     /// A job that brought nothing is followed by the page's own transfer.
-    fn next_try(&mut self) {
+    fn next_transfer(&mut self) {
         let (How::Job { base } | How::Between { base }) = self.how else {
             return;
         };

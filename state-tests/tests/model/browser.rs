@@ -20,7 +20,7 @@ pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
 pub(crate) fn start(m: &mut Moment, registration: String, parts: &[(u32, PartRequest)]) {
     let id = JobId::parse(&registration).expect("ours");
     let (attempt, tries) = (m.history.attempt, m.ledger.tries());
-    if id.attempt > attempt || (id.attempt == attempt && id.try_ > tries) {
+    if id.attempt > attempt || (id.attempt == attempt && id.transfer > tries) {
         m.broke("the one law: a job runs that no event licenses");
     }
     let job = job_of(parts);

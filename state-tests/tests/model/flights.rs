@@ -156,12 +156,12 @@ pub(crate) fn flying_of(effect: &Effect, assisting: bool) -> Option<Flying> {
         Effect::Verify { attempt, .. } => Flying::Verify(*attempt),
         Effect::Fetch {
             attempt,
-            try_,
+            transfer,
             part,
             ..
         } => Flying::Fetch(
             *attempt,
-            *try_,
+            *transfer,
             (World::version_of(&part.file), part.index),
             assisting,
         ),

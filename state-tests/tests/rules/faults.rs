@@ -86,7 +86,7 @@ fn a_page_that_only_helps_may_fail_for_a_while_and_ends_no_try() {
         s.takes(s.part_failed(TransferError::Truncated));
         let waiting = s.download.waiting.clone().expect("it waits");
         assert_eq!(waiting.reason, WaitReason::Browser);
-        assert_eq!(s.download.failed_rounds, round);
+        assert_eq!(s.download.retries, round);
         assert_eq!(s.registration(), registration, "the job goes on");
         // Until then it asks for nothing, and whatever else breaks belongs to the same round.
         let until = waiting.until.expect("for a time");
@@ -123,7 +123,7 @@ fn an_outage_ends_no_help_however_long_it_is() {
             s.takes(s.part_failed(fault.clone()));
             s.now += 120_000;
         }
-        assert!(s.download.state.is_running() && s.download.failed_rounds == 0);
+        assert!(s.download.state.is_running() && s.download.retries == 0);
         assert!(s.registration().is_some() && s.download.entries < 200);
     }
 }

@@ -69,7 +69,7 @@ fn a_page_that_insists_on_a_job_begins_one_for_what_another_left() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
                 why: TransportReason::Asked,
                 stored: PART,
@@ -119,7 +119,7 @@ fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_ther
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
                 why: TransportReason::Preferred,
                 stored: PART,

@@ -40,7 +40,7 @@ fn an_empty_success_is_a_truncated_body_and_tried_again() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::Foreground,
                 why: TransportReason::JobFailed,
                 registration: None,
@@ -65,7 +65,7 @@ fn a_job_that_brought_something_is_followed_by_another_job() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
                 why: TransportReason::Preferred,
                 stored: 60,
@@ -159,7 +159,7 @@ fn a_job_that_is_gone_without_a_trace_is_followed_by_the_page() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::Foreground,
                 why: TransportReason::JobLost,
                 ..
@@ -216,7 +216,7 @@ fn where_the_app_insists_on_jobs_a_browser_that_loses_each_of_them_loses_the_dow
             s.observation.context.policy.retry.limit = 2;
         })
         .transferring();
-    for try_ in 2..=3 {
+    for transfer in 2..=3 {
         s.observation.jobs.clear();
         // One that was lost at once would be lost again at once.
         let look = s.observed();
@@ -227,7 +227,7 @@ fn where_the_app_insists_on_jobs_a_browser_that_loses_each_of_them_loses_the_dow
         let look = s.observed();
         let events = s.takes(look);
         assert!(
-            matches!(events[..], [Event::Started { try_: n, transport: Transport::BackgroundFetch, .. }] if n == try_),
+            matches!(events[..], [Event::Started { transfer: n, transport: Transport::BackgroundFetch, .. }] if n == transfer),
             "{events:?}"
         );
     }
@@ -308,7 +308,7 @@ fn more_parts_than_fit_one_job_come_in_the_next() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
                 ..
             }]

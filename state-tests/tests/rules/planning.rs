@@ -221,7 +221,7 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         .filter_map(|effect| match effect {
             Effect::Fetch {
                 attempt: 1,
-                try_: 1,
+                transfer: 1,
                 resource,
                 part,
             } => Some((*resource, part.index)),
@@ -371,9 +371,9 @@ fn the_id_of_an_effect_tells_attempts_tries_parts_and_jobs_apart() {
         file: longhaul_state_tests::scenario::file(),
         index,
     };
-    let fetch = |attempt, try_, resource, index| Effect::Fetch {
+    let fetch = |attempt, transfer, resource, index| Effect::Fetch {
         attempt,
-        try_,
+        transfer,
         resource,
         part: part(index),
     };

@@ -12,7 +12,7 @@ use crate::REGISTRATION;
 fn started(transport: Transport, why: TransportReason, parts: &str) -> Event {
     let registration = (transport == Transport::BackgroundFetch).then(|| REGISTRATION.to_owned());
     Event::Started {
-        try_: 1,
+        transfer: 1,
         transport,
         why,
         registration,
@@ -104,7 +104,7 @@ fn parts_at_rest_count_at_once() {
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then([Event::Started {
-            try_: 1,
+            transfer: 1,
             transport: Transport::BackgroundFetch,
             why: TransportReason::Preferred,
             registration,
