@@ -1,6 +1,6 @@
 //! Handing out what is stored: as a Blob of Blobs, as a streaming Response, or as a server would answer a request for it.
 
-use longhaul_core::{File, Range, Validator};
+use longhaul_core::{FileVersion, Range, Validator};
 use wasm_bindgen::JsValue;
 use web_sys::{Blob, Headers, Response, ResponseInit};
 
@@ -99,7 +99,7 @@ pub enum Reply {
 ///
 /// [RFC 9110, 13.2.2]: https://www.rfc-editor.org/rfc/rfc9110#section-13.2.2
 #[must_use]
-pub fn judge(file: &File, size: u64, asked: &Asked) -> Reply {
+pub fn judge(file: &FileVersion, size: u64, asked: &Asked) -> Reply {
     let validator = file.validator.as_ref();
     let unchanged = match (&asked.if_none_match, &asked.if_modified_since) {
         (Some(tags), _) => names_tag(tags, validator),
@@ -273,8 +273,8 @@ mod tests {
         }
     }
 
-    fn file(validator: Option<Validator>) -> File {
-        File {
+    fn file(validator: Option<Validator>) -> FileVersion {
+        FileVersion {
             url: "https://h/f".into(),
             size: Some(100),
             validator,
@@ -284,18 +284,18 @@ mod tests {
         }
     }
 
-    fn tagged() -> File {
+    fn tagged() -> FileVersion {
         file(Some(Validator::Etag("\"a,b\"".into())))
     }
 
-    fn dated() -> File {
+    fn dated() -> FileVersion {
         let date = "Tue, 24 Nov 2026 10:00:00 GMT";
         file(Some(Validator::LastModified(date.into())))
     }
 
     #[test]
     fn whoever_has_the_file_already_is_told_so() {
-        let none_match = |file: &File, tags: &str| {
+        let none_match = |file: &FileVersion, tags: &str| {
             let asked = Asked {
                 if_none_match: Some(tags.to_owned()),
                 ..Asked::default()
@@ -316,7 +316,7 @@ mod tests {
         }
         assert!(!none_match(&dated(), "\"a,b\""));
 
-        let since = |file: &File, date: &str| {
+        let since = |file: &FileVersion, date: &str| {
             let asked = Asked {
                 if_modified_since: Some(date.to_owned()),
                 ..Asked::default()

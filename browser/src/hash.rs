@@ -1,4 +1,4 @@
-//! SHA-256 over bytes at rest, computed as they stream by.
+//! SHA-256 over bytes stored, computed as they stream by.
 
 use sha2::{Digest, Sha256};
 use wasm_bindgen::JsValue;

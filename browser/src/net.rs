@@ -9,7 +9,7 @@ use web_sys::{
 };
 
 use crate::js::{Exception, global, listen, property, settle, text};
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::NetError;
 use longhaul_runner::once;
 
@@ -44,7 +44,7 @@ extern "C" {
 }
 
 /// Asks, and gives what was answered as plain data, beside the handle to the body.
-pub async fn fetch(url: &str, ask: &Ask<'_>) -> Result<(Answer, Response), NetError> {
+pub async fn fetch(url: &str, ask: &Ask<'_>) -> Result<(HttpResponse, Response), NetError> {
     let failed = |exception: Exception| {
         // The reason of an abort can be anything; the signal itself says that it was one.
         if ask.signal.is_some_and(AbortSignal::aborted) {
@@ -97,10 +97,10 @@ pub fn request(url: &str, ask: &Ask<'_>) -> Result<Request, JsValue> {
 
 /// The plain data of a response, wherever it came from.
 #[must_use]
-pub fn answer(response: &Response) -> Answer {
+pub fn answer(response: &Response) -> HttpResponse {
     let headers = response.headers();
     let header = |name: &str| headers.get(name).ok().flatten();
-    Answer {
+    HttpResponse {
         status: response.status(),
         redirected: response.redirected(),
         cross_origin: text(response, "type").as_deref() == Some("cors"),

@@ -1,4 +1,4 @@
-//! The part store: downloaded parts at rest, in Cache Storage.
+//! The part store: downloaded parts stored, in Cache Storage.
 //!
 //! One cache per file. Within it one response per part, under an address that says which bytes it holds:
 //!

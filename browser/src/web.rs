@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_core::{Background, Download, File, Range, Role};
+use longhaul_core::{Background, Download, FileVersion, Range, Role};
 use wasm_bindgen::JsCast;
 use wasm_bindgen_futures::spawn_local;
 use web_sys::{AbortController, Blob, Headers, Response, StorageManager};
@@ -18,10 +18,12 @@ use crate::parts::{PartStore, blob, stores_streams_whole};
 use crate::pour::{Flaw, Pour};
 use crate::requests::requests;
 use crate::{lease, locks};
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::{DigestError, LockError, NetError, PartError, StartError};
 use longhaul_runner::job::JobState;
-use longhaul_runner::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
+use longhaul_runner::platform::{
+    HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching,
+};
 
 /// What differs between a page and a worker.
 // Futures are not `Send` anywhere in a browser.
@@ -49,7 +51,7 @@ pub struct Web<H> {
     pub host: H,
     /// The histories.
     pub store: IndexedDb,
-    /// The parts at rest.
+    /// The parts stored.
     pub parts: PartStore,
 }
 
@@ -167,11 +169,15 @@ impl<H: Host> Platform for Web<H> {
         self.parts.delete(key).await.map(|_| ())
     }
 
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
         self.parts.digest(&file.key(), wanted).await
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Body), NetError> {
+    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, Body), NetError> {
         let transfer = AbortController::new().ok().map(Transfer);
         let signal = transfer.as_ref().map(|transfer| transfer.0.signal());
         let of = question.headers_of.filter(|_| !question.opaque);
@@ -216,7 +222,7 @@ impl<H: Host> Platform for Web<H> {
             Either::Left((stored, _)) => (stored, false),
             Either::Right(((), storing)) => {
                 // The stream fails with its transfer, and what is being stored with the stream: that is waited for, so
-                // that nobody deletes or counts what is at rest while it is being written.
+                // that nobody deletes or counts what is stored while it is being written.
                 drop(transfer);
                 (storing.await, true)
             }
@@ -317,7 +323,7 @@ impl<H: Host> Platform for Web<H> {
         &self,
         record: &BackgroundFetchRecord,
         wait: bool,
-    ) -> Option<Result<(Answer, Body), NetError>> {
+    ) -> Option<Result<(HttpResponse, Body), NetError>> {
         let response = if wait {
             record.response().await
         } else {

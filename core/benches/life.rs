@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use longhaul_core::owner::{Input, Now, Outcome, Output, Owner, Settings};
 use longhaul_core::{
-    Answer, Command, Context, Download, Effect, Policy, Preference, Ranges, Resource, Spec,
-    Witness, decide,
+    Command, Context, Download, Effect, HttpResponse, Observation, Policy, Preference, Ranges,
+    Resource, Spec, decide,
 };
 
 const ID: &str = "model";
@@ -88,8 +88,8 @@ fn life(parts: u64) -> Life {
         let input = match owner.poll(now).expect("it is not over") {
             Output::Read => Input::Read(Arc::clone(&download)),
             Output::Observe(look) => Input::Observed {
-                witness: Box::new(Witness {
-                    rest: look
+                observation: Box::new(Observation {
+                    stored: look
                         .keys
                         .into_iter()
                         .map(|key| {
@@ -98,7 +98,7 @@ fn life(parts: u64) -> Life {
                         })
                         .collect(),
                     context: context.clone(),
-                    ..Witness::default()
+                    ..Observation::default()
                 }),
                 held: Vec::new(),
             },
@@ -114,11 +114,11 @@ fn life(parts: u64) -> Life {
             Output::Wait { .. } => {
                 let licensed = started.pop_front().expect("something is in flight");
                 let outcome = match licensed.effect() {
-                    Effect::Probe { .. } => Outcome::Probed(vec![Ok(Answer {
+                    Effect::Probe { .. } => Outcome::Probed(vec![Ok(HttpResponse {
                         status: 206,
                         content_range: Some(format!("bytes 0-0/{size}")),
                         etag: Some("\"1\"".to_owned()),
-                        ..Answer::default()
+                        ..HttpResponse::default()
                     })]),
                     Effect::Fetch { part, .. } => {
                         let range = part.range().expect("a range");

@@ -5,8 +5,9 @@
 //! comments are those of the loop in the crate's documentation.
 
 use longhaul_core::{
-    Answer, Command, Context, Download, Effect, Entry, Fault, Input, Layout, Origin, PartRequest,
-    Policy, Preference, Range, Resource, Signal, Snapshot, Spec, Witness, decide, measure, plan,
+    Command, Context, Download, Effect, Entry, HttpResponse, Input, Layout, Observation, Origin,
+    PartRequest, Policy, Preference, Range, Resource, Signal, Snapshot, Spec, TransferError,
+    decide, measure, plan,
 };
 use std::collections::BTreeMap;
 
@@ -77,7 +78,7 @@ impl Embedder {
                 println!("  {}", snapshot.canonical_json());
             }
             // 5. From the state and a fresh look: what is missing now.
-            let effects = plan(&self.download, &self.witness(), self.now);
+            let effects = plan(&self.download, &self.observation(), self.now);
             if effects.is_empty() {
                 return;
             }
@@ -86,7 +87,9 @@ impl Embedder {
                 inputs.extend(self.perform(effect));
             }
             // 7. What became of it, and a look at the world afterwards, is the next input.
-            inputs.push(Input::Signal(Signal::Observed(Box::new(self.witness()))));
+            inputs.push(Input::Signal(Signal::Observed(Box::new(
+                self.observation(),
+            ))));
         }
     }
 
@@ -108,11 +111,11 @@ impl Embedder {
     }
 
     /// What can be observed: nothing is remembered that could be looked up.
-    fn witness(&self) -> Witness {
+    fn observation(&self) -> Observation {
         let ranges = |parts: &BTreeMap<Range, Vec<u8>>| parts.keys().copied().collect();
         let rest = self.rest.iter().map(|(k, v)| (k.clone(), ranges(v)));
-        Witness {
-            rest: rest.collect(),
+        Observation {
+            stored: rest.collect(),
             context: Context {
                 preference: Preference::Foreground,
                 policy: Policy {
@@ -121,7 +124,7 @@ impl Embedder {
                 },
                 ..Context::default()
             },
-            ..Witness::default()
+            ..Observation::default()
         }
     }
 
@@ -130,7 +133,7 @@ impl Embedder {
             Effect::Probe { attempt } => Signal::Probed {
                 attempt,
                 answers: vec![self.server.get(Some(Range::new(0, 1))).map(|(a, _)| a)],
-                witness: Box::new(self.witness()),
+                observation: Box::new(self.observation()),
             },
             Effect::Fetch {
                 attempt,
@@ -143,7 +146,7 @@ impl Embedder {
                     attempt,
                     resource,
                     fault,
-                    witness: Box::new(self.witness()),
+                    observation: Box::new(self.observation()),
                 }
             }
             Effect::DeleteFiles { keys, .. } => {
@@ -162,7 +165,7 @@ impl Embedder {
     }
 
     /// Fetches a part, measures it, and only then lets it rest.
-    fn fetch(&mut self, part: &PartRequest) -> Result<(), Fault> {
+    fn fetch(&mut self, part: &PartRequest) -> Result<(), TransferError> {
         let asked = match part.file.layout() {
             Layout::Ranged { .. } => part.range(),
             Layout::Whole { .. } => None,
@@ -183,28 +186,28 @@ struct Server {
 }
 
 impl Server {
-    fn get(&mut self, range: Option<Range>) -> Result<(Answer, Vec<u8>), Fault> {
+    fn get(&mut self, range: Option<Range>) -> Result<(HttpResponse, Vec<u8>), TransferError> {
         self.asked += 1;
         if self.asked == 5 {
-            return Err(Fault::Network);
+            return Err(TransferError::Network);
         }
         let total = self.body.len();
         let etag = Some("\"1\"".to_owned());
         let Some(range) = range else {
-            let answer = Answer {
+            let answer = HttpResponse {
                 status: 200,
                 etag,
-                ..Answer::default()
+                ..HttpResponse::default()
             };
             return Ok((answer, self.body.clone()));
         };
         let index = |at: u64| usize::try_from(at).expect("fits").min(total);
         let (start, end) = (index(range.start), index(range.end()));
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 206,
             content_range: Some(format!("bytes {start}-{}/{total}", end - 1)),
             etag,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         Ok((answer, self.body[start..end].to_vec()))
     }

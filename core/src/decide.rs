@@ -7,9 +7,9 @@ mod transfer;
 
 use crate::download::{Download, State};
 use crate::event::{Event, EvictedBy, FailReason, Failure, WaitReason};
-use crate::fault::Fault;
-use crate::input::{Input, Rejection, Role, Signal, Witness};
+use crate::input::{Input, Observation, Rejection, Role, Signal};
 use crate::policy::{MIN_DELAY_MS, Retry, may_detail};
+use crate::transfer_error::TransferError;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -17,7 +17,7 @@ use alloc::vec::Vec;
 
 /// How many attempts in a row the machine begins by itself, where files keep changing or parts
 /// keep vanishing under it.
-const MOST_RESTARTS: u32 = 3;
+const MAX_RESTARTS: u32 = 3;
 
 /// Decides what happened: the events that an input amounts to in a state. Appending them is what
 /// makes them facts.
@@ -37,47 +37,47 @@ pub fn decide(download: &Download, now: u64, input: Input) -> Result<Vec<Event>,
 
 fn on_signal(download: &Download, now: u64, signal: Signal) -> Vec<Event> {
     match signal {
-        Signal::Observed(witness) => observed(download, now, &witness),
+        Signal::Observed(observation) => observed(download, now, &observation),
         Signal::Probed {
             attempt,
             answers,
-            witness,
-        } => probe::probed(download, now, attempt, &answers, &witness),
+            observation,
+        } => probe::probed(download, now, attempt, &answers, &observation),
         Signal::JobRefused {
             registration,
             quota,
-            witness,
-        } => transfer::job_refused(download, now, &registration, quota, &witness),
+            observation,
+        } => transfer::job_refused(download, now, &registration, quota, &observation),
         Signal::JobEnded {
             registration,
             end,
             faults,
-            witness,
-        } => transfer::job_ended(download, now, &registration, end, &faults, &witness),
+            observation,
+        } => transfer::job_ended(download, now, &registration, end, &faults, &observation),
         Signal::PartFailed {
             attempt,
             resource,
             fault,
-            witness,
-        } => transfer::part_failed(download, now, (attempt, resource), &fault, &witness),
+            observation,
+        } => transfer::part_failed(download, now, (attempt, resource), &fault, &observation),
         Signal::Verified {
             attempt,
             digests,
             answers,
-            witness,
-        } => transfer::verified(download, now, attempt, (&digests, &answers), &witness),
+            observation,
+        } => transfer::verified(download, now, attempt, (&digests, &answers), &observation),
         Signal::StorageFailed { attempt } => storage_failed(download, attempt),
     }
 }
 
 /// Reconciles the history with what can be seen.
-fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+fn observed(download: &Download, now: u64, observation: &Observation) -> Vec<Event> {
     match &download.state {
         State::Available => {
             let whole = download
                 .files
                 .iter()
-                .all(|file| witness.missing(&file.key(), file.layout()).is_empty());
+                .all(|file| observation.missing(&file.key(), file.layout()).is_empty());
             if whole {
                 Vec::new()
             } else {
@@ -86,31 +86,31 @@ fn observed(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
                 }]
             }
         }
-        State::Requested => headers_missing(download, witness),
-        State::Transferring { transfer } => transfer::look(download, now, transfer, witness),
+        State::Requested => headers_missing(download, observation),
+        State::Transferring { transfer } => transfer::look(download, now, transfer, observation),
         _ => Vec::new(),
     }
 }
 
-/// What cannot be looked at cannot be brought to rest either. What is there is kept.
+/// What cannot be looked at cannot be stored either. What is there is kept.
 fn storage_failed(download: &Download, attempt: u32) -> Vec<Event> {
     if download.state.is_running() && attempt == download.attempt {
-        vec![Event::Failure(Fault::Storage.failure(None))]
+        vec![Event::Failure(TransferError::Storage.failure(None))]
     } else {
         Vec::new()
     }
 }
 
 /// A page without the headers that a download needs says so, once.
-fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
+fn headers_missing(download: &Download, observation: &Observation) -> Vec<Event> {
     let needed = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    let lacking = needed && !witness.context.headers && witness.context.role == Role::Page;
+    let lacking = needed && !observation.context.headers && observation.context.role == Role::Page;
     let said = download
         .waiting
         .as_ref()
         .is_some_and(|waiting| waiting.reason == WaitReason::Headers);
     if lacking && !said && may_detail(download.entries) {
-        let retries = download.failed_rounds;
+        let retries = download.retries;
         return vec![Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
@@ -121,25 +121,25 @@ fn headers_missing(download: &Download, witness: &Witness) -> Vec<Event> {
     Vec::new()
 }
 
-/// Whether the time for the next round has not come yet.
-fn is_between_rounds(download: &Download, now: u64, witness: &Witness) -> bool {
+/// Whether the time for the next retry is still to come.
+fn is_between_retries(download: &Download, now: u64, observation: &Observation) -> bool {
     download
         .waiting
         .as_ref()
-        .is_some_and(|waiting| waiting.holds(witness.context.offline, now))
+        .is_some_and(|waiting| waiting.holds(observation.context.offline, now))
 }
 
-/// Whether what fails now belongs to the round before, whose wait keeps it from being asked for again for long enough:
+/// Whether what fails now belongs to the request before, whose wait keeps it from being asked for again for long enough:
 /// requests in parallel break together, and outcomes may arrive twice.
-fn is_waited_for(download: &Download, now: u64, witness: &Witness) -> bool {
-    is_between_rounds(download, now.saturating_add(MIN_DELAY_MS - 1), witness)
+fn is_waited_for(download: &Download, now: u64, observation: &Observation) -> bool {
+    is_between_retries(download, now.saturating_add(MIN_DELAY_MS - 1), observation)
 }
 
 /// A new attempt that the machine begins by itself, after the failure that ends this one; the
 /// failure alone where it did so too often.
 fn restart(download: &Download, failure: Failure) -> Vec<Event> {
     let mut events = vec![Event::Failure(failure)];
-    if download.restarts < MOST_RESTARTS {
+    if download.restarts < MAX_RESTARTS {
         events.extend(next_attempt(download, download.restarts + 1));
     }
     events
@@ -178,17 +178,17 @@ fn seed(download: &Download) -> String {
     format!("{}/{}", download.id, download.attempt)
 }
 
-/// What follows from a fault that ended a round: a wait that says why, or the failure it becomes.
+/// What follows from a fault: a wait that says why, or the failure it becomes.
 /// `failed_rounds` is their number in a row, this one included; `message` says what went wrong.
 fn wait_or_fail(
     download: &Download,
     now: u64,
-    (fault, message): (&Fault, String),
+    (fault, message): (&TransferError, String),
     resource: Option<u32>,
-    failed_rounds: u32,
-    witness: &Witness,
+    retries: u32,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     if !fault.is_transient() {
         return vec![Event::Failure(fault.failure(resource))];
     }
@@ -200,37 +200,37 @@ fn wait_or_fail(
         now.saturating_sub(since)
     };
     let (reason, delay, retries) = match fault {
-        // Neither the device nor the server being away is a failed round.
-        Fault::Offline if witness.context.offline => {
+        // Neither the device nor the server being away counts as a retry.
+        TransferError::Offline if observation.context.offline => {
             let delay = retry.outage_delay_ms(gone_for(WaitReason::Offline));
-            (WaitReason::Offline, delay, download.failed_rounds)
+            (WaitReason::Offline, delay, download.retries)
         }
         // One who is offline no longer has no use for a wait until he is online.
-        Fault::Offline | Fault::Unreachable => {
+        TransferError::Offline | TransferError::Unreachable => {
             let gone = gone_for(WaitReason::Unreachable);
             if gone >= retry.unreachable_ms {
-                return vec![Event::Failure(Fault::Unreachable.failure(resource))];
+                return vec![Event::Failure(TransferError::Unreachable.failure(resource))];
             }
             let delay = retry.outage_delay_ms(gone);
-            (WaitReason::Unreachable, delay, download.failed_rounds)
+            (WaitReason::Unreachable, delay, download.retries)
         }
-        _ if failed_rounds > retry.limit => {
+        _ if retries > retry.limit => {
             return vec![Event::Failure(fault.failure(resource))];
         }
-        Fault::Status {
+        TransferError::Status {
             retry_after_ms: Some(after),
             ..
         } => {
             let delay = retry.told_delay_ms(*after);
-            (WaitReason::RetryAfter, delay, failed_rounds)
+            (WaitReason::RetryAfter, delay, retries)
         }
         _ => {
-            let delay = retry.delay_ms(failed_rounds, &seed(download));
-            (WaitReason::Backoff, delay, failed_rounds)
+            let delay = retry.delay_ms(retries, &seed(download));
+            (WaitReason::Backoff, delay, retries)
         }
     };
     if !may_detail(download.entries) {
-        return history_full(download, now, witness);
+        return history_full(download, now, observation);
     }
     vec![Event::Waiting {
         reason,
@@ -243,15 +243,19 @@ fn wait_or_fail(
 /// The history of an attempt is nearly as long as it may get, and something went wrong again: a wait that is not written
 /// would not be kept either. The attempt ends, and where it brought something the machine begins the next one, so that a
 /// long download over a bad line goes on.
-fn history_full(download: &Download, now: u64, witness: &Witness) -> Vec<Event> {
+fn history_full(download: &Download, now: u64, observation: &Observation) -> Vec<Event> {
     let failure = exhausted(download);
-    let at_rest = probe::stored(&download.files, witness);
-    let brought = download.began_with.is_some_and(|began| at_rest > began);
+    let stored_now = probe::stored(&download.files, observation);
+    let brought = download.began_with.is_some_and(|began| stored_now > began);
     let next = next_attempt(download, 0).filter(|_| brought);
     let message = failure.message.clone();
     let mut events = vec![Event::Failure(failure)];
     if let Some(next) = next {
-        let delay = witness.context.policy.retry.delay_ms(1, &seed(download));
+        let delay = observation
+            .context
+            .policy
+            .retry
+            .delay_ms(1, &seed(download));
         events.extend([next, backoff(now, delay, 0, message)]);
     }
     events

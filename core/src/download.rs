@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::entry::{DecodeError, Entry};
-use crate::event::{AbortedBy, EvictedBy, Failure, Transport, WaitReason, Why};
+use crate::event::{AbortedBy, EvictedBy, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::policy::MIN_DELAY_MS;
 use crate::spec::Spec;
 
@@ -28,7 +28,7 @@ pub struct Waiting {
 }
 
 impl Waiting {
-    /// Whether it still stands before the next round, for one who is `offline` or not. `now` is in
+    /// Whether it still stands before the next retry, for one who is `offline` or not. `now` is in
     /// milliseconds since 1970.
     #[must_use]
     pub fn holds(&self, offline: bool, now: u64) -> bool {
@@ -38,27 +38,26 @@ impl Waiting {
             (WaitReason::Offline, None) => offline,
             // Being offline is what a browser says, and no fact: it may end such a wait early, and never draws it out.
             (WaitReason::Offline, Some(until)) => until > now && (offline || just_now),
-            (reason, Some(until)) => reason.ends_try() && until > now,
+            (reason, Some(until)) => reason.ends_transfer() && until > now,
             (_, None) => false,
         }
     }
 }
 
-/// The transfer of an attempt: its latest try.
+/// The latest transfer of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
-    /// Number of the try, from 1.
-    #[serde(rename = "number")]
-    pub try_: u32,
+    /// Number of the transfer, from 1.
+    pub number: u32,
     /// How the bytes come.
     pub transport: Transport,
     /// Why this way.
-    pub why: Why,
+    pub why: TransportReason,
     /// The background job; absent in the foreground, and once the job is known to have ended.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
-    /// Bytes at rest when the try began: what its own figures are added to.
+    /// Bytes stored when the transfer began: what its own figures are added to.
     pub base: u64,
 }
 
@@ -71,12 +70,12 @@ pub enum State {
     None,
     /// An attempt began; the servers are to be asked, and a transport chosen.
     Requested,
-    /// A transfer runs, or waits for its next try.
+    /// A transfer runs, or waits for its next one.
     Transferring {
-        /// Its latest try.
+        /// Its latest transfer.
         transfer: Transfer,
     },
-    /// Every byte is at rest, measured and verified.
+    /// Every byte is stored, measured and verified.
     Available,
     /// The last attempt failed for good.
     Failed {
@@ -147,13 +146,13 @@ pub struct Download {
     /// What was asked for last, without anything secret.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub spec: Option<Spec>,
-    /// The generations last planned for its resources: what bytes at rest belong to.
-    pub files: Vec<File>,
-    /// Bytes received in this attempt, those at rest included.
+    /// The generations last planned for its resources: what bytes stored belong to.
+    pub files: Vec<FileVersion>,
+    /// Bytes received in this attempt, those stored included.
     pub downloaded: u64,
-    /// Bytes safe at rest.
+    /// Bytes safely stored.
     pub stored: u64,
-    /// Bytes at rest when the first try of the attempt began; absent before it.
+    /// Bytes stored when the first transfer of the attempt began; absent before it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub began_with: Option<u64>,
     /// Size of the whole download, where it is known.
@@ -162,14 +161,13 @@ pub struct Download {
     /// What it waits for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub waiting: Option<Waiting>,
-    /// Failed rounds in a row since the last progress.
-    #[serde(rename = "retries")]
-    pub failed_rounds: u32,
+    /// Retries in a row since the last progress.
+    pub retries: u32,
     /// Whether this attempt had a background job for files of another origin, whose answers hide their version: it counts
     /// once the servers were asked again afterwards.
     #[serde(default, skip_serializing_if = "core::ops::Not::not")]
     pub unconfirmed: bool,
-    /// Keys of files of which bytes of several versions may be at rest: they are to be deleted before anything counts again.
+    /// Keys of files of which bytes of several versions may be stored: they are to be deleted before anything counts again.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mixed: Vec<String>,
     /// Whether entries could not be read: shown and counted, but nothing is planned for it until
@@ -207,9 +205,9 @@ impl Download {
         self.state.is_running() && !self.degraded
     }
 
-    /// Whether the page's help for a background job waits for its next round. `now` is in milliseconds since 1970.
+    /// Whether the page's assistance for a background job waits for its next retry. `now` is in milliseconds since 1970.
     #[must_use]
-    pub(crate) fn help_waits(&self, now: u64) -> bool {
+    pub(crate) fn assist_waits(&self, now: u64) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| {
             waiting.reason == WaitReason::Browser && waiting.until.is_some_and(|until| until > now)
         })
@@ -235,7 +233,7 @@ impl Download {
 
     /// Sum of the sizes of all files, where every one is known.
     #[must_use]
-    pub fn size_of(files: &[File]) -> Option<u64> {
+    pub fn size_of(files: &[FileVersion]) -> Option<u64> {
         files
             .iter()
             .try_fold(0_u64, |sum, file| Some(sum.saturating_add(file.size?)))

@@ -29,7 +29,7 @@ pub enum Effect {
         /// Its records, by index of the resource.
         parts: Vec<(u32, PartRequest)>,
     },
-    /// Store whatever a job has completed and is not at rest yet.
+    /// Store whatever a job has completed and is not stored yet.
     Harvest {
         /// The registration id.
         registration: String,
@@ -38,8 +38,8 @@ pub enum Effect {
     Fetch {
         /// The attempt.
         attempt: u32,
-        /// The try.
-        try_: u32,
+        /// The transfer.
+        transfer: u32,
         /// Index of the resource.
         resource: u32,
         /// The part.
@@ -60,14 +60,14 @@ pub enum Effect {
         /// The registration id.
         registration: String,
     },
-    /// Delete everything at rest under these keys, except where another download refers to it.
+    /// Delete everything stored under these keys, except where another download refers to it.
     DeleteFiles {
         /// The attempt that stored them, or was to.
         attempt: u32,
         /// File keys.
         keys: Vec<String>,
     },
-    /// Delete everything at rest under these keys, whoever refers to it: it may be of several versions.
+    /// Delete everything stored under these keys, whoever refers to it: it may be of several versions.
     Discard {
         /// The attempt that is to do without.
         attempt: u32,
@@ -92,8 +92,8 @@ pub struct EffectId {
     pub kind: &'static str,
     /// Resource and part, for a fetch.
     pub part: Option<(u32, u32)>,
-    /// The try, for a fetch.
-    pub try_: u32,
+    /// The transfer, for a fetch.
+    pub transfer: u32,
     /// The registration, for effects on jobs.
     pub registration: Option<String>,
 }
@@ -106,7 +106,7 @@ impl Effect {
             attempt,
             kind,
             part: None,
-            try_: 0,
+            transfer: 0,
             registration: None,
         };
         let job = |kind, registration: &String| EffectId {
@@ -119,12 +119,12 @@ impl Effect {
             Self::Harvest { registration } => job("harvest", registration),
             Self::Fetch {
                 attempt,
-                try_,
+                transfer,
                 resource,
                 part,
             } => EffectId {
                 part: Some((*resource, part.index)),
-                try_: *try_,
+                transfer: *transfer,
                 ..id(*attempt, "fetch")
             },
             Self::Verify { attempt, .. } => id(*attempt, "verify"),

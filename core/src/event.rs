@@ -6,10 +6,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 
-pub use words::{AbortedBy, EvictedBy, FailReason, Transport, WaitReason, Why};
+pub use words::{AbortedBy, EvictedBy, FailReason, Transport, TransportReason, WaitReason};
 
 /// A failure with what to tell people.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -27,7 +27,7 @@ pub struct Failure {
     pub missing_bytes: Option<u64>,
 }
 
-/// The parts of one resource that a try is to bring.
+/// The parts of one resource that a transfer is to bring.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Missing {
     /// Index of the resource.
@@ -56,29 +56,28 @@ pub enum Event {
     },
     /// What was asked for is stored already; the attempt is over without a transfer.
     CachedHit {
-        /// Bytes at rest.
+        /// Bytes stored.
         stored: u64,
         /// The files they belong to, where this attempt found them itself.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        files: Vec<File>,
+        files: Vec<FileVersion>,
     },
-    /// A try began. Licenses the transfer and the storing of every part it names.
+    /// A transfer began. Licenses it, and the storing of every part it names.
     Started {
-        /// Number of the try within the attempt, from 1.
-        #[serde(rename = "transfer")]
-        try_: u32,
+        /// Number of the transfer within the attempt, from 1.
+        transfer: u32,
         /// How the bytes come.
         transport: Transport,
         /// Why this way.
-        why: Why,
+        why: TransportReason,
         /// The Background Fetch registration, where there is one.
         #[serde(skip_serializing_if = "Option::is_none")]
         registration: Option<String>,
         /// The generation of each resource and how it is split.
-        files: Vec<File>,
-        /// The parts that were not at rest.
+        files: Vec<FileVersion>,
+        /// The parts that were not stored.
         missing: Vec<Missing>,
-        /// Bytes at rest that count.
+        /// Bytes stored that count.
         stored: u64,
         /// Size of the whole download, where it is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -86,9 +85,9 @@ pub enum Event {
     },
     /// More bytes came.
     Progress {
-        /// Bytes received, those at rest included.
+        /// Bytes received, those stored included.
         downloaded: u64,
-        /// Bytes safe at rest.
+        /// Bytes safely stored.
         stored: u64,
         /// Size of the whole download, where it is known.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -101,7 +100,7 @@ pub enum Event {
         /// When it goes on by itself, in milliseconds since 1970, where that is known.
         #[serde(skip_serializing_if = "Option::is_none")]
         until: Option<u64>,
-        /// Failed rounds since the last progress; waits that cost none repeat the number.
+        /// Retries since the last progress; waits that cost none repeat the number.
         retries: u32,
         /// One sentence, for people: what went wrong before. Holds no URL.
         #[serde(skip_serializing_if = "Option::is_none")]
@@ -111,7 +110,7 @@ pub enum Event {
     Success {
         /// Size of each resource in bytes.
         sizes: Vec<u64>,
-        /// Indices of the resources whose hash was verified over what is at rest.
+        /// Indices of the resources whose hash was verified over what is stored.
         verified: Vec<u32>,
     },
     /// The attempt failed for good.

@@ -2,7 +2,7 @@
 
 use crate::download::{Download, State, Transfer, Waiting};
 use crate::event::{Event, FailReason, Failure, Transport, WaitReason};
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -25,7 +25,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             available(download, *stored);
         }
         Event::Started {
-            try_,
+            transfer,
             transport,
             why,
             registration,
@@ -38,14 +38,14 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.stored = *stored;
             download.downloaded = download.downloaded.max(*stored);
             download.began_with.get_or_insert(*stored);
-            download.unconfirmed |=
-                *transport == Transport::BackgroundFetch && files.iter().any(File::hides_versions);
+            download.unconfirmed |= *transport == Transport::BackgroundFetch
+                && files.iter().any(FileVersion::hides_versions);
             download.mixed.clear();
             download.total = *total;
             download.waiting = None;
             download.state = State::Transferring {
                 transfer: Transfer {
-                    try_: *try_,
+                    number: *transfer,
                     transport: *transport,
                     why: *why,
                     registration: registration.clone(),
@@ -62,7 +62,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
             download.stored = *stored;
             download.total = total.or(download.total);
             download.waiting = None;
-            download.failed_rounds = 0;
+            download.retries = 0;
         }
         Event::Waiting {
             reason,
@@ -105,7 +105,7 @@ pub fn evolve(download: &mut Download, event: &Event) {
 }
 
 /// Where a file changed under way, what hides its version may be of several. Other files than the one to blame are looked at
-/// anew by the next attempt, whose question comes after all that is at rest of them.
+/// anew by the next attempt, whose question comes after all that is stored of them.
 fn note_mixed(download: &mut Download, failure: &Failure) {
     if failure.reason != FailReason::Changed {
         return;
@@ -129,7 +129,7 @@ fn requested(download: &mut Download, attempt: u32, spec: &Spec, restarts: u32) 
     download.stored = 0;
     download.began_with = None;
     download.total = None;
-    download.failed_rounds = 0;
+    download.retries = 0;
     download.unconfirmed = false;
     download.degraded = false;
     ended(download, State::Requested);
@@ -161,9 +161,9 @@ fn waiting(download: &mut Download, reason: WaitReason, until: Option<u64>, retr
         since,
         at: download.at,
     });
-    download.failed_rounds = retries;
+    download.retries = retries;
     if let State::Transferring { transfer } = &mut download.state
-        && reason.ends_try()
+        && reason.ends_transfer()
     {
         transfer.registration = None;
     }

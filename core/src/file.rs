@@ -1,4 +1,4 @@
-//! Files: one generation of a resource's bytes, how it is split, and the keys its parts rest under.
+//! Files: one generation of a resource's bytes, how it is split, and the keys its parts are stored under.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -42,7 +42,7 @@ impl Validator {
 /// One generation of a resource: which bytes they are, and how they are split.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub struct File {
+pub struct FileVersion {
     /// Identity of the resource.
     pub url: String,
     /// Size in bytes, where it is known.
@@ -62,7 +62,7 @@ pub struct File {
     pub cross_origin: bool,
 }
 
-impl File {
+impl FileVersion {
     /// How the file is split.
     #[must_use]
     pub fn layout(&self) -> Layout {
@@ -86,7 +86,7 @@ impl File {
         is_html(self.content_type.as_deref())
     }
 
-    /// The key that its parts rest under: identity, size and validator, so that bytes of two
+    /// The key that its parts are stored under: identity, size and validator, so that bytes of two
     /// generations can never meet, and two downloads of one generation share them.
     #[must_use]
     pub fn key(&self) -> String {
@@ -133,7 +133,7 @@ pub(crate) fn is_html(content_type: Option<&str>) -> bool {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct PartRequest {
     /// The file the part belongs to. Of its `content_type` only whether it is HTML is carried.
-    pub file: File,
+    pub file: FileVersion,
     /// Number of the part.
     pub index: u32,
 }
@@ -197,7 +197,7 @@ impl PartRequest {
             .filter(|name| !name.is_empty())
             .map(unescape)
             .collect::<Option<Vec<String>>>()?;
-        let file = File {
+        let file = FileVersion {
             url: identity(base, &secret),
             size,
             validator,
@@ -236,7 +236,7 @@ mod tests {
 
     #[test]
     fn a_key_ends_with_its_identity() {
-        let file = File {
+        let file = FileVersion {
             url: "https://host/a b?c=%20".into(),
             size: Some(3),
             validator: Some(Validator::LastModified(
@@ -259,8 +259,8 @@ mod tests {
         assert_eq!(PartRequest::parse(&url), None);
     }
 
-    fn file() -> File {
-        File {
+    fn file() -> FileVersion {
+        FileVersion {
             url: "https://h/f?token=".into(),
             size: Some(100),
             validator: Some(Validator::Etag("\"a b#&\"".into())),
@@ -290,7 +290,7 @@ mod tests {
     #[test]
     fn a_request_url_tells_whether_html_is_expected_and_knows_no_empty_query() {
         let page = PartRequest {
-            file: File {
+            file: FileVersion {
                 url: "https://h/f".into(),
                 content_type: Some("text/HTML; charset=utf-8".into()),
                 ..file()
@@ -315,7 +315,7 @@ mod tests {
     fn a_request_url_tells_whether_its_file_is_of_another_origin() {
         for (cross_origin, kind) in [(true, None), (true, Some(HTML)), (false, Some(HTML))] {
             let request = PartRequest {
-                file: File {
+                file: FileVersion {
                     cross_origin,
                     content_type: kind.map(str::to_owned),
                     ..file()
@@ -342,7 +342,7 @@ mod tests {
 
     #[test]
     fn request_urls_sort_like_their_parts() {
-        let wide = File {
+        let wide = FileVersion {
             size: Some(10_000),
             part_bytes: Some(1),
             ..file()
@@ -364,27 +364,27 @@ mod tests {
         let base = file();
         let keys = [
             base.key(),
-            File {
+            FileVersion {
                 size: Some(101),
                 ..base.clone()
             }
             .key(),
-            File {
+            FileVersion {
                 validator: None,
                 ..base.clone()
             }
             .key(),
-            File {
+            FileVersion {
                 validator: Some(Validator::LastModified("\"a b#&\"".into())),
                 ..base.clone()
             }
             .key(),
-            File {
+            FileVersion {
                 part_bytes: None,
                 ..base.clone()
             }
             .key(),
-            File {
+            FileVersion {
                 url: "https://h/g".into(),
                 ..base.clone()
             }
@@ -395,7 +395,7 @@ mod tests {
         }
         assert_eq!(
             base.key(),
-            File {
+            FileVersion {
                 part_bytes: Some(10),
                 ..base.clone()
             }

@@ -1,5 +1,5 @@
 //! What goes into [`decide`](crate::decide): commands of the app, signals of the browser, and the
-//! witness of what can be observed now.
+//! observation of what can be observed now.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -8,12 +8,12 @@ use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
 use crate::event::Failure;
-use crate::fault::Fault;
-use crate::measure::Answer;
+use crate::measure::HttpResponse;
 use crate::parts::Layout;
 use crate::policy::Policy;
 use crate::ranges::{PartNumbers, Ranges};
 use crate::spec::ValidSpec;
+use crate::transfer_error::TransferError;
 
 /// Everything that can happen to a download.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -41,16 +41,16 @@ pub enum Command {
 /// stale one can be told.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Signal {
-    /// Somebody looked: the witness was taken anew.
-    Observed(Box<Witness>),
+    /// Somebody looked: the observation was taken anew.
+    Observed(Box<Observation>),
     /// The servers were asked for size, validator and Range support, one answer for each resource.
     Probed {
         /// The attempt for which they were asked.
         attempt: u32,
         /// Answers in the order of the resources.
-        answers: Vec<Result<Answer, Fault>>,
-        /// What is at rest for these generations, among the rest.
-        witness: Box<Witness>,
+        answers: Vec<Result<HttpResponse, TransferError>>,
+        /// What is stored for these generations, among the rest.
+        observation: Box<Observation>,
     },
     /// The browser refused to start the job.
     JobRefused {
@@ -59,7 +59,7 @@ pub enum Signal {
         /// Whether it said that there is no room.
         quota: bool,
         /// What can be observed now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
     /// A job ended, and all of its records that could be stored have been.
     JobEnded {
@@ -68,9 +68,9 @@ pub enum Signal {
         /// How.
         end: JobEnd,
         /// What was wrong with records that could not be stored.
-        faults: Vec<Fault>,
-        /// What is at rest now.
-        witness: Box<Witness>,
+        faults: Vec<TransferError>,
+        /// What is stored now.
+        observation: Box<Observation>,
     },
     /// A part was asked for by the page itself, and did not come.
     PartFailed {
@@ -79,22 +79,22 @@ pub enum Signal {
         /// Index of the resource.
         resource: u32,
         /// Why.
-        fault: Fault,
+        fault: TransferError,
         /// What can be observed now.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
     },
-    /// The hashes over what is at rest were computed, and the servers asked once more.
+    /// The hashes over what is stored were computed, and the servers asked once more.
     Verified {
         /// The attempt that asked.
         attempt: u32,
         /// Index of each resource with its digest, 64 hexadecimal digits.
         digests: Vec<(u32, String)>,
         /// Index of each resource whose server was asked, with what it answered.
-        answers: Vec<(u32, Result<Answer, Fault>)>,
-        /// What is at rest now.
-        witness: Box<Witness>,
+        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
+        /// What is stored now.
+        observation: Box<Observation>,
     },
-    /// What is at rest cannot be looked at, again and again: the browser's storage fails.
+    /// What is stored cannot be looked at, again and again: the browser's storage fails.
     StorageFailed {
         /// The attempt that needed it.
         attempt: u32,
@@ -152,14 +152,14 @@ pub struct Job {
     pub downloaded: u64,
 }
 
-/// Ranges at rest by file key.
-pub type Rest = BTreeMap<String, Ranges>;
+/// Ranges stored by file key.
+pub type StoredParts = BTreeMap<String, Ranges>;
 
 /// What can be observed at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Witness {
-    /// What is at rest, for the files of this download.
-    pub rest: Rest,
+pub struct Observation {
+    /// What is stored, for the files of this download.
+    pub stored: StoredParts,
     /// Jobs of this download that the browser knows.
     pub jobs: Vec<Job>,
     /// Registrations whose completion the worker is handling right now. A job absent from `jobs`
@@ -169,7 +169,7 @@ pub struct Witness {
     /// so that its absence means nothing.
     pub unstarted: Option<String>,
     /// For how long the running job has brought nothing, in milliseconds, as far as the owner has watched; without end
-    /// where it only repeats what is at rest; absent where nobody watches.
+    /// where it only repeats what is stored; absent where nobody watches.
     pub idle_ms: Option<u64>,
     /// Bytes that the browser says it has room for; absent where it does not say, or nobody asked. It may say too much.
     pub room: Option<u64>,
@@ -177,12 +177,12 @@ pub struct Witness {
     pub context: Context,
 }
 
-impl Witness {
-    /// What is at rest under a key.
+impl Observation {
+    /// What is stored under a key.
     #[must_use]
-    pub fn at_rest(&self, key: &str) -> &Ranges {
+    pub fn stored_under(&self, key: &str) -> &Ranges {
         const NONE: &Ranges = &Ranges::new();
-        self.rest.get(key).unwrap_or(NONE)
+        self.stored.get(key).unwrap_or(NONE)
     }
 
     /// Whether the browser still has a job, or the worker its completion.
@@ -192,10 +192,10 @@ impl Witness {
             || self.handling.iter().any(|id| id == registration)
     }
 
-    /// Parts of a layout that are not at rest under a key.
+    /// Parts of a layout that are not stored under a key.
     #[must_use]
     pub fn missing(&self, key: &str, layout: Layout) -> PartNumbers {
-        layout.missing(self.at_rest(key))
+        layout.missing(self.stored_under(key))
     }
 }
 

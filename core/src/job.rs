@@ -1,6 +1,6 @@
 //! Registration ids: the names under which the browser keeps our background jobs.
 //!
-//! An id says which format it is in, whose it is, and which try of which attempt it belongs to,
+//! An id says which format it is in, whose it is, and which transfer of which attempt it belongs to,
 //! so that a completion can be attributed, or recognised as foreign, without the history.
 
 use alloc::string::{String, ToString};
@@ -13,7 +13,7 @@ use crate::identity::{escape, unescape};
 pub const JOB_FORMAT: u32 = 1;
 
 /// Most records of one job. 500 were measured to work; what is left goes into the next job.
-pub const MOST_RECORDS: usize = 500;
+pub const MAX_RECORDS: usize = 500;
 
 /// What a registration id says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -24,8 +24,8 @@ pub struct JobId {
     pub download: String,
     /// The attempt.
     pub attempt: u32,
-    /// The try within it.
-    pub try_: u32,
+    /// The transfer within it.
+    pub transfer: u32,
 }
 
 impl JobId {
@@ -38,7 +38,7 @@ impl JobId {
             name: unescape(fields.next()?)?,
             download: unescape(fields.next()?)?,
             attempt: fields.next()?.parse().ok()?,
-            try_: fields.next()?.parse().ok()?,
+            transfer: fields.next()?.parse().ok()?,
         };
         // Written again it must be the same: `007` or `%41` is somebody else's.
         (format == JOB_FORMAT && fields.next().is_none() && id.to_string() == registration)
@@ -52,7 +52,7 @@ impl core::fmt::Display for JobId {
         write!(
             f,
             "longhaul/{JOB_FORMAT}/{name}/{download}/{}/{}",
-            self.attempt, self.try_
+            self.attempt, self.transfer
         )
     }
 }
@@ -67,7 +67,7 @@ mod tests {
             name: "my app/2".into(),
             download: "ü/%".into(),
             attempt: 3,
-            try_: 2,
+            transfer: 2,
         };
         let text = id.to_string();
         assert_eq!(text, "longhaul/1/my%20app%2F2/%C3%BC%2F%25/3/2");

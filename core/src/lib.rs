@@ -20,7 +20,7 @@
 //! # The loop
 //!
 //! 1. **Input.** A [`Command`] of the app or a [`Signal`] of the browser, together an [`Input`].
-//!    Signals bring a [`Witness`]: what is at rest, which jobs exist, who looks.
+//!    Signals bring a [`Observation`]: what is stored, which jobs exist, who looks.
 //! 2. **Decide.** [`decide`] holds every rule. It answers with the [`Event`]s that the input
 //!    amounts to, often none, or with a [`Rejection`] of a command.
 //! 3. **Append.** Each event goes into an [`Entry`], numbered without gaps, and all events of one
@@ -28,7 +28,7 @@
 //!    that the new entries fold to.
 //! 4. **Evolve.** [`Download::apply`] folds an entry into the state ([`evolve`] is the fold over
 //!    bare events). It holds no rule and cannot fail.
-//! 5. **Plan.** [`plan`] compares the state with a fresh witness and names what is missing now.
+//! 5. **Plan.** [`plan`] compares the state with a fresh observation and names what is missing now.
 //! 6. **Effects.** The embedder performs each [`Effect`], at most once at a time by its
 //!    [`id`](Effect::id), under the lock of the download (a harvest needs none).
 //! 7. **Signals.** What became of an effect, and a look at the world afterwards, is the next input.
@@ -41,8 +41,8 @@
 //! - [`None`](State::None): nothing was ever requested.
 //! - [`Requested`](State::Requested): an attempt began; the servers are asked for size, version
 //!   and Range support.
-//! - [`Transferring`](State::Transferring): a try runs, or is over and the next one waits.
-//! - [`Available`](State::Available): every byte is at rest, measured and verified.
+//! - [`Transferring`](State::Transferring): a transfer runs, or is over and the next one waits.
+//! - [`Available`](State::Available): every byte is stored, measured and verified.
 //! - [`Failed`](State::Failed): the attempt ended with a reason; what is stored is kept, so that a
 //!   new attempt finds it.
 //! - [`Aborted`](State::Aborted): the attempt was ended by the app, the browser or a removal.
@@ -67,13 +67,13 @@
 //!                             +---------+
 //!
 //! stay in requested:     waiting
-//! stay in transferring:  progress, waiting, started (the next try)
+//! stay in transferring:  progress, waiting, started (the next transfer)
 //! stay in evicted:       evicted (removed is what an eviction had left)
 //! from available, failed, aborted and evicted, requested begins the next attempt
 //! ```
 //!
 //! `cached-hit`, `success`, `failure` and `aborted` end an attempt; an attempt has one ending.
-//! What a failed attempt or an eviction left at rest can be removed, too, which leads to evicted;
+//! What a failed attempt or an eviction left stored can be removed, too, which leads to evicted;
 //! otherwise it counts in the next attempt.
 //!
 //! # A whole life
@@ -81,10 +81,10 @@
 //! ```
 //! use longhaul_core::*;
 //!
-//! // What is observed: here, a page that uses its own transfers, and what is at rest.
-//! let mut witness = Witness {
+//! // What is observed: here, a page that uses its own transfers, and what is stored.
+//! let mut observation = Observation {
 //!     context: Context { preference: Preference::Foreground, ..Context::default() },
-//!     ..Witness::default()
+//!     ..Observation::default()
 //! };
 //! // Steps 2 to 4 of the loop, with a vector for the history.
 //! let mut history: Vec<String> = Vec::new();
@@ -112,29 +112,29 @@
 //! };
 //! let request = Input::Command(Command::Request(Box::new(spec.validated()?)));
 //! assert_eq!(step(&mut model, request.clone()), ["requested"]);
-//! assert_eq!(plan(&model, &witness, 1_000), [Effect::Probe { attempt: 1 }]);
+//! assert_eq!(plan(&model, &observation, 1_000), [Effect::Probe { attempt: 1 }]);
 //!
 //! // Probed: three mebibytes, in parts of one. The transfer starts.
-//! let answer = Answer {
+//! let answer = HttpResponse {
 //!     status: 206,
 //!     content_range: Some(format!("bytes 0-0/{}", 3 * MIB)),
 //!     etag: Some("\"v1\"".into()),
-//!     ..Answer::default()
+//!     ..HttpResponse::default()
 //! };
 //! let probed = Signal::Probed {
 //!     attempt: 1,
 //!     answers: vec![Ok(answer)],
-//!     witness: Box::new(witness.clone()),
+//!     observation: Box::new(observation.clone()),
 //! };
 //! assert_eq!(step(&mut model, Input::Signal(probed)), ["started"]);
-//! assert_eq!(plan(&model, &witness, 1_000).len(), 3);
+//! assert_eq!(plan(&model, &observation, 1_000).len(), 3);
 //!
-//! // Parts come to rest, one after the other, until nothing is missing.
+//! // Parts are stored, one after the other, until nothing is missing.
 //! let key = model.files[0].key();
 //! for n in 0..3 {
 //!     let part = Range::new(n * MIB, MIB);
-//!     witness.rest.entry(key.clone()).or_default().push(part);
-//!     let look = Signal::Observed(Box::new(witness.clone()));
+//!     observation.stored.entry(key.clone()).or_default().push(part);
+//!     let look = Signal::Observed(Box::new(observation.clone()));
 //!     let expected = if n < 2 { ["progress"] } else { ["success"] };
 //!     assert_eq!(step(&mut model, Input::Signal(look)), expected);
 //! }
@@ -142,12 +142,12 @@
 //!
 //! // Asked again: it is there, and no server hears of it.
 //! assert_eq!(step(&mut model, request), ["requested", "cached-hit"]);
-//! assert_eq!(plan(&model, &witness, 1_000), []);
+//! assert_eq!(plan(&model, &observation, 1_000), []);
 //!
 //! // Removed: the event first, then the deletion that it licenses.
 //! assert_eq!(step(&mut model, Input::Command(Command::Remove)), ["evicted"]);
 //! assert_eq!(
-//!     plan(&model, &witness, 1_000),
+//!     plan(&model, &observation, 1_000),
 //!     [Effect::DeleteFiles { attempt: 2, keys: vec![key] }]
 //! );
 //!
@@ -160,20 +160,20 @@
 //!
 //! - *What is asked for*: [`Spec`], [`ValidSpec`], [`Resource`], [`Icon`], [`InvalidSpec`]; [`identity`] is what
 //!   of a URL may be written down.
-//! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Witness`]
-//!   with [`Job`], [`Rest`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
+//! - *What comes in*: [`Input`], [`Command`], [`Signal`], [`Rejection`]; a signal's [`Observation`]
+//!   with [`Job`], [`StoredParts`] and [`Context`] ([`Role`], [`Background`], [`Preference`]), and the
 //!   ends of jobs ([`JobEnd`], [`JobFailure`]).
-//! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`Why`], [`WaitReason`],
+//! - *What is true*: [`Event`] and the words it uses ([`Transport`], [`TransportReason`], [`WaitReason`],
 //!   [`FailReason`], [`Failure`], [`AbortedBy`], [`EvictedBy`], [`Missing`]); stored as [`Entry`].
 //! - *What follows from it*: [`Download`] with [`State`], [`Transfer`] and [`Waiting`]; for people
 //!   a [`Snapshot`].
 //! - *What is to be done*: [`Effect`], [`EffectId`].
-//! - *Bytes*: [`File`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
-//!   are weighed by [`measure`], [`file_of`] and [`validator`] ([`Answer`], [`Fault`]).
+//! - *Bytes*: [`FileVersion`] (a generation), [`Layout`], [`Range`], [`PartRequest`]; answers of servers
+//!   are weighed by [`measure`], [`FileVersion::from_probe`] and [`validator`] ([`HttpResponse`], [`TransferError`]).
 //! - *Names that leave the process*: [`JobId`], and the fragment of a [`PartRequest`].
 //! - *Text*: [`Entry::encode`], [`Download::encode`], [`Snapshot::canonical_json`]; every other type of the history is read
 //!   and written by `serde`.
-//! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Overtake`].
+//! - *Numbers an app may set*: [`Policy`], [`Retry`], [`Assist`].
 
 #![cfg_attr(not(test), no_std)]
 #![forbid(unsafe_code)]
@@ -191,7 +191,6 @@ mod effect;
 mod entry;
 mod event;
 mod evolve;
-mod fault;
 mod file;
 mod identity;
 mod input;
@@ -204,6 +203,7 @@ mod policy;
 mod ranges;
 mod snapshot;
 mod spec;
+mod transfer_error;
 
 pub use batch::Batch;
 pub use decide::decide;
@@ -211,21 +211,22 @@ pub use download::{Download, State, Transfer, Waiting};
 pub use effect::{Effect, EffectId};
 pub use entry::{DecodeError, ENTRY_VERSION, Entry, Envelope, Origin};
 pub use event::{
-    AbortedBy, Event, EvictedBy, FailReason, Failure, Missing, Transport, WaitReason, Why,
+    AbortedBy, Event, EvictedBy, FailReason, Failure, Missing, Transport, TransportReason,
+    WaitReason,
 };
 pub use evolve::evolve;
-pub use fault::Fault;
-pub use file::{File, PartRequest, Validator, identity_of, is_transfer, probe_url};
+pub use file::{FileVersion, PartRequest, Validator, identity_of, is_transfer, probe_url};
 pub use identity::{escape, identity, unescape};
 pub use input::{
-    Background, Command, Context, Input, Job, JobEnd, JobFailure, Preference, Rejection, Rest,
-    Role, Signal, Witness,
+    Background, Command, Context, Input, Job, JobEnd, JobFailure, Observation, Preference,
+    Rejection, Role, Signal, StoredParts,
 };
-pub use job::{JOB_FORMAT, JobId, MOST_RECORDS};
-pub use measure::{Answer, ContentRange, file_of, measure, validator};
+pub use job::{JOB_FORMAT, JobId, MAX_RECORDS};
+pub use measure::{ContentRange, HttpResponse, measure, validator};
 pub use parts::{Layout, Range, default_part_bytes, runs_contain};
 pub use plan::plan;
-pub use policy::{MIN_DELAY_MS, MOST_ENTRIES, Overtake, Policy, Retry};
+pub use policy::{Assist, MAX_ENTRIES, MIN_DELAY_MS, Policy, Retry};
 pub use ranges::{PartNumbers, Ranges};
 pub use snapshot::{Snapshot, SnapshotFailure, SnapshotWaiting};
 pub use spec::{Icon, InvalidSpec, Resource, Spec, ValidSpec};
+pub use transfer_error::TransferError;

@@ -7,16 +7,16 @@ use alloc::borrow::ToOwned;
 use alloc::string::String;
 use serde::{Deserialize, Serialize};
 
-use crate::fault::Fault;
-use crate::file::{File, PartRequest, Validator, is_html};
+use crate::file::{FileVersion, PartRequest, Validator, is_html};
 use crate::parts::Range;
 use crate::policy::Policy;
-use crate::spec::{MOST_BYTES, Resource};
+use crate::spec::{MAX_BYTES, Resource};
+use crate::transfer_error::TransferError;
 
 /// A response, as plain data: status and the headers that matter. A header that is absent, or
 /// hidden by CORS, is `None`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
-pub struct Answer {
+pub struct HttpResponse {
     /// Status code.
     pub status: u16,
     /// `Content-Range`.
@@ -81,7 +81,7 @@ impl ContentRange {
 ///
 /// [RFC 9110, 8.8.1]: https://www.rfc-editor.org/rfc/rfc9110#section-8.8.1
 #[must_use]
-pub fn validator(answer: &Answer) -> Option<Validator> {
+pub fn validator(answer: &HttpResponse) -> Option<Validator> {
     let etag = answer.etag.as_deref().map(str::trim);
     match etag {
         Some(tag) if tag.starts_with('"') && tag.len() > 2 => Some(Validator::Etag(tag.to_owned())),
@@ -93,7 +93,11 @@ pub fn validator(answer: &Answer) -> Option<Validator> {
 ///
 /// # Errors
 /// The fault for which the bytes must not be stored.
-pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+pub fn measure(
+    request: &PartRequest,
+    answer: &HttpResponse,
+    body: u64,
+) -> Result<Range, TransferError> {
     check_status(request, answer)?;
     let same_version = match &request.file.validator {
         // A header hidden by CORS tells nothing; the total and the hash still do.
@@ -105,21 +109,25 @@ pub fn measure(request: &PartRequest, answer: &Answer, body: u64) -> Result<Rang
         None => true,
     };
     if !same_version {
-        return Err(Fault::Changed);
+        return Err(TransferError::Changed);
     }
     if request.file.part_bytes.is_none() {
         return measure_whole(request, answer, body);
     }
-    let asked = request.range().ok_or(Fault::WrongRange)?;
+    let asked = request.range().ok_or(TransferError::WrongRange)?;
     check_range(asked, &request.file, answer)?;
     if body != asked.len {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     Ok(asked)
 }
 
 /// Whether an answer with status 206 is one to the range that was asked for, as far as it shows.
-fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> {
+fn check_range(
+    asked: Range,
+    file: &FileVersion,
+    answer: &HttpResponse,
+) -> Result<(), TransferError> {
     let Some(text) = &answer.content_range else {
         // Hidden, it tells nothing; the length is not, and says how much of the file this is. A file that was not known to
         // be of another origin is not asked for again afterwards.
@@ -127,15 +135,15 @@ fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> 
         return if file.cross_origin && answer.cross_origin && fits {
             Ok(())
         } else {
-            Err(Fault::WrongRange)
+            Err(TransferError::WrongRange)
         };
     };
-    let found = ContentRange::parse(text).ok_or(Fault::WrongRange)?;
+    let found = ContentRange::parse(text).ok_or(TransferError::WrongRange)?;
     if found.total.is_some() && found.total != file.size {
-        return Err(Fault::Changed);
+        return Err(TransferError::Changed);
     }
     if found.range != Some(asked) {
-        return Err(Fault::WrongRange);
+        return Err(TransferError::WrongRange);
     }
     Ok(())
 }
@@ -143,8 +151,12 @@ fn check_range(asked: Range, file: &File, answer: &Answer) -> Result<(), Fault> 
 /// Whether the version of a file is still the one that was begun with, by an answer that may show it.
 ///
 /// # Errors
-/// [`Fault::Changed`] where it is another one, [`Fault::Network`] where the answer does not say.
-pub(crate) fn check_version(file: &File, now: &File, answer: &Answer) -> Result<(), Fault> {
+/// [`TransferError::Changed`] where it is another one, [`TransferError::Network`] where the answer does not say.
+pub(crate) fn check_version(
+    file: &FileVersion,
+    now: &FileVersion,
+    answer: &HttpResponse,
+) -> Result<(), TransferError> {
     let same = match &file.validator {
         // Compression on the way makes a tag weak, and the version it names is the same.
         Some(Validator::Etag(tag)) => answer
@@ -159,37 +171,41 @@ pub(crate) fn check_version(file: &File, now: &File, answer: &Answer) -> Result<
     let other_size = now.size.is_some() && now.size != file.size;
     match same {
         Some(true) if !other_size => Ok(()),
-        None if !other_size => Err(Fault::Network),
-        _ => Err(Fault::Changed),
+        None if !other_size => Err(TransferError::Network),
+        _ => Err(TransferError::Changed),
     }
 }
 
-fn check_status(request: &PartRequest, answer: &Answer) -> Result<(), Fault> {
+fn check_status(request: &PartRequest, answer: &HttpResponse) -> Result<(), TransferError> {
     match (answer.status, request.file.part_bytes) {
         // A portal stands between us and the server. Where the file is HTML itself, other tests must do.
         (200, _) if is_html(answer.content_type.as_deref()) && !request.file.is_html() => {
-            Err(Fault::UnexpectedType)
+            Err(TransferError::UnexpectedType)
         }
         (206, Some(_)) | (200, None) => Ok(()),
         // The server ignores Range (or the record claims a success it did not have), or answers
         // a plain request with a part.
-        (200, Some(_)) | (206, None) => Err(Fault::WrongRange),
+        (200, Some(_)) | (206, None) => Err(TransferError::WrongRange),
         // The range begins past the end, or a precondition failed: another file.
-        (412 | 416, _) => Err(Fault::Changed),
+        (412 | 416, _) => Err(TransferError::Changed),
         // No server has this status. Chromium gives it to a record whose first request found no server, whatever came of later ones.
-        (0, _) => Err(Fault::Unreachable),
-        (status, _) => Err(Fault::Status {
+        (0, _) => Err(TransferError::Unreachable),
+        (status, _) => Err(TransferError::Status {
             status,
             retry_after_ms: answer.retry_after_ms,
         }),
     }
 }
 
-fn measure_whole(request: &PartRequest, answer: &Answer, body: u64) -> Result<Range, Fault> {
+fn measure_whole(
+    request: &PartRequest,
+    answer: &HttpResponse,
+    body: u64,
+) -> Result<Range, TransferError> {
     if let Some(size) = request.file.size
         && size != body
     {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     // Content-Length counts the bytes on the wire. Where they were compressed and CORS hides
     // that, more come out than it says; fewer always means that the end is missing.
@@ -198,77 +214,79 @@ fn measure_whole(request: &PartRequest, answer: &Answer, body: u64) -> Result<Ra
         Some(_) => None,
     };
     if announced.is_some_and(|announced| body < announced) {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     // An empty body of unknown length is what a broken background record looks like.
     if body == 0 && announced != Some(0) {
-        return Err(Fault::Truncated);
+        return Err(TransferError::Truncated);
     }
     Ok(Range::new(0, body))
 }
 
-/// What the answer to a probe (`Range: bytes=0-0`, or `HEAD`) says of a resource: the generation
-/// to transfer and its split.
-///
-/// `identity` is the resource's identity; `resource` what the spec asks for.
-///
-/// # Errors
-/// The fault for which there is nothing to transfer.
-pub fn file_of(
-    resource: &Resource,
-    identity: &str,
-    answer: &Answer,
-    policy: &Policy,
-) -> Result<File, Fault> {
-    let range = answer
-        .content_range
-        .as_deref()
-        .and_then(ContentRange::parse);
-    let (size, ranged) = match answer.status {
-        206 => (
-            range.and_then(|range| range.total),
-            range.is_some_and(|range| range.range.is_some()),
-        ),
-        // Nothing satisfies bytes=0-0 in an empty file.
-        416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
-        200..=299 => (plain_length(answer), false),
-        status => {
-            return Err(Fault::Status {
-                status,
-                retry_after_ms: answer.retry_after_ms,
-            });
+impl FileVersion {
+    /// What the answer to a probe (`Range: bytes=0-0`, or `HEAD`) says of a resource: the generation
+    /// to transfer and its split.
+    ///
+    /// `identity` is the resource's identity; `resource` what the spec asks for.
+    ///
+    /// # Errors
+    /// The fault for which there is nothing to transfer.
+    pub fn from_probe(
+        resource: &Resource,
+        identity: &str,
+        answer: &HttpResponse,
+        policy: &Policy,
+    ) -> Result<Self, TransferError> {
+        let range = answer
+            .content_range
+            .as_deref()
+            .and_then(ContentRange::parse);
+        let (size, ranged) = match answer.status {
+            206 => (
+                range.and_then(|range| range.total),
+                range.is_some_and(|range| range.range.is_some()),
+            ),
+            // Nothing satisfies bytes=0-0 in an empty file.
+            416 if range.is_some_and(|range| range.total == Some(0)) => (Some(0), false),
+            200..=299 => (plain_length(answer), false),
+            status => {
+                return Err(TransferError::Status {
+                    status,
+                    retry_after_ms: answer.retry_after_ms,
+                });
+            }
+        };
+        if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
+            return Err(TransferError::UnexpectedType);
         }
-    };
-    if resource.sha256.is_none() && is_html(answer.content_type.as_deref()) {
-        return Err(Fault::UnexpectedType);
+        if let (Some(size), Some(asked)) = (size, resource.bytes)
+            && size != asked
+        {
+            return Err(TransferError::Changed);
+        }
+        // What JavaScript cannot count is not known.
+        let size = size.filter(|size| *size <= MAX_BYTES).or(resource.bytes);
+        let validator = validator(answer);
+        // Without a validator or a hash, parts of two versions could not be told apart.
+        let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
+        let part_bytes = size
+            .filter(|_| can_split)
+            .map(|size| (size, policy.part_bytes(size)))
+            .filter(|(size, part)| size > part)
+            .map(|(_, part)| part);
+        Ok(Self {
+            url: identity.to_owned(),
+            size,
+            validator,
+            part_bytes,
+            content_type: answer.content_type.clone(),
+            cross_origin: answer.cross_origin,
+        })
     }
-    if let (Some(size), Some(asked)) = (size, resource.bytes)
-        && size != asked
-    {
-        return Err(Fault::Changed);
-    }
-    // What JavaScript cannot count is not known.
-    let size = size.filter(|size| *size <= MOST_BYTES).or(resource.bytes);
-    let validator = validator(answer);
-    // Without a validator or a hash, parts of two versions could not be told apart.
-    let can_split = ranged && (validator.is_some() || resource.sha256.is_some());
-    let part_bytes = size
-        .filter(|_| can_split)
-        .map(|size| (size, policy.part_bytes(size)))
-        .filter(|(size, part)| size > part)
-        .map(|(_, part)| part);
-    Ok(File {
-        url: identity.to_owned(),
-        size,
-        validator,
-        part_bytes,
-        content_type: answer.content_type.clone(),
-        cross_origin: answer.cross_origin,
-    })
 }
 
 /// The length of a plain body, where the header can be trusted to be that of the bytes.
-fn plain_length(answer: &Answer) -> Option<u64> {
+fn plain_length(answer: &HttpResponse) -> Option<u64> {
     match answer.content_encoding.as_deref() {
         None | Some("identity" | "") => answer.content_length,
         Some(_) => None,
@@ -281,7 +299,7 @@ mod tests {
     use crate::event::FailReason;
 
     fn request(part_bytes: Option<u64>) -> PartRequest {
-        let file = File {
+        let file = FileVersion {
             url: "https://h/f".into(),
             size: Some(100),
             validator: Some(Validator::Etag("\"v1\"".into())),
@@ -292,12 +310,12 @@ mod tests {
         PartRequest { file, index: 0 }
     }
 
-    fn partial() -> Answer {
-        Answer {
+    fn partial() -> HttpResponse {
+        HttpResponse {
             status: 206,
             content_range: Some("bytes 0-39/100".into()),
             etag: Some("\"v1\"".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         }
     }
 
@@ -305,80 +323,92 @@ mod tests {
     fn a_part_counts_only_when_everything_about_it_is_right() {
         let ranged = request(Some(40));
         assert_eq!(measure(&ranged, &partial(), 40), Ok(Range::new(0, 40)));
-        let with = |change: fn(&mut Answer)| {
+        let with = |change: fn(&mut HttpResponse)| {
             let mut answer = partial();
             change(&mut answer);
             measure(&ranged, &answer, 40)
         };
         let status = |status| {
-            Err(Fault::Status {
+            Err(TransferError::Status {
                 status,
                 retry_after_ms: None,
             })
         };
-        assert_eq!(with(|a| a.status = 200), Err(Fault::WrongRange));
+        assert_eq!(with(|a| a.status = 200), Err(TransferError::WrongRange));
         assert_eq!(with(|a| a.status = 404), status(404));
-        assert_eq!(with(|a| a.status = 412), Err(Fault::Changed));
-        assert_eq!(with(|a| a.status = 416), Err(Fault::Changed));
-        assert_eq!(with(|a| a.status = 0), Err(Fault::Unreachable));
-        assert_eq!(with(|a| a.content_range = None), Err(Fault::WrongRange));
+        assert_eq!(with(|a| a.status = 412), Err(TransferError::Changed));
+        assert_eq!(with(|a| a.status = 416), Err(TransferError::Changed));
+        assert_eq!(with(|a| a.status = 0), Err(TransferError::Unreachable));
+        assert_eq!(
+            with(|a| a.content_range = None),
+            Err(TransferError::WrongRange)
+        );
         assert_eq!(
             with(|a| a.content_range = Some("bytes 1-40/100".into())),
-            Err(Fault::WrongRange)
+            Err(TransferError::WrongRange)
         );
         assert_eq!(
             with(|a| a.content_range = Some("bytes 0-39/101".into())),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
         assert_eq!(
             with(|a| a.etag = Some("\"v2\"".into())),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
         assert_eq!(with(|a| a.etag = None), Ok(Range::new(0, 40)));
-        assert_eq!(measure(&ranged, &partial(), 39), Err(Fault::Truncated));
-        assert_eq!(measure(&ranged, &partial(), 0), Err(Fault::Truncated));
+        assert_eq!(
+            measure(&ranged, &partial(), 39),
+            Err(TransferError::Truncated)
+        );
+        assert_eq!(
+            measure(&ranged, &partial(), 0),
+            Err(TransferError::Truncated)
+        );
     }
 
     #[test]
     fn an_empty_success_is_no_model() {
         let mut whole = request(None);
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 200,
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        assert_eq!(measure(&whole, &answer, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &answer, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &answer, 100), Ok(Range::new(0, 100)));
         whole.file.size = None;
-        assert_eq!(measure(&whole, &answer, 99), Err(Fault::Truncated));
-        let unknown = Answer {
+        assert_eq!(measure(&whole, &answer, 99), Err(TransferError::Truncated));
+        let unknown = HttpResponse {
             status: 200,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        assert_eq!(measure(&whole, &unknown, 0), Err(Fault::Truncated));
+        assert_eq!(measure(&whole, &unknown, 0), Err(TransferError::Truncated));
         assert_eq!(measure(&whole, &unknown, 7), Ok(Range::new(0, 7)));
-        let empty = Answer {
+        let empty = HttpResponse {
             status: 200,
             content_length: Some(0),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(measure(&whole, &empty, 0), Ok(Range::new(0, 0)));
     }
 
     #[test]
     fn a_page_of_html_is_no_part_and_no_body_of_another_file() {
-        let html = Answer {
+        let html = HttpResponse {
             status: 200,
             content_type: Some("text/html; charset=utf-8".into()),
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         for part_bytes in [Some(40), None] {
             let mut request = request(part_bytes);
-            assert_eq!(measure(&request, &html, 100), Err(Fault::UnexpectedType));
+            assert_eq!(
+                measure(&request, &html, 100),
+                Err(TransferError::UnexpectedType)
+            );
             request.file.content_type = Some("text/html".into());
             let expected = match part_bytes {
-                Some(_) => Err(Fault::WrongRange),
+                Some(_) => Err(TransferError::WrongRange),
                 None => Ok(Range::new(0, 100)),
             };
             assert_eq!(measure(&request, &html, 100), expected);
@@ -421,45 +451,46 @@ mod tests {
         }
     }
 
-    fn probe(answer: &Answer, resource: &str) -> Result<File, Fault> {
+    fn probe(answer: &HttpResponse, resource: &str) -> Result<FileVersion, TransferError> {
         let resource: Resource = serde_json::from_str(resource).expect("a resource");
         let policy = Policy {
             part_bytes: Some(10),
             ..Policy::default()
         };
-        file_of(&resource, &resource.url, answer, &policy)
+        FileVersion::from_probe(&resource, &resource.url, answer, &policy)
     }
 
     #[test]
     fn a_file_is_split_only_where_its_parts_can_be_told_from_another_versions() {
         let plain = r#"{"url":"https://h/f"}"#;
         let hashed = r#"{"url":"https://h/f","sha256":"00"}"#;
-        let ranged = |etag: Option<&str>| Answer {
+        let ranged = |etag: Option<&str>| HttpResponse {
             status: 206,
             content_range: Some("bytes 0-0/100".into()),
             etag: etag.map(str::to_owned),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        let split = |answer: &Answer, resource| probe(answer, resource).expect("a file").part_bytes;
+        let split =
+            |answer: &HttpResponse, resource| probe(answer, resource).expect("a file").part_bytes;
         assert_eq!(split(&ranged(Some("\"a\"")), plain), Some(10));
         assert_eq!(split(&ranged(Some("W/\"a\"")), plain), None);
         assert_eq!(split(&ranged(None), plain), None);
         assert_eq!(split(&ranged(None), hashed), Some(10));
-        let whole = Answer {
+        let whole = HttpResponse {
             status: 200,
             content_length: Some(100),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(split(&whole, hashed), None);
     }
 
     #[test]
     fn a_size_beyond_what_javascript_can_count_is_no_size() {
-        let sized = |size: u64| Answer {
+        let sized = |size: u64| HttpResponse {
             status: 206,
             content_range: Some(format!("bytes 0-0/{size}")),
             etag: Some("\"a\"".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let of = |size| probe(&sized(size), r#"{"url":"https://h/f"}"#).expect("a file");
         assert_eq!(of((1 << 53) - 1).size, Some((1 << 53) - 1));
@@ -469,32 +500,32 @@ mod tests {
     #[test]
     fn probes_tell_what_is_wrong() {
         let plain = r#"{"url":"https://h/f"}"#;
-        let html = Answer {
+        let html = HttpResponse {
             status: 200,
             content_type: Some("Text/HTML; charset=utf-8".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        assert_eq!(probe(&html, plain), Err(Fault::UnexpectedType));
+        assert_eq!(probe(&html, plain), Err(TransferError::UnexpectedType));
         assert!(probe(&html, r#"{"url":"https://h/f","sha256":"00"}"#).is_ok());
-        let other_size = Answer {
+        let other_size = HttpResponse {
             status: 200,
             content_length: Some(9),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(
             probe(&other_size, r#"{"url":"https://h/f","bytes":8}"#),
-            Err(Fault::Changed)
+            Err(TransferError::Changed)
         );
-        let gone = Answer {
+        let gone = HttpResponse {
             status: 410,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let fault = probe(&gone, plain).expect_err("gone");
         assert_eq!(fault.failure(Some(0)).reason, FailReason::NotFound);
-        let empty = Answer {
+        let empty = HttpResponse {
             status: 416,
             content_range: Some("bytes */0".into()),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         assert_eq!(probe(&empty, plain).expect("empty").layout().count(), 0);
     }

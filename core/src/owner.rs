@@ -46,13 +46,13 @@ use crate::download::{Download, State};
 use crate::effect::{Effect, EffectId};
 use crate::entry::Origin;
 use crate::event::{Event, WaitReason};
-use crate::fault::Fault;
-use crate::file::File;
-use crate::input::{Role, Signal, Witness};
-use crate::measure::{Answer, file_of};
+use crate::file::FileVersion;
+use crate::input::{Observation, Role, Signal};
+use crate::measure::HttpResponse;
 use crate::parts::Range;
 use crate::plan::{Fetches, plan_with_fetches};
 use crate::policy::{MIN_DELAY_MS, Policy};
+use crate::transfer_error::TransferError;
 
 pub use clock::Now;
 use clock::Wait;
@@ -89,7 +89,7 @@ pub enum Input {
     /// What was to be looked at looks like this.
     Observed {
         /// With what is stored, where that was to be listed.
-        witness: Box<Witness>,
+        observation: Box<Observation>,
         /// Which of the keys that were asked for another available download refers to.
         held: Vec<String>,
     },
@@ -141,7 +141,7 @@ pub enum Outcome {
     /// A store failed on the way.
     StoreFailed(Store),
     /// What the servers answered, in the order of the resources.
-    Probed(Vec<Result<Answer, Fault>>),
+    Probed(Vec<Result<HttpResponse, TransferError>>),
     /// The browser refused the job.
     Refused {
         /// Whether it said that there is no room.
@@ -157,13 +157,13 @@ pub enum Outcome {
     /// A part was stored.
     Stored(Range),
     /// A part did not come.
-    Failed(Fault),
+    Failed(TransferError),
     /// The hashes over what is stored, and what servers answered that were asked once more, by the index of the resource.
     Verified {
         /// 64 hexadecimal digits each.
         digests: Vec<(u32, String)>,
         /// What each server answered.
-        answers: Vec<(u32, Result<Answer, Fault>)>,
+        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
     },
     /// What is stored could not be read to its end: the next look says why.
     Unread,
@@ -229,13 +229,13 @@ struct Reply {
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Told {
-    Probed(u32, Vec<Result<Answer, Fault>>),
+    Probed(u32, Vec<Result<HttpResponse, TransferError>>),
     Refused(String, bool),
-    Failed(u32, u32, Fault),
+    Failed(u32, u32, TransferError),
     Verified {
         attempt: u32,
         digests: Vec<(u32, String)>,
-        answers: Vec<(u32, Result<Answer, Fault>)>,
+        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
     },
 }
 
@@ -366,7 +366,7 @@ impl Owner {
         }
         match input {
             Input::Read(download) => self.read(now, download),
-            Input::Observed { witness, held } => self.observed(now, *witness, &held),
+            Input::Observed { observation, held } => self.observed(now, *observation, &held),
             Input::Appended(batch) => self.appended(now, *batch),
             Input::Conflict => {
                 if matches!(self.step, Step::Appending { .. }) {
@@ -518,7 +518,7 @@ impl Owner {
     }
 
     fn observe_with(&mut self, now: Now, room: bool) {
-        let mut keys: BTreeSet<String> = self.download.files.iter().map(File::key).collect();
+        let mut keys: BTreeSet<String> = self.download.files.iter().map(FileVersion::key).collect();
         for reply in &self.replies {
             keys.extend(self.keys_of(reply));
         }
@@ -554,13 +554,14 @@ impl Owner {
             .zip(answers)
             .filter_map(|(resource, answer)| {
                 let answer = answer.as_ref().ok()?;
-                let file = file_of(resource, &resource.url, answer, &self.settings.policy);
+                let file =
+                    FileVersion::from_probe(resource, &resource.url, answer, &self.settings.policy);
                 file.ok().map(|file| file.key())
             })
             .collect()
     }
 
-    fn observed(&mut self, now: Now, mut witness: Witness, held: &[String]) {
+    fn observed(&mut self, now: Now, mut observation: Observation, held: &[String]) {
         let Step::Observing {
             began,
             replies,
@@ -571,29 +572,29 @@ impl Owner {
         };
         if listed {
             self.storage_failures = 0;
-            let stored = mem::take(&mut witness.rest);
-            witness.rest = self.listing.take(stored, began, now.monotonic_ms);
+            let stored = mem::take(&mut observation.stored);
+            observation.stored = self.listing.take(stored, began, now.monotonic_ms);
         } else {
-            let keys = self.download.files.iter().map(File::key).collect();
+            let keys = self.download.files.iter().map(FileVersion::key).collect();
             let Some(known) = self.listing.still_holds(&self.download, &keys, began) else {
                 // What came meanwhile completes it, or somebody says that it is of no use any more.
                 self.listing.forget();
-                return self.observe_with(now, witness.room.is_some());
+                return self.observe_with(now, observation.room.is_some());
             };
-            witness.rest = known;
+            observation.stored = known;
         }
         for key in held {
             // What another download was found to have whole is not mixed, and stays.
-            witness.rest.remove(key);
+            observation.stored.remove(key);
         }
-        witness.unstarted.clone_from(&self.unstarted);
+        observation.unstarted.clone_from(&self.unstarted);
         let watched = self.watched.as_ref();
-        witness.idle_ms = watched.map(|job| job.idle_ms(now.monotonic_ms));
+        observation.idle_ms = watched.map(|job| job.idle_ms(now.monotonic_ms));
         for _ in 0..replies {
             let Some(reply) = self.replies.front().cloned() else {
                 break;
             };
-            let events = self.decide(now, reply.signal(&witness));
+            let events = self.decide(now, reply.signal(&observation));
             if !events.is_empty() {
                 return self.append(now, events, true);
             }
@@ -607,9 +608,9 @@ impl Owner {
                 self.in_flight.remove(&reply.id);
             }
         }
-        let events = self.decide(now, Signal::Observed(Box::new(witness.clone())));
+        let events = self.decide(now, Signal::Observed(Box::new(observation.clone())));
         if events.is_empty() {
-            self.plan(now, &witness);
+            self.plan(now, &observation);
         } else {
             self.append(now, events, false);
         }
@@ -671,9 +672,9 @@ impl Owner {
 
     // Planning.
 
-    fn plan(&mut self, now: Now, witness: &Witness) {
+    fn plan(&mut self, now: Now, observation: &Observation) {
         let (effects, fetches) = self.measured(now, |download, time| {
-            let (mut effects, fetches) = plan_with_fetches(download, witness, time);
+            let (mut effects, fetches) = plan_with_fetches(download, observation, time);
             for effect in &mut effects {
                 // What is planned is timed by the monotonic clock from here on.
                 if let Effect::Wait {
@@ -710,7 +711,7 @@ impl Owner {
             return;
         }
         self.watch();
-        let stays = self.stays(witness, &effects);
+        let stays = self.stays(observation, &effects);
         let until = self.next_look(now);
         self.waits_for = None;
         self.step = Step::Performing {
@@ -728,12 +729,16 @@ impl Owner {
         let planned: BTreeSet<EffectId> = effects.iter().map(Effect::id).collect();
         let names = |kind| planned.iter().any(|id| id.kind == kind);
         let leaves = names("wait") || (names("harvest") && fetches.is_none());
-        let of = self.download.state.transfer().map(|transfer| transfer.try_);
+        let of = self
+            .download
+            .state
+            .transfer()
+            .map(|transfer| transfer.number);
         for (id, flight) in &mut self.in_flight {
             let goes_on = leaves
                 && id.kind == "fetch"
                 && id.attempt == self.download.attempt
-                && Some(id.try_) == of;
+                && Some(id.transfer) == of;
             let is_planned =
                 planned.contains(id) || fetches.is_some_and(|fetches| fetches.contains(id));
             if !goes_on && !is_planned && !flight.cancelled && !flight.alone {
@@ -750,12 +755,12 @@ impl Owner {
 
     /// Whether there is something to stay for. A page stays while a download runs; the worker only for what it can do
     /// itself.
-    fn stays(&self, witness: &Witness, effects: &[Effect]) -> bool {
+    fn stays(&self, observation: &Observation, effects: &[Effect]) -> bool {
         if self.settings.role == Role::Page {
             return true;
         }
         // Where all is stored only a version is still to be asked for, which a worker can do after a wait, too.
-        let whole = |file: &File| witness.missing(&file.key(), file.layout()).is_empty();
+        let whole = |file: &FileVersion| observation.missing(&file.key(), file.layout()).is_empty();
         let only_asks =
             self.download.to_confirm().next().is_some() && self.download.files.iter().all(whole);
         effects.iter().any(|effect| match effect {
@@ -767,7 +772,7 @@ impl Owner {
 
     fn next_look(&self, now: Now) -> Option<u64> {
         self.download.state.transfer()?.registration.as_ref()?;
-        let after = self.settings.policy.overtake.after_ms;
+        let after = self.settings.policy.assist.after_ms;
         let now = now.monotonic_ms;
         let watched = self.watched.as_ref();
         Some(watched.map_or(now.saturating_add(after), |job| job.next_look(after, now)))
@@ -963,7 +968,7 @@ impl Owner {
                     attempt, resource, ..
                 },
             ) => {
-                if let Fault::Status {
+                if let TransferError::Status {
                     status: 429 | 503, ..
                 } = fault
                 {
@@ -971,7 +976,7 @@ impl Owner {
                 }
                 // Whether anything more is to be fetched now is for the rules to say.
                 self.queue = None;
-                self.found_full |= fault == Fault::Quota;
+                self.found_full |= fault == TransferError::Quota;
                 Some(Told::Failed(*attempt, *resource, fault))
             }
             (Outcome::Verified { digests, answers }, Effect::Verify { attempt, .. }) => {
@@ -1109,24 +1114,24 @@ impl Owner {
 }
 
 impl Reply {
-    fn signal(&self, witness: &Witness) -> Signal {
-        let witness = Box::new(witness.clone());
+    fn signal(&self, observation: &Observation) -> Signal {
+        let observation = Box::new(observation.clone());
         match self.told.clone() {
             Told::Probed(attempt, answers) => Signal::Probed {
                 attempt,
                 answers,
-                witness,
+                observation,
             },
             Told::Refused(registration, quota) => Signal::JobRefused {
                 registration,
                 quota,
-                witness,
+                observation,
             },
             Told::Failed(attempt, resource, fault) => Signal::PartFailed {
                 attempt,
                 resource,
                 fault,
-                witness,
+                observation,
             },
             Told::Verified {
                 attempt,
@@ -1136,7 +1141,7 @@ impl Reply {
                 attempt,
                 digests,
                 answers,
-                witness,
+                observation,
             },
         }
     }

@@ -15,7 +15,7 @@ const LARGEST_PART: u64 = 64 * MIB;
 
 /// Most parts that a resource is ever split into, whatever an app or a server wants: each is an
 /// item of every list of what is missing, and their numbers have four digits in request URLs.
-pub(crate) const MOST_PARTS: u64 = 10_000;
+pub(crate) const MAX_PARTS: u64 = 10_000;
 
 /// A range of bytes: `len` bytes from offset `start`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -114,7 +114,7 @@ impl Layout {
         }
     }
 
-    /// Which part a range at rest is, or `None` where it does not fit this layout.
+    /// Which part a range stored is, or `None` where it does not fit this layout.
     #[must_use]
     pub fn index_of(&self, range: Range) -> Option<u32> {
         match *self {

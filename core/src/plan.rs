@@ -3,9 +3,9 @@
 use crate::download::{Download, State, Transfer};
 use crate::effect::{Effect, EffectId};
 use crate::event::{EvictedBy, FailReason, Transport, WaitReason};
-use crate::file::{File, PartRequest};
-use crate::input::{Role, Witness};
-use crate::job::MOST_RECORDS;
+use crate::file::{FileVersion, PartRequest};
+use crate::input::{Observation, Role};
+use crate::job::MAX_RECORDS;
 use crate::policy::may_detail;
 use crate::ranges::PartNumbers;
 use alloc::borrow::ToOwned;
@@ -14,12 +14,12 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// Names everything that is missing now, and nothing that is not: after a crash at any point the
-/// same state and the same witness give the same plan. `now` is in milliseconds since 1970.
+/// same state and the same observation give the same plan. `now` is in milliseconds since 1970.
 ///
 /// The effects belong to the owner of the download, except `Harvest`, which anyone may perform.
 #[must_use]
-pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
-    let (mut effects, fetches) = plan_with_fetches(download, witness, now);
+pub fn plan(download: &Download, observation: &Observation, now: u64) -> Vec<Effect> {
+    let (mut effects, fetches) = plan_with_fetches(download, observation, now);
     if let Some(mut fetches) = fetches {
         effects.extend(core::iter::from_fn(|| fetches.next(&download.files)));
     }
@@ -29,19 +29,19 @@ pub fn plan(download: &Download, witness: &Witness, now: u64) -> Vec<Effect> {
 /// The same plan, its fetches apart: they come last, and are made one by one.
 pub(crate) fn plan_with_fetches(
     download: &Download,
-    witness: &Witness,
+    observation: &Observation,
     now: u64,
 ) -> (Vec<Effect>, Option<Fetches>) {
     if download.degraded {
         // Nothing is decided about it, but bytes that arrive are not thrown away.
-        return (harvest_all(witness).collect(), None);
+        return (harvest_all(observation).collect(), None);
     }
     let mut fetches = None;
     let current = download
         .state
         .transfer()
         .and_then(|transfer| transfer.registration.as_deref());
-    let mut effects: Vec<Effect> = witness
+    let mut effects: Vec<Effect> = observation
         .jobs
         .iter()
         .filter(|job| Some(job.registration.as_str()) != current)
@@ -50,27 +50,27 @@ pub(crate) fn plan_with_fetches(
         })
         .collect();
     match &download.state {
-        State::Requested => effects.extend(prepare(download, witness, now)),
+        State::Requested => effects.extend(prepare(download, observation, now)),
         State::Transferring { transfer } => {
-            let (more, parts) = transferring(download, transfer, witness, now);
+            let (more, parts) = transferring(download, transfer, observation, now);
             effects.extend(more);
             fetches = parts;
         }
         State::Failed { .. } if !download.mixed.is_empty() => {
-            effects.extend(discard(download, witness));
+            effects.extend(discard(download, observation));
         }
         State::Failed { failure } if failure.reason == FailReason::Integrity => {
             let guilty = failure
                 .resource
                 .and_then(|n| download.files.get(n as usize));
             let files = guilty.map_or(&download.files[..], core::slice::from_ref);
-            effects.extend(delete(download, files, witness));
+            effects.extend(delete(download, files, observation));
         }
         State::Aborted { .. }
         | State::Evicted {
             by: EvictedBy::Removal,
         } => {
-            effects.extend(delete(download, &download.files, witness));
+            effects.extend(delete(download, &download.files, observation));
         }
         // What an eviction left counts as soon as it is asked for again.
         State::None | State::Available | State::Failed { .. } | State::Evicted { .. } => {}
@@ -82,19 +82,19 @@ pub(crate) fn plan_with_fetches(
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) struct Fetches {
     attempt: u32,
-    try_: u32,
+    transfer: u32,
     missing: Missing,
     from_end: bool,
 }
 
 impl Fetches {
     /// The next one, of these files.
-    pub(crate) fn next(&mut self, files: &[File]) -> Option<Effect> {
+    pub(crate) fn next(&mut self, files: &[FileVersion]) -> Option<Effect> {
         let (resource, index) = self.missing.pop(self.from_end)?;
         let file = files.get(resource as usize)?.clone();
         Some(Effect::Fetch {
             attempt: self.attempt,
-            try_: self.try_,
+            transfer: self.transfer,
             resource,
             part: PartRequest { file, index },
         })
@@ -102,7 +102,7 @@ impl Fetches {
 
     /// Whether this effect is among them.
     pub(crate) fn contains(&self, id: &EffectId) -> bool {
-        let fits = id.kind == "fetch" && (id.attempt, id.try_) == (self.attempt, self.try_);
+        let fits = id.kind == "fetch" && (id.attempt, id.transfer) == (self.attempt, self.transfer);
         let Some((resource, index)) = id.part.filter(|_| fits) else {
             return false;
         };
@@ -116,13 +116,13 @@ impl Fetches {
 struct Missing(Vec<(u32, PartNumbers)>);
 
 impl Missing {
-    fn of(download: &Download, witness: &Witness) -> Self {
+    fn of(download: &Download, observation: &Observation) -> Self {
         let files = (0_u32..).zip(&download.files);
-        let missing = files.map(|(n, file)| (n, witness.missing(&file.key(), file.layout())));
+        let missing = files.map(|(n, file)| (n, observation.missing(&file.key(), file.layout())));
         Self(missing.filter(|(_, parts)| !parts.is_empty()).collect())
     }
 
-    fn requests(&self, files: &[File]) -> impl Iterator<Item = (u32, PartRequest)> {
+    fn requests(&self, files: &[FileVersion]) -> impl Iterator<Item = (u32, PartRequest)> {
         self.0.iter().flat_map(|(resource, parts)| {
             let file = files.get(*resource as usize);
             file.into_iter().flat_map(|file| {
@@ -150,28 +150,28 @@ impl Missing {
     }
 }
 
-fn harvest_all(witness: &Witness) -> impl Iterator<Item = Effect> {
-    witness.jobs.iter().map(|job| Effect::Harvest {
+fn harvest_all(observation: &Observation) -> impl Iterator<Item = Effect> {
+    observation.jobs.iter().map(|job| Effect::Harvest {
         registration: job.registration.clone(),
     })
 }
 
-/// Before the first try: ask the servers, unless something is waited for.
-fn prepare(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
-    if witness.context.role == Role::Worker {
+/// Before the first transfer: ask the servers, unless something is waited for.
+fn prepare(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
+    if observation.context.role == Role::Worker {
         return None;
     }
     // What may be of several versions must be gone before it is looked what is there.
-    discard(download, witness)
-        .or_else(|| held_up(download, witness, now))
+    discard(download, observation)
+        .or_else(|| held_up(download, observation, now))
         .or(Some(Effect::Probe {
             attempt: download.attempt,
         }))
 }
 
-/// The wait that stands before the next round, if one does.
-fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
-    if download.spec.as_ref().is_some_and(|spec| spec.headers) && !witness.context.headers {
+/// The wait that stands before the next retry, if one does.
+fn held_up(download: &Download, observation: &Observation, now: u64) -> Option<Effect> {
+    if download.spec.as_ref().is_some_and(|spec| spec.headers) && !observation.context.headers {
         return Some(Effect::Wait {
             until: None,
             reason: WaitReason::Headers,
@@ -179,7 +179,7 @@ fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
     }
     let waiting = download.waiting.as_ref()?;
     waiting
-        .holds(witness.context.offline, now)
+        .holds(observation.context.offline, now)
         .then_some(Effect::Wait {
             until: waiting.until,
             reason: waiting.reason,
@@ -189,27 +189,34 @@ fn held_up(download: &Download, witness: &Witness, now: u64) -> Option<Effect> {
 fn transferring(
     download: &Download,
     transfer: &Transfer,
-    witness: &Witness,
+    observation: &Observation,
     now: u64,
 ) -> (Vec<Effect>, Option<Fetches>) {
-    let missing = Missing::of(download, witness);
+    let missing = Missing::of(download, observation);
     if missing.0.is_empty() {
-        let overtaken = overtaken(download, transfer, witness);
+        let superseded = superseded(download, transfer, observation);
         let asks = download.to_confirm().next().is_some();
-        let wait = asks.then(|| held_up(download, witness, now)).flatten();
+        let wait = asks.then(|| held_up(download, observation, now)).flatten();
         let next = wait.or_else(|| verify(download));
-        return (overtaken.into_iter().chain(next).collect(), None);
+        return (superseded.into_iter().chain(next).collect(), None);
     }
     match (transfer.transport, &transfer.registration) {
-        (Transport::BackgroundFetch, Some(registration)) => {
-            in_background(download, transfer, registration, missing, (witness, now))
+        (Transport::BackgroundFetch, Some(registration)) => in_background(
+            download,
+            transfer,
+            registration,
+            missing,
+            (observation, now),
+        ),
+        // The next transfer is an event first: look again when the wait is over.
+        (Transport::BackgroundFetch, None) => (
+            held_up(download, observation, now).into_iter().collect(),
+            None,
+        ),
+        (Transport::Foreground, _) if observation.context.role == Role::Worker => {
+            (Vec::new(), None)
         }
-        // The next try is an event first: look again when the wait is over.
-        (Transport::BackgroundFetch, None) => {
-            (held_up(download, witness, now).into_iter().collect(), None)
-        }
-        (Transport::Foreground, _) if witness.context.role == Role::Worker => (Vec::new(), None),
-        (Transport::Foreground, _) => match held_up(download, witness, now) {
+        (Transport::Foreground, _) => match held_up(download, observation, now) {
             Some(wait) => (vec![wait], None),
             None => (
                 Vec::new(),
@@ -221,9 +228,13 @@ fn transferring(
 
 /// A job whose parts others have brought would go on bringing them while the hashes are computed. One that has brought
 /// everything itself ends by itself, and shows so.
-fn overtaken(download: &Download, transfer: &Transfer, witness: &Witness) -> Option<Effect> {
+fn superseded(
+    download: &Download,
+    transfer: &Transfer,
+    observation: &Observation,
+) -> Option<Effect> {
     let current = transfer.registration.as_ref()?;
-    let job = witness
+    let job = observation
         .jobs
         .iter()
         .find(|job| job.registration == *current)?;
@@ -238,10 +249,10 @@ fn in_background(
     transfer: &Transfer,
     registration: &str,
     missing: Missing,
-    (witness, now): (&Witness, u64),
+    (observation, now): (&Observation, u64),
 ) -> (Vec<Effect>, Option<Fetches>) {
     let registration = registration.to_owned();
-    if witness
+    if observation
         .jobs
         .iter()
         .any(|job| job.registration == registration)
@@ -249,20 +260,20 @@ fn in_background(
         let mut effects = vec![Effect::Harvest { registration }];
         // What fails could not be written down any more.
         let idle = may_detail(download.entries)
-            && witness.idle_ms.unwrap_or(0) >= witness.context.policy.overtake.after_ms;
-        let wait = help_wait(download, now).filter(|_| idle);
+            && observation.idle_ms.unwrap_or(0) >= observation.context.policy.assist.after_ms;
+        let wait = assist_wait(download, now).filter(|_| idle);
         if let Some(wait) = wait {
             effects.push(wait);
-        } else if idle && witness.context.role == Role::Page {
+        } else if idle && observation.context.role == Role::Page {
             // From the end backwards: the job works from the beginning, so they meet once.
             return (effects, Some(fetches(download, transfer, missing, true)));
         }
         return (effects, None);
     }
-    if witness.unstarted.as_ref() != Some(&registration) {
-        return (help_wait(download, now).into_iter().collect(), None);
+    if observation.unstarted.as_ref() != Some(&registration) {
+        return (assist_wait(download, now).into_iter().collect(), None);
     }
-    let parts = job_parts(missing.requests(&download.files), witness.room);
+    let parts = job_parts(missing.requests(&download.files), observation.room);
     let total = parts.iter().try_fold(0_u64, |sum, (_, part)| {
         Some(sum.saturating_add(announced(part)?))
     });
@@ -276,9 +287,9 @@ fn in_background(
     (vec![start], None)
 }
 
-/// The wait of a page whose help for a job failed.
-fn help_wait(download: &Download, now: u64) -> Option<Effect> {
-    download.help_waits(now).then(|| Effect::Wait {
+/// The wait of a page whose assistance for a job failed.
+fn assist_wait(download: &Download, now: u64) -> Option<Effect> {
+    download.assist_waits(now).then(|| Effect::Wait {
         until: download.waiting.as_ref().and_then(|waiting| waiting.until),
         reason: WaitReason::Browser,
     })
@@ -297,7 +308,7 @@ fn job_parts(
         left = left.saturating_sub(bytes);
         *n == 0 || fits
     };
-    let parts = missing.take(MOST_RECORDS).enumerate();
+    let parts = missing.take(MAX_RECORDS).enumerate();
     parts
         .take_while(|part| fits(part))
         .map(|(_, part)| part)
@@ -314,7 +325,7 @@ fn announced(part: &PartRequest) -> Option<u64> {
 fn fetches(download: &Download, transfer: &Transfer, missing: Missing, from_end: bool) -> Fetches {
     Fetches {
         attempt: download.attempt,
-        try_: transfer.try_,
+        transfer: transfer.number,
         missing,
         from_end,
     }
@@ -336,21 +347,21 @@ fn verify(download: &Download) -> Option<Effect> {
     })
 }
 
-fn discard(download: &Download, witness: &Witness) -> Option<Effect> {
-    let keys = at_rest_among(download.mixed.iter().cloned(), witness);
+fn discard(download: &Download, observation: &Observation) -> Option<Effect> {
+    let keys = stored_among(download.mixed.iter().cloned(), observation);
     (!keys.is_empty()).then_some(Effect::Discard {
         attempt: download.attempt,
         keys,
     })
 }
 
-fn at_rest_among(keys: impl Iterator<Item = String>, witness: &Witness) -> Vec<String> {
-    keys.filter(|key| !witness.at_rest(key).is_empty())
+fn stored_among(keys: impl Iterator<Item = String>, observation: &Observation) -> Vec<String> {
+    keys.filter(|key| !observation.stored_under(key).is_empty())
         .collect()
 }
 
-fn delete(download: &Download, files: &[File], witness: &Witness) -> Option<Effect> {
-    let keys = at_rest_among(files.iter().map(File::key), witness);
+fn delete(download: &Download, files: &[FileVersion], observation: &Observation) -> Option<Effect> {
+    let keys = stored_among(files.iter().map(FileVersion::key), observation);
     (!keys.is_empty()).then_some(Effect::DeleteFiles {
         attempt: download.attempt,
         keys,

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::parts::{MOST_PARTS, default_part_bytes};
+use crate::parts::{MAX_PARTS, default_part_bytes};
 
 /// Sizes, limits and delays that an app may set.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
@@ -11,8 +11,8 @@ pub struct Policy {
     pub part_bytes: Option<u64>,
     /// When and how often to try again.
     pub retry: Retry,
-    /// When the page helps a background job.
-    pub overtake: Overtake,
+    /// When the page assists a background job.
+    pub assist: Assist,
 }
 
 impl Policy {
@@ -22,7 +22,7 @@ impl Policy {
     pub fn part_bytes(&self, size: u64) -> u64 {
         self.part_bytes
             .unwrap_or_else(|| default_part_bytes(size))
-            .max(size.div_ceil(MOST_PARTS))
+            .max(size.div_ceil(MAX_PARTS))
             .max(1)
     }
 }
@@ -30,9 +30,9 @@ impl Policy {
 /// When and how often to try again.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Retry {
-    /// Failed rounds in a row, without a byte between them, after which an attempt fails.
+    /// Retries in a row, without a byte between them, after which an attempt fails.
     pub limit: u32,
-    /// First delay in milliseconds; doubled from round to round.
+    /// First delay in milliseconds; doubled from retry to retry.
     pub base_ms: u64,
     /// Longest delay in milliseconds.
     pub max_ms: u64,
@@ -55,7 +55,7 @@ impl Default for Retry {
 }
 
 impl Retry {
-    /// The delay before round `n` (from 1): doubled each time, at most `max_ms`, and spread
+    /// The delay before retry `n` (from 1): doubled each time, at most `max_ms`, and spread
     /// downwards by up to a quarter so that many clients do not come back together. The spread
     /// is a function of the seed alone: the same history waits the same.
     #[must_use]
@@ -87,7 +87,7 @@ impl Retry {
     }
 }
 
-/// FNV-1a over the seed and the round: any spread will do, and this one is the same everywhere.
+/// FNV-1a over the seed and the retry: any spread will do, and this one is the same everywhere.
 fn hash(seed: &str, n: u32) -> u64 {
     seed.bytes()
         .chain(n.to_le_bytes())
@@ -96,17 +96,17 @@ fn hash(seed: &str, n: u32) -> u64 {
         })
 }
 
-/// When the page helps a background job that brings nothing.
+/// When the page assists a background job that brings nothing.
 ///
 /// Chromium freezes a job for 30 s at every navigation of its origin, and after a crash of the
 /// browser waits 20 s before it starts unfinished records anew.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub struct Overtake {
+pub struct Assist {
     /// After how many milliseconds without a byte the page fetches missing parts itself.
     pub after_ms: u64,
 }
 
-impl Default for Overtake {
+impl Default for Assist {
     fn default() -> Self {
         Self { after_ms: 6_000 }
     }
@@ -116,12 +116,12 @@ impl Default for Overtake {
 pub const MIN_DELAY_MS: u64 = 100;
 
 /// Most entries that one attempt writes (law L12).
-pub const MOST_ENTRIES: u32 = 200;
-/// From here on waits and progress are no longer written, so that tries and the ending have room. A fault then ends the
+pub const MAX_ENTRIES: u32 = 200;
+/// From here on waits and progress are no longer written, so that transfers and the ending have room. A fault then ends the
 /// attempt, and where that brought something the machine begins the next one.
 const LAST_DETAIL: u32 = 160;
-/// From here on no further try is begun.
-const LAST_TRY: u32 = 190;
+/// From here on no further transfer is begun.
+const LAST_TRANSFER: u32 = 190;
 /// Progress entries of an undisturbed attempt.
 const PROGRESS_STEPS: u64 = 64;
 /// First step of progress where no total is known, in bytes; later steps grow with what came.
@@ -133,14 +133,14 @@ pub(crate) const fn may_detail(entries: u32) -> bool {
     entries < LAST_DETAIL
 }
 
-/// Whether another try may still be begun.
+/// Whether another transfer may still be begun.
 #[must_use]
-pub(crate) const fn may_try(entries: u32) -> bool {
-    entries < LAST_TRY
+pub(crate) const fn may_transfer(entries: u32) -> bool {
+    entries < LAST_TRANSFER
 }
 
 /// Whether progress is worth an entry: a 64th of the total came since the last one (counting both
-/// what arrived and what came to rest), or, where no total is known, half of what was there.
+/// what arrived and what was stored), or, where no total is known, half of what was there.
 #[must_use]
 pub(crate) fn progress_due(
     before: (u64, u64),

@@ -20,9 +20,9 @@ pub struct Snapshot {
     /// How the bytes come, while they do.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub transport: Option<Transport>,
-    /// Bytes received, those at rest included.
+    /// Bytes received, those stored included.
     pub downloaded: u64,
-    /// Bytes safe at rest.
+    /// Bytes safely stored.
     pub stored: u64,
     /// Size of the whole download.
     #[serde(skip_serializing_if = "Option::is_none")]

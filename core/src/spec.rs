@@ -8,13 +8,13 @@ use serde::{Deserialize, Serialize};
 use crate::identity::identity;
 
 /// Longest id, in bytes of UTF-8: ids become part of lock names and registration ids.
-const LONGEST_ID: usize = 512;
+const MAX_ID_BYTES: usize = 512;
 /// Longest URL and title, in bytes of UTF-8. A URL of megabytes crashes a Chromium page.
-const LONGEST_TEXT: usize = 16 * 1024;
+const MAX_TEXT_BYTES: usize = 16 * 1024;
 /// Most resources of one download.
-const MOST_RESOURCES: usize = 1000;
+const MAX_RESOURCES: usize = 1000;
 /// Largest integer that JavaScript keeps exact: `Number.MAX_SAFE_INTEGER`.
-pub(crate) const MOST_BYTES: u64 = (1 << 53) - 1;
+pub(crate) const MAX_BYTES: u64 = (1 << 53) - 1;
 
 /// An image for the browser's own download UI: the `ImageResource` of the
 /// [Image Resource](https://www.w3.org/TR/image-resource/) document.
@@ -108,36 +108,36 @@ impl Spec {
     /// The first field that is wrong.
     pub fn validated(mut self) -> Result<ValidSpec, InvalidSpec> {
         let invalid = |field: String, expected| Err(InvalidSpec { field, expected });
-        if self.id.is_empty() || self.id.len() > LONGEST_ID {
+        if self.id.is_empty() || self.id.len() > MAX_ID_BYTES {
             return invalid("id".into(), "a string of 1 to 512 bytes");
         }
         if self
             .title
             .as_ref()
-            .is_some_and(|title| title.len() > LONGEST_TEXT)
+            .is_some_and(|title| title.len() > MAX_TEXT_BYTES)
         {
             return invalid("title".into(), "at most 16384 bytes long");
         }
         for (n, icon) in self.icons.iter().enumerate() {
-            if !is_http(&icon.src) || icon.src.len() > LONGEST_TEXT {
+            if !is_http(&icon.src) || icon.src.len() > MAX_TEXT_BYTES {
                 return invalid(format!("icons[{n}].src"), "an http or https URL");
             }
         }
         for (n, name) in self.secret_params.iter().enumerate() {
-            if name.is_empty() || name.len() > LONGEST_ID {
+            if name.is_empty() || name.len() > MAX_ID_BYTES {
                 return invalid(
                     format!("secretParams[{n}]"),
                     "the name of a query parameter",
                 );
             }
         }
-        if self.resources.is_empty() || self.resources.len() > MOST_RESOURCES {
+        if self.resources.is_empty() || self.resources.len() > MAX_RESOURCES {
             return invalid("resources".into(), "a list of 1 to 1000 resources");
         }
         let mut seen: Vec<String> = Vec::with_capacity(self.resources.len());
         for (n, resource) in self.resources.iter_mut().enumerate() {
             let field = |name: &str| format!("resources[{n}].{name}");
-            if !is_http(&resource.url) || resource.url.len() > LONGEST_TEXT {
+            if !is_http(&resource.url) || resource.url.len() > MAX_TEXT_BYTES {
                 return invalid(field("url"), "an http or https URL of at most 16384 bytes");
             }
             if has_credentials(&resource.url) {
@@ -149,7 +149,7 @@ impl Spec {
             if let Some(end) = resource.url.find('#') {
                 resource.url.truncate(end);
             }
-            if resource.bytes.is_some_and(|bytes| bytes > MOST_BYTES) {
+            if resource.bytes.is_some_and(|bytes| bytes > MAX_BYTES) {
                 return invalid(field("bytes"), "a whole number from 0 to 9007199254740991");
             }
             if let Some(hash) = &mut resource.sha256 {
@@ -344,12 +344,12 @@ mod tests {
                     label: None,
                 }],
                 secret_params: vec![text(secret)],
-                resources: vec![resource(url(long), Some(MOST_BYTES + more))],
+                resources: vec![resource(url(long), Some(MAX_BYTES + more))],
                 headers: false,
             };
             spec.validated().err().map(|invalid| invalid.field)
         };
-        let (id, long) = (LONGEST_ID, LONGEST_TEXT);
+        let (id, long) = (MAX_ID_BYTES, MAX_TEXT_BYTES);
         assert_eq!(at(id, long, long, id, long, 0), None);
         let wrong = |field: &str| Some(field.to_owned());
         assert_eq!(at(id + 1, long, long, id, long, 0), wrong("id"));
@@ -378,7 +378,7 @@ mod tests {
             };
             spec.validated().err().map(|invalid| invalid.field)
         };
-        assert_eq!(many(MOST_RESOURCES), None);
-        assert_eq!(many(MOST_RESOURCES + 1), wrong("resources"));
+        assert_eq!(many(MAX_RESOURCES), None);
+        assert_eq!(many(MAX_RESOURCES + 1), wrong("resources"));
     }
 }

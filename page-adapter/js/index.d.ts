@@ -28,9 +28,9 @@ export interface OpenOptions {
   /** Parts that the page fetches at a time. Default: 4. */
   parallel?: number;
   retry?: {
-    /** Failed rounds in a row, without a byte between them, after which an attempt fails. Default: 8. */
+    /** Retries in a row, without a byte between them, after which an attempt fails. Default: 8. */
     limit?: number;
-    /** First delay in milliseconds, doubled from round to round. Default: 1000. */
+    /** First delay in milliseconds, doubled from retry to retry. Default: 1000. */
     baseMs?: number;
     /** Longest delay in milliseconds. Default: 60000. */
     maxMs?: number;
@@ -75,7 +75,7 @@ export interface ResourceSpec {
   url: string | URL;
   /** Size in bytes, where it is known; another size is a failure. */
   bytes?: number;
-  /** SHA-256, 64 hexadecimal digits; verified over what is at rest. */
+  /** SHA-256, 64 hexadecimal digits; verified over what is stored. */
   sha256?: string;
 }
 
@@ -151,9 +151,9 @@ export interface SnapshotBase {
   id: string;
   /** The latest attempt, from 1. */
   attempt: number;
-  /** Bytes received, those at rest included. */
+  /** Bytes received, those stored included. */
   downloaded: number;
-  /** Bytes safe at rest. */
+  /** Bytes safely stored. */
   stored: number;
   /** Size of the whole download, where it is known. */
   total?: number;
@@ -172,7 +172,7 @@ export interface RequestedSnapshot extends SnapshotBase {
   waiting?: Waiting;
 }
 
-/** A transfer runs, or waits for its next try. */
+/** A transfer runs, or waits for its next one. */
 export interface TransferringSnapshot extends SnapshotBase {
   phase: "transferring";
   transport: Transport;
@@ -181,7 +181,7 @@ export interface TransferringSnapshot extends SnapshotBase {
   live?: true;
 }
 
-/** Every byte is at rest, measured and, where a hash was given, verified. */
+/** Every byte is stored, measured and, where a hash was given, verified. */
 export interface AvailableSnapshot extends SnapshotBase {
   phase: "available";
 }
@@ -275,7 +275,7 @@ export interface StartedEventBase {
   /** The id of the background job, where there is one. */
   registration?: string;
   files: RecordedFile[];
-  /** The parts that were not at rest, as runs of their numbers: `0-3,7`. */
+  /** The parts that were not stored, as runs of their numbers: `0-3,7`. */
   missing: { resource: number; parts: string }[];
   stored: number;
   total?: number;

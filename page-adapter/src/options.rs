@@ -7,7 +7,7 @@ use serde::Deserialize;
 /// Transfers of one download at a time, where the app did not say: more gain nothing over HTTP/1.1.
 const DEFAULT_PARALLEL: usize = 4;
 /// Most transfers at a time; browsers open six connections to a host.
-const MOST_PARALLEL: usize = 16;
+const MAX_PARALLEL: usize = 16;
 
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -55,8 +55,8 @@ impl Options {
                 ..Policy::default()
             },
             parallel: usize::try_from(parallel)
-                .unwrap_or(MOST_PARALLEL)
-                .clamp(1, MOST_PARALLEL),
+                .unwrap_or(MAX_PARALLEL)
+                .clamp(1, MAX_PARALLEL),
         }
     }
 }

@@ -280,8 +280,8 @@ impl Session {
                 .as_ref()
                 .map_or(0, |snapshot| snapshot.attempt);
             shown.live = match shown.live {
-                (of, most, at_rest) if of == attempt => {
-                    (attempt, most.max(downloaded), at_rest.max(stored))
+                (of, most, stored_now) if of == attempt => {
+                    (attempt, most.max(downloaded), stored_now.max(stored))
                 }
                 _ => (attempt, downloaded, stored),
             };

@@ -5,7 +5,7 @@
 
 /// Status and headers of one response. The addresses of redirects are left out: they may carry credentials.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Answer {
+pub struct HttpResponse {
     /// The status code; 0 for an opaque answer (`no-cors`).
     pub status: u16,
     /// Whether a redirect was followed.

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use futures_util::future::{Either, select};
-use longhaul_core::{Download, Fault, Input, JobEnd, JobId, Signal};
+use longhaul_core::{Download, Input, JobEnd, JobId, Signal, TransferError};
 
 use crate::driver::Driver;
 use crate::job::JobState;
@@ -65,16 +65,16 @@ async fn account<P: Platform>(
     id: &JobId,
     registration: &str,
     end: JobEnd,
-    faults: &[Fault],
+    faults: &[TransferError],
 ) -> Result<Download, CommitError> {
     loop {
         let download = node.load(&id.download).await?;
-        let witness = Box::new(node.witness(&download).await?);
+        let observation = Box::new(node.observation(&download).await?);
         let ended = Input::Signal(Signal::JobEnded {
             registration: registration.to_owned(),
             end,
             faults: faults.to_vec(),
-            witness,
+            observation,
         });
         if let Some(committed) = node.commit(download, Some(ended), None).await? {
             return Ok(committed.download);

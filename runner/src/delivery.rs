@@ -1,6 +1,6 @@
 //! Finding what is stored and may be handed out.
 
-use longhaul_core::{Download, File, Range, identity};
+use longhaul_core::{Download, FileVersion, Range, identity};
 
 use crate::errors::PartError;
 use crate::node::{CommitError, Node};
@@ -10,8 +10,8 @@ use crate::platform::Platform;
 #[derive(Debug, Clone)]
 pub struct Stored {
     /// The file.
-    pub file: File,
-    /// Its size in bytes, as it is at rest.
+    pub file: FileVersion,
+    /// Its size in bytes, as it is stored.
     pub size: u64,
 }
 
@@ -34,7 +34,7 @@ impl<P: Platform> Node<P> {
         Ok(None)
     }
 
-    /// A file of a download, as it is at rest; `None` where there is no such resource.
+    /// A file of a download, as it is stored; `None` where there is no such resource.
     pub async fn stored(
         &self,
         download: &Download,

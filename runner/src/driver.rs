@@ -227,8 +227,8 @@ impl<P: Platform> Driver<P> {
 
     async fn observe(&self, download: &Download, look: Look) -> Input {
         match self.node.observe(download, look).await {
-            Ok((witness, held)) => Input::Observed {
-                witness: Box::new(witness),
+            Ok((observation, held)) => Input::Observed {
+                observation: Box::new(observation),
                 held,
             },
             Err(error) => self.failed(&error),

@@ -111,8 +111,8 @@ impl<P: Platform> Keeper<P> {
                 continue;
             }
             let download = self.node.look(&download.id).await?;
-            let witness = self.node.witness(&download).await?;
-            if !plan(&download, &witness, 0).is_empty() {
+            let observation = self.node.observation(&download).await?;
+            if !plan(&download, &observation, 0).is_empty() {
                 self.drive(&download.id);
             }
         }

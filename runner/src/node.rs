@@ -1,6 +1,6 @@
 //! A node: one context (a page, or the service worker) at work on the shared stores.
 //!
-//! It reads histories into states, appends what the core decides, and takes witnesses. All contexts do the same over
+//! It reads histories into states, appends what the core decides, and takes observations. All contexts do the same over
 //! the same stores, so none needs to trust what another one says.
 
 use std::cell::RefCell;
@@ -9,9 +9,9 @@ use std::rc::Rc;
 
 use longhaul_core::owner::Look;
 use longhaul_core::{
-    Background, Batch, Command, Context, Download, Entry, Event, EvictedBy, File, Input, Job,
-    JobId, Origin, Policy, Preference, Rejection, Rest, Role, Signal, State, Witness, decide,
-    identity_of,
+    Background, Batch, Command, Context, Download, Entry, Event, EvictedBy, FileVersion, Input,
+    Job, JobId, Observation, Origin, Policy, Preference, Rejection, Role, Signal, State,
+    StoredParts, decide, identity_of,
 };
 
 use crate::errors::PartError;
@@ -41,7 +41,7 @@ pub enum CommitError {
     /// The history cannot be read or written.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The parts at rest cannot be looked at.
+    /// The parts stored cannot be looked at.
     #[error(transparent)]
     Parts(#[from] PartError),
 }
@@ -135,7 +135,7 @@ impl<P: Platform> Node<P> {
     }
 
     /// Decides on an input and appends what was decided. `None` where another writer was faster: then the input is to
-    /// be made anew from the state as it is by now, so that a witness is never older than the history it is held
+    /// be made anew from the state as it is by now, so that an observation is never older than the history it is held
     /// against. Without an input there is nothing to decide.
     ///
     /// `links` are the full URLs of a request, kept apart from the history while they are needed.
@@ -217,17 +217,17 @@ impl<P: Platform> Node<P> {
         }
     }
 
-    /// What can be observed of a download now, what is at rest included.
-    pub async fn witness(&self, download: &Download) -> Result<Witness, PartError> {
-        let mut witness = self.witness_without_rest(download).await;
-        let keys: Vec<String> = download.files.iter().map(File::key).collect();
-        witness.rest = self.rest(&keys).await?;
-        Ok(witness)
+    /// What can be observed of a download now, what is stored included.
+    pub async fn observation(&self, download: &Download) -> Result<Observation, PartError> {
+        let mut observation = self.observation_without_stored(download).await;
+        let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
+        observation.stored = self.rest(&keys).await?;
+        Ok(observation)
     }
 
-    /// What can be observed but for what is at rest, which is to be looked at afterwards: a completion that is named
-    /// here may store parts until then, but not the other way round.
-    pub async fn witness_without_rest(&self, download: &Download) -> Witness {
+    /// What can be observed but for what is stored, which is to be looked at afterwards: a completion that is named
+    /// here may store parts until then, but not the other way retry.
+    pub async fn observation_without_stored(&self, download: &Download) -> Observation {
         let background = self.platform.background().await;
         let jobs = self.jobs(Some(&download.id)).await;
         let current = download
@@ -241,11 +241,11 @@ impl<P: Platform> Node<P> {
         } else {
             Vec::new()
         };
-        Witness {
+        Observation {
             jobs,
             handling,
             context: self.context(download, background),
-            ..Witness::default()
+            ..Observation::default()
         }
     }
 
@@ -254,10 +254,10 @@ impl<P: Platform> Node<P> {
         &self,
         download: &Download,
         look: Look,
-    ) -> Result<(Witness, Vec<String>), CommitError> {
-        let mut witness = self.witness_without_rest(download).await;
+    ) -> Result<(Observation, Vec<String>), CommitError> {
+        let mut observation = self.observation_without_stored(download).await;
         if !look.keys.is_empty() {
-            witness.rest = self.rest(&look.keys).await?;
+            observation.stored = self.rest(&look.keys).await?;
         }
         let held = if look.held.is_empty() {
             Vec::new()
@@ -265,14 +265,14 @@ impl<P: Platform> Node<P> {
             self.held_by_others(&download.id, &look.held).await?
         };
         if look.room {
-            witness.room = self.platform.room().await;
+            observation.room = self.platform.room().await;
         }
-        Ok((witness, held))
+        Ok((observation, held))
     }
 
-    /// What is at rest under these keys.
-    pub async fn rest(&self, keys: &[String]) -> Result<Rest, PartError> {
-        let mut rest = Rest::new();
+    /// What is stored under these keys.
+    pub async fn rest(&self, keys: &[String]) -> Result<StoredParts, PartError> {
+        let mut rest = StoredParts::new();
         for key in keys {
             if !rest.contains_key(key) {
                 let ranges = self.platform.list(key).await?;
@@ -289,12 +289,12 @@ impl<P: Platform> Node<P> {
             if !download.is_available() {
                 return Ok(download);
             }
-            let keys: Vec<String> = download.files.iter().map(File::key).collect();
-            let witness = Witness {
-                rest: self.rest(&keys).await?,
-                ..Witness::default()
+            let keys: Vec<String> = download.files.iter().map(FileVersion::key).collect();
+            let observation = Observation {
+                stored: self.rest(&keys).await?,
+                ..Observation::default()
             };
-            let look = Input::Signal(Signal::Observed(Box::new(witness)));
+            let look = Input::Signal(Signal::Observed(Box::new(observation)));
             if let Some(committed) = self.commit(download, Some(look), None).await? {
                 return Ok(committed.download);
             }
@@ -447,8 +447,8 @@ mod tests {
 
     const URL: &str = "https://host/model.gguf";
 
-    fn file() -> File {
-        File {
+    fn file() -> FileVersion {
+        FileVersion {
             url: URL.to_owned(),
             size: Some(3),
             validator: None,
@@ -491,7 +491,7 @@ mod tests {
     fn a_download_that_was_only_asked_for_may_find_any_version_of_its_files() {
         let asked = after(&[requested(URL)]);
         assert!(names(&asked, &file().key()));
-        let other = File {
+        let other = FileVersion {
             size: Some(4),
             ..file()
         };

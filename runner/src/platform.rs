@@ -10,9 +10,9 @@ use std::any::Any;
 use std::rc::Rc;
 
 use futures_util::future::LocalBoxFuture;
-use longhaul_core::{Background, Download, File, PartRequest, Range, Role};
+use longhaul_core::{Background, Download, FileVersion, PartRequest, Range, Role};
 
-use crate::answer::Answer;
+use crate::answer::HttpResponse;
 use crate::errors::{DigestError, LockError, NetError, PartError, StartError};
 use crate::events::EventStore;
 use crate::job::JobState;
@@ -30,7 +30,7 @@ pub type Metering = (Rc<Meter>, Box<dyn Fn()>);
 
 /// What to ask a server for. The default is a plain CORS `GET`, past the HTTP cache: ranges queue up in it otherwise.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Question<'a> {
+pub struct HttpRequest<'a> {
     /// Where.
     pub url: &'a str,
     /// `HEAD` instead of `GET`.
@@ -105,7 +105,7 @@ pub trait Platform: 'static {
 
     /// The history of a download grew: everyone should read again.
     fn changed(&self, download: &str);
-    /// Figures newer than the history: bytes that came, bytes at rest.
+    /// Figures newer than the history: bytes that came, bytes stored.
     fn live(&self, download: &str, downloaded: u64, stored: u64);
     /// Whether this context holds headers for a download.
     fn has_headers(&self, download: &Download) -> bool;
@@ -114,22 +114,27 @@ pub trait Platform: 'static {
     /// called where an ownership ends by itself, which only a lease does.
     async fn own(&self, name: &str, lost: Rc<dyn Fn()>) -> Result<Ownership, LockError>;
 
-    /// The keys of all files of which there may be bytes at rest.
+    /// The keys of all files of which there may be bytes stored.
     async fn files(&self) -> Result<Vec<String>, PartError>;
-    /// The parts of a file that are at rest.
+    /// The parts of a file that are stored.
     async fn list(&self, key: &str) -> Result<Vec<Range>, PartError>;
     /// Stores a part; how long it is, in bytes.
     async fn put(&self, key: &str, start: u64, part: &Self::Blob) -> Result<u64, PartError>;
     /// Deletes all parts of a file.
     async fn delete(&self, key: &str) -> Result<(), PartError>;
-    /// The SHA-256 over what is at rest of a file, as long as it is `wanted`.
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError>;
+    /// The SHA-256 over what is stored of a file, as long as it is `wanted`.
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError>;
 
     /// How many bytes more may be stored, as far as the browser says. It may say too much: only storing tells.
     async fn room(&self) -> Option<u64>;
 
     /// Asks a server. The body can be read later.
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, Self::Body), NetError>;
+    async fn ask(&self, question: &HttpRequest<'_>)
+    -> Result<(HttpResponse, Self::Body), NetError>;
     /// Whether a URL is of another origin than this context.
     fn is_cross_origin(&self, url: &str) -> bool;
     /// Stores a part straight from a body, without holding it: exactly this range, or nothing. Where `enough` comes
@@ -170,7 +175,7 @@ pub trait Platform: 'static {
         &self,
         record: &Self::Record,
         wait: bool,
-    ) -> Option<Result<(Answer, Self::Body), NetError>>;
+    ) -> Option<Result<(HttpResponse, Self::Body), NetError>>;
     /// Registrations whose completion the worker is handling now. Answered only after every completion that was under
     /// way when it was asked has been named or accounted for.
     async fn handling(&self) -> Vec<String>;

@@ -1,14 +1,14 @@
 //! From what the browser shows to what the core understands: plain functions over plain data, tested natively.
 
-use longhaul_core::{self as core, Fault, Job, JobEnd, JobFailure as CoreFailure, JobId};
+use longhaul_core::{self as core, Job, JobEnd, JobFailure as CoreFailure, JobId, TransferError};
 
-use crate::answer::Answer;
+use crate::answer::HttpResponse;
 use crate::job::{JobFailure, JobResult, JobState};
 
 /// What an answer says, in the core's words. `now_ms` serves a `Retry-After` date whose answer has no `Date`.
 #[must_use]
-pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
-    core::Answer {
+pub fn answer(answer: &HttpResponse, now_ms: u64) -> core::HttpResponse {
+    core::HttpResponse {
         status: answer.status,
         content_range: answer.content_range.clone(),
         content_length: answer.content_length,
@@ -27,14 +27,14 @@ pub fn answer(answer: &Answer, now_ms: u64) -> core::Answer {
 /// What the answer to a `HEAD` says. A length of 0 there is as often "not known" as "empty", and what is known to be
 /// empty is not asked for any more.
 #[must_use]
-pub fn head(mut answer: core::Answer) -> core::Answer {
+pub fn head(mut answer: core::HttpResponse) -> core::HttpResponse {
     answer.content_length = answer.content_length.filter(|length| *length > 0);
     answer
 }
 
 /// Whether the body is compressed on the wire, so that no range of it is one of the file.
 #[must_use]
-pub fn is_compressed(answer: &core::Answer) -> bool {
+pub fn is_compressed(answer: &core::HttpResponse) -> bool {
     !matches!(
         answer.content_encoding.as_deref(),
         None | Some("" | "identity")
@@ -93,12 +93,12 @@ pub fn job_end(state: &JobState) -> JobEnd {
 /// whether the device is online, and whether the server answered a probe that CORS cannot refuse. `may_be_cors` where
 /// the server is of another origin and never answered before: whoever did is not kept out by CORS now.
 #[must_use]
-pub fn no_answer(online: bool, answers_anybody: bool, may_be_cors: bool) -> Fault {
+pub fn no_answer(online: bool, answers_anybody: bool, may_be_cors: bool) -> TransferError {
     match (online, answers_anybody) {
-        (false, _) => Fault::Offline,
-        (true, false) => Fault::Unreachable,
-        (true, true) if may_be_cors => Fault::Cors,
-        (true, true) => Fault::Network,
+        (false, _) => TransferError::Offline,
+        (true, false) => TransferError::Unreachable,
+        (true, true) if may_be_cors => TransferError::Cors,
+        (true, true) => TransferError::Network,
     }
 }
 
@@ -152,7 +152,7 @@ mod tests {
             name: "a".into(),
             download: "d".into(),
             attempt: 1,
-            try_: 1,
+            transfer: 1,
         };
         let state = JobState {
             id: id.to_string(),
@@ -167,9 +167,9 @@ mod tests {
     #[test]
     fn a_head_without_a_length_says_nothing_of_it() {
         let told = |content_length| {
-            let answer = core::Answer {
+            let answer = core::HttpResponse {
                 content_length,
-                ..core::Answer::default()
+                ..core::HttpResponse::default()
             };
             head(answer).content_length
         };
@@ -181,9 +181,9 @@ mod tests {
     #[test]
     fn only_a_content_encoding_is_compression() {
         let encoded = |encoding: Option<&str>| {
-            is_compressed(&core::Answer {
+            is_compressed(&core::HttpResponse {
                 content_encoding: encoding.map(str::to_owned),
-                ..core::Answer::default()
+                ..core::HttpResponse::default()
             })
         };
         assert!(encoded(Some("gzip")));
@@ -192,9 +192,9 @@ mod tests {
 
     #[test]
     fn silence_is_told_apart_by_what_else_is_known() {
-        assert_eq!(no_answer(false, false, true), Fault::Offline);
-        assert_eq!(no_answer(true, false, true), Fault::Unreachable);
-        assert_eq!(no_answer(true, true, true), Fault::Cors);
-        assert_eq!(no_answer(true, true, false), Fault::Network);
+        assert_eq!(no_answer(false, false, true), TransferError::Offline);
+        assert_eq!(no_answer(true, false, true), TransferError::Unreachable);
+        assert_eq!(no_answer(true, true, true), TransferError::Cors);
+        assert_eq!(no_answer(true, true, false), TransferError::Network);
     }
 }

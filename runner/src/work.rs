@@ -5,14 +5,15 @@ use std::rc::Rc;
 
 use futures_util::future::{Either, join_all, select};
 use longhaul_core::{
-    Answer, Download, Fault, PartRequest, Range, Ranges, Rest, measure, probe_url,
+    Download, HttpResponse, PartRequest, Range, Ranges, StoredParts, TransferError, measure,
+    probe_url,
 };
 
 use crate::cancel::Cancel;
 use crate::errors::PartError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
-use crate::platform::{Platform, Question, Spilt};
+use crate::platform::{HttpRequest, Platform, Spilt};
 use crate::translate;
 
 /// Asks the servers of some resources for size, validator and Range support, all at once. One that says nothing for
@@ -23,7 +24,7 @@ pub async fn probe<P: Platform>(
     full: &FullUrls,
     resources: &[u32],
     stall_ms: u64,
-) -> Vec<Result<Answer, Fault>> {
+) -> Vec<Result<HttpResponse, TransferError>> {
     let spec = download.spec.as_ref();
     let asked = resources.iter().map(async |resource| {
         let url = probe_url(full.url(*resource));
@@ -32,7 +33,7 @@ pub async fn probe<P: Platform>(
             .and_then(|resource| resource.bytes);
         let answered = probe_one(platform, download, &url, size);
         let answered = unless_silent(platform, stall_ms, answered).await;
-        answered.unwrap_or(Err(Fault::Network))
+        answered.unwrap_or(Err(TransferError::Network))
     });
     join_all(asked).await
 }
@@ -57,12 +58,12 @@ async fn probe_one<P: Platform>(
     download: &Download,
     url: &str,
     size: Option<u64>,
-) -> Result<Answer, Fault> {
-    let question = Question {
+) -> Result<HttpResponse, TransferError> {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(0, 1)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((first, body)) = platform.ask(&question).await else {
         return match head(platform, download, url).await {
@@ -72,7 +73,9 @@ async fn probe_one<P: Platform>(
             Some(_) => Err(diagnose(platform, url, false).await),
             None => Err(match diagnose(platform, url, true).await {
                 // Final, and so not to be believed because of two broken connections.
-                Fault::Cors if platform.ask(&question).await.is_ok() => Fault::Network,
+                TransferError::Cors if platform.ask(&question).await.is_ok() => {
+                    TransferError::Network
+                }
                 fault => fault,
             }),
         };
@@ -110,14 +113,18 @@ async fn probe_one<P: Platform>(
 
 /// What an answer says. What was asked of another origin is of another origin, also where a worker of the app has made the
 /// answer anew and it no longer shows.
-fn told<P: Platform>(platform: &P, url: &str, answer: &crate::answer::Answer) -> Answer {
+fn told<P: Platform>(
+    platform: &P,
+    url: &str,
+    answer: &crate::answer::HttpResponse,
+) -> HttpResponse {
     let mut answer = translate::answer(answer, platform.now_ms());
     answer.cross_origin |= platform.is_cross_origin(url);
     answer
 }
 
 /// Whether an answer may say which range it is, of how many bytes, where this origin cannot read it.
-fn hides_its_range(answer: &Answer) -> bool {
+fn hides_its_range(answer: &HttpResponse) -> bool {
     answer.status == 206 && answer.cross_origin && answer.content_range.is_none()
 }
 
@@ -129,7 +136,7 @@ async fn hidden_size<P: Platform>(
     download: &Download,
     url: &str,
     said: Option<u64>,
-) -> Result<Option<u64>, Fault> {
+) -> Result<Option<u64>, TransferError> {
     if let Some(said) = said
         && ends_at(platform, download, url, said).await?
     {
@@ -145,11 +152,11 @@ async fn hidden_size<P: Platform>(
     {
         return Ok(Some(length));
     }
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::from(0)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((answer, _)) = platform.ask(&question).await else {
         return Ok(None);
@@ -166,9 +173,9 @@ async fn hidden_size<P: Platform>(
 }
 
 /// The fault of an answer that says to come back later. Other errors may be for this way of asking alone.
-fn not_now(answer: &Answer) -> Result<(), Fault> {
+fn not_now(answer: &HttpResponse) -> Result<(), TransferError> {
     match answer.status {
-        status @ (429 | 503) => Err(Fault::Status {
+        status @ (429 | 503) => Err(TransferError::Status {
             status,
             retry_after_ms: answer.retry_after_ms,
         }),
@@ -182,15 +189,15 @@ async fn ends_at<P: Platform>(
     download: &Download,
     url: &str,
     size: u64,
-) -> Result<bool, Fault> {
+) -> Result<bool, TransferError> {
     let Some(last) = size.checked_sub(1) else {
         return Ok(false);
     };
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(last, 2)),
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let Ok((answer, _)) = platform.ask(&question).await else {
         return Ok(false);
@@ -201,45 +208,45 @@ async fn ends_at<P: Platform>(
 }
 
 /// What `HEAD` tells, where its answer can be read.
-async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<Answer> {
-    let question = Question {
+async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<HttpResponse> {
+    let question = HttpRequest {
         url,
         head: true,
         headers_of: Some(download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let (head, _) = platform.ask(&question).await.ok()?;
     Some(translate::head(told(platform, url, &head)))
 }
 
 /// Finds out what silence means.
-async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> Fault {
+async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> TransferError {
     if !platform.online() {
-        return Fault::Offline;
+        return TransferError::Offline;
     }
-    let question = Question {
+    let question = HttpRequest {
         url,
         head: true,
         opaque: true,
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let answers = platform.ask(&question).await.is_ok();
     let may_be_cors = never_answered && platform.is_cross_origin(url);
     translate::no_answer(platform.online(), answers, may_be_cors)
 }
 
-/// Why a part is not at rest.
+/// Why a part is not stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FetchFault {
     /// Nobody wants it any more.
     Cancelled,
     /// The bytes did not come, or are not those that were asked for.
-    Fault(Fault),
+    TransferError(TransferError),
 }
 
-impl From<Fault> for FetchFault {
-    fn from(fault: Fault) -> Self {
-        Self::Fault(fault)
+impl From<TransferError> for FetchFault {
+    fn from(fault: TransferError) -> Self {
+        Self::TransferError(fault)
     }
 }
 
@@ -276,7 +283,7 @@ pub async fn fetch_part<P: Platform>(
             let diagnosis = diagnose(platform, &url, false);
             let diagnosis = unless_silent(platform, fetch.stall_ms, diagnosis);
             Err(match cancel.race(diagnosis).await {
-                Some(fault) => fault.unwrap_or(Fault::Network).into(),
+                Some(fault) => fault.unwrap_or(TransferError::Network).into(),
                 None => FetchFault::Cancelled,
             })
         }
@@ -289,11 +296,11 @@ enum Broken {
     /// There was no answer, or it ended early: the browser does not say why.
     Silent,
     /// This was wrong with it.
-    Wrong(Fault),
+    Wrong(TransferError),
 }
 
-impl From<Fault> for Broken {
-    fn from(fault: Fault) -> Self {
+impl From<TransferError> for Broken {
+    fn from(fault: TransferError) -> Self {
         Self::Wrong(fault)
     }
 }
@@ -306,11 +313,11 @@ async fn transfer<P: Platform>(
     moved: Box<dyn Fn()>,
 ) -> Result<Range, Broken> {
     let part = fetch.part;
-    let question = Question {
+    let question = HttpRequest {
         url,
         range: part.range_asked(),
         headers_of: Some(fetch.download),
-        ..Question::default()
+        ..HttpRequest::default()
     };
     let (raw, body) = while_it_moves(platform, fetch, cancel, platform.ask(&question))
         .await?
@@ -340,11 +347,11 @@ async fn transfer<P: Platform>(
     let poured = platform.pour(body, &key, range, metering, enough);
     match poured.await {
         Ok(()) => Ok(range),
-        Err(Spilt::Enough) => Err(Fault::Network.into()),
+        Err(Spilt::Enough) => Err(TransferError::Network.into()),
         Err(Spilt::Broken) => Err(Broken::Silent),
         Err(Spilt::Length(len)) => Err(measure(part, &answer, len)
             .err()
-            .unwrap_or(Fault::Truncated)
+            .unwrap_or(TransferError::Truncated)
             .into()),
         Err(Spilt::Refused(error)) => Err(refused(&error).into()),
     }
@@ -360,7 +367,7 @@ async fn while_it_moves<P: Platform, T>(
     let watched = select(Box::pin(work), Box::pin(stalled(platform, fetch)));
     match cancel.race(watched).await {
         Some(Either::Left((done, _))) => Ok(done),
-        Some(Either::Right(_)) | None => Err(Fault::Network.into()),
+        Some(Either::Right(_)) | None => Err(TransferError::Network.into()),
     }
 }
 
@@ -376,12 +383,12 @@ async fn stalled<P: Platform>(platform: &P, fetch: &Fetch<'_>) {
     }
 }
 
-fn refused(error: &PartError) -> Fault {
+fn refused(error: &PartError) -> TransferError {
     match error {
-        PartError::Quota => Fault::Quota,
+        PartError::Quota => TransferError::Quota,
         error => {
             tracing::warn!("a part could not be stored: {}", error);
-            Fault::Storage
+            TransferError::Storage
         }
     }
 }
@@ -390,9 +397,9 @@ fn refused(error: &PartError) -> Fault {
 async fn store<P: Platform>(
     platform: &P,
     part: &PartRequest,
-    answer: &Answer,
+    answer: &HttpResponse,
     blob: &P::Blob,
-) -> Result<Range, Fault> {
+) -> Result<Range, TransferError> {
     let range = measure(part, answer, P::size(blob))?;
     let key = part.file.key();
     let mut stored = platform.put(&key, range.start, blob).await;
@@ -415,19 +422,19 @@ pub struct Harvest {
     /// Parts that were stored, by file key.
     pub stored: Vec<(String, Range)>,
     /// What was wrong with those that could not be.
-    pub faults: Vec<Fault>,
-    /// How many records were complete, and their parts at rest already.
+    pub faults: Vec<TransferError>,
+    /// How many records were complete, and their parts stored already.
     pub repeated: usize,
 }
 
-/// Stores every completed record of a job that is not at rest yet, one after the other, from the records' URLs alone.
+/// Stores every completed record of a job that is not stored yet, one after the other, from the records' URLs alone.
 /// Doing it twice, or in two contexts at once, stores the same bytes under the same keys.
 ///
 /// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain. What it repeated
 /// matters to nobody then, and is not counted.
 pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: bool) -> Harvest {
     let mut harvest = Harvest::default();
-    let mut listed = Rest::new();
+    let mut listed = StoredParts::new();
     for record in records {
         let Some(part) = PartRequest::parse(&P::record_url(&record)) else {
             tracing::warn!("ignored a record that is not of our making");
@@ -435,8 +442,8 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
         };
         let key = part.file.key();
         if !listed.contains_key(&key) {
-            let at_rest = platform.list(&key).await.unwrap_or_default();
-            listed.insert(key.clone(), at_rest.into());
+            let stored_now = platform.list(&key).await.unwrap_or_default();
+            listed.insert(key.clone(), stored_now.into());
         }
         let layout = part.file.layout();
         let is_missing = |stored: &Ranges| layout.missing(stored).contains(part.index);
@@ -460,18 +467,18 @@ async fn harvest_one<P: Platform>(
     part: &PartRequest,
     record: &P::Record,
     wait: bool,
-) -> Option<Result<Range, Fault>> {
+) -> Option<Result<Range, TransferError>> {
     let Ok((raw, body)) = platform.record_answer(record, wait).await? else {
-        return Some(Err(Fault::Network));
+        return Some(Err(TransferError::Network));
     };
     let answer = translate::answer(&raw, platform.now_ms());
     // An answer that cannot be right needs no reading.
     let plausible = part.range().map_or(1, |range| range.len);
-    if let Err(fault @ Fault::Status { .. }) = measure(part, &answer, plausible) {
+    if let Err(fault @ TransferError::Status { .. }) = measure(part, &answer, plausible) {
         return Some(Err(fault));
     }
     let Some(blob) = platform.read(body, None).await else {
-        return Some(Err(Fault::Truncated));
+        return Some(Err(TransferError::Truncated));
     };
     Some(store(platform, part, &answer, &blob).await)
 }

@@ -5,9 +5,9 @@
 //! what was released once is read for ever.
 
 use longhaul_core::{
-    AbortedBy, Answer, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason,
-    Failure, Fault, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, Transport, WaitReason,
-    Why,
+    AbortedBy, Command, Download, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure,
+    HttpResponse, Input, JobEnd, JobFailure, Missing, Origin, Snapshot, TransferError, Transport,
+    TransportReason, WaitReason,
 };
 use longhaul_state_tests::scenario::{
     ID, START, Scenario, digest, file, page, ranged_answer, worker,
@@ -51,7 +51,7 @@ fn later(s: &mut Scenario, input: Input) {
 }
 
 fn look(s: &mut Scenario, parts: &[u32]) {
-    *s = s.clone().at_rest(parts);
+    *s = s.clone().with_stored(parts);
     let input = s.observed();
     later(s, input);
 }
@@ -72,18 +72,18 @@ fn a_whole_life() -> Vec<String> {
 fn in_the_background() -> Vec<String> {
     let mut s = Scenario::new().hashed().transferring();
     look(&mut s, &[0]);
-    s.witness.context = worker();
-    s = s.at_rest(&[0, 1]);
-    s.witness.jobs.clear();
+    s.observation.context = worker();
+    s = s.with_stored(&[0, 1]);
+    s.observation.jobs.clear();
     let first = s.registration().expect("in the background");
     let failed = JobEnd::Failure(JobFailure::FetchError);
     let ended = s.job_ended(&first, failed, &[]);
     later(&mut s, ended);
-    s.witness.context = page();
+    s.observation.context = page();
     s.now += 60_000;
     look(&mut s, &[0, 1]);
-    s.witness.context = worker();
-    s = s.at_rest(&[0, 1, 2, 3]);
+    s.observation.context = worker();
+    s = s.with_stored(&[0, 1, 2, 3]);
     let second = s.registration().expect("in the background again");
     let ended = s.job_ended(&second, JobEnd::Success, &[]);
     later(&mut s, ended);
@@ -95,14 +95,14 @@ fn in_the_background() -> Vec<String> {
 /// A server away, busy, throttling; a job refused; a network away; and then too much of it.
 fn trouble() -> Vec<String> {
     let mut s = Scenario::new().requested();
-    let busy = |after| Answer {
+    let busy = |after| HttpResponse {
         status: 503,
         retry_after_ms: after,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     for answer in [
-        Err(Fault::Unreachable),
-        Err(Fault::Unreachable),
+        Err(TransferError::Unreachable),
+        Err(TransferError::Unreachable),
         Ok(busy(None)),
         Ok(busy(Some(30_000))),
         Ok(ranged_answer()),
@@ -114,14 +114,14 @@ fn trouble() -> Vec<String> {
     let registration = s.registration().expect("in the background");
     let refused = s.job_refused(&registration, false);
     later(&mut s, refused);
-    s.witness.context.offline = true;
-    let failed = s.part_failed(Fault::Offline);
+    s.observation.context.offline = true;
+    let failed = s.part_failed(TransferError::Offline);
     later(&mut s, failed);
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     look(&mut s, &[3]);
     while s.download.state.is_running() {
         s.now += 120_000;
-        let failed = s.part_failed(Fault::Network);
+        let failed = s.part_failed(TransferError::Network);
         later(&mut s, failed);
     }
     later(&mut s, Input::Command(Command::Retry));
@@ -134,9 +134,9 @@ fn changed_and_evicted() -> Vec<String> {
     look(&mut s, &[1]);
     let probed = s.probed(&ranged_answer());
     later(&mut s, probed);
-    let changed = s.part_failed(Fault::Changed);
+    let changed = s.part_failed(TransferError::Changed);
     later(&mut s, changed);
-    let probed = s.probed(&Answer {
+    let probed = s.probed(&HttpResponse {
         etag: None,
         last_modified: Some("Sun, 22 Nov 2026 16:48:00 GMT".into()),
         ..ranged_answer()
@@ -146,8 +146,8 @@ fn changed_and_evicted() -> Vec<String> {
     look(&mut s, &[0, 1]);
     let request = s.request();
     later(&mut s, request);
-    s = s.at_rest(&[0, 1, 2, 3]);
-    let probed = s.probed(&Answer {
+    s = s.with_stored(&[0, 1, 2, 3]);
+    let probed = s.probed(&HttpResponse {
         etag: None,
         last_modified: Some("Sun, 22 Nov 2026 16:48:00 GMT".into()),
         ..ranged_answer()
@@ -169,20 +169,20 @@ fn signed_and_cancelled() -> Vec<String> {
         s.spec.resources.push(second);
     });
     s = s.requested();
-    let unknown = Answer {
+    let unknown = HttpResponse {
         status: 200,
         content_type: Some("application/octet-stream".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let probed = s.probed_as(vec![Ok(ranged_answer()), Ok(unknown)]);
     later(&mut s, probed);
     let registration = s.registration().expect("in the background");
-    s.witness.context = worker();
+    s.observation.context = worker();
     let cancelled = s.job_ended(&registration, JobEnd::Abort, &[]);
     later(&mut s, cancelled);
-    s.witness.context = page();
+    s.observation.context = page();
     s.spec.headers = true;
-    s.witness.context.headers = false;
+    s.observation.context.headers = false;
     let request = s.request();
     later(&mut s, request);
     let seen = s.observed();
@@ -198,10 +198,10 @@ fn every_word() -> Vec<String> {
         restarts: 2,
     };
     let mut events = vec![requested];
-    for why in Why::ALL {
+    for why in TransportReason::ALL {
         for transport in [Transport::BackgroundFetch, Transport::Foreground] {
             events.push(Event::Started {
-                try_: 1,
+                transfer: 1,
                 transport,
                 why: *why,
                 registration: (transport == Transport::BackgroundFetch)

@@ -7,8 +7,8 @@
 use crate::prove::Coverage;
 use crate::scenario::{PART, START, Scenario, digest, ranged_answer};
 use longhaul_core::{
-    Answer, Background, Effect, Event, FailReason, Fault, Input, Job, JobEnd, JobFailure,
-    PartRequest, Preference, Signal, WaitReason, plan,
+    Background, Effect, Event, FailReason, HttpResponse, Input, Job, JobEnd, JobFailure,
+    PartRequest, Preference, Signal, TransferError, WaitReason, plan,
 };
 use std::collections::BTreeMap;
 
@@ -46,9 +46,9 @@ pub struct Setup {
     pub hashed: bool,
     /// Whether they are on another origin, where a job shows of no record which version it is of.
     pub cross_origin: bool,
-    /// First delay between rounds in milliseconds.
+    /// First delay between retries in milliseconds.
     pub base_ms: u64,
-    /// Failed rounds in a row that end an attempt.
+    /// Retries in a row that end an attempt.
     pub limit: u32,
     /// For how long nothing has come, as far as the embedder says.
     pub idle_ms: Option<u64>,
@@ -70,7 +70,7 @@ pub enum Luck {
     /// It is answered as it should be.
     Good,
     /// It fails.
-    Fails(Fault),
+    Fails(TransferError),
     /// Where it is a job's record, the browser loses the whole job; else it is answered.
     LosesTheJob,
 }
@@ -92,7 +92,7 @@ struct Running {
     registration: String,
     records: Vec<(u32, PartRequest)>,
     done: usize,
-    faults: Vec<Fault>,
+    faults: Vec<TransferError>,
     failed: Vec<Request>,
 }
 
@@ -117,8 +117,8 @@ impl<'a> Embedder<'a> {
         for resource in &mut scenario.spec.resources {
             resource.sha256 = setup.hashed.then(|| digest('a'));
         }
-        scenario.witness.idle_ms = setup.idle_ms;
-        let context = &mut scenario.witness.context;
+        scenario.observation.idle_ms = setup.idle_ms;
+        let context = &mut scenario.observation.context;
         context.background = setup.background;
         context.preference = setup.preference;
         context.policy.retry.base_ms = setup.base_ms;
@@ -145,7 +145,7 @@ impl<'a> Embedder<'a> {
             let look = self.scenario.observed();
             self.take(look);
             let now = self.scenario.now;
-            let effects = plan(&self.scenario.download, &self.scenario.witness, now);
+            let effects = plan(&self.scenario.download, &self.scenario.observation, now);
             self.check(&effects)?;
             let before = (now, self.scenario.download.seq, self.asked);
             self.perform_all(effects);
@@ -159,7 +159,7 @@ impl<'a> Embedder<'a> {
                 }
                 self.scenario.now += NAP_MS;
                 // Whoever is offline comes back.
-                self.scenario.witness.context.offline = false;
+                self.scenario.observation.context.offline = false;
             } else {
                 naps = 0;
             }
@@ -274,7 +274,7 @@ impl<'a> Embedder<'a> {
         for event in self.scenario.takes(input) {
             match &event {
                 Event::Started { registration, .. } => {
-                    self.scenario.witness.unstarted.clone_from(registration);
+                    self.scenario.observation.unstarted.clone_from(registration);
                 }
                 Event::Failure(failure) if failure.reason == FailReason::RetriesExhausted => {
                     self.coverage.reached("a full history ended its attempt");
@@ -318,7 +318,7 @@ impl<'a> Embedder<'a> {
             } => Some(self.verify(attempt, resources, confirm)),
             Effect::DeleteFiles { keys, .. } | Effect::Discard { keys, .. } => {
                 for key in keys {
-                    self.scenario.witness.rest.remove(&key);
+                    self.scenario.observation.stored.remove(&key);
                 }
                 None
             }
@@ -333,9 +333,9 @@ impl<'a> Embedder<'a> {
         let Luck::Fails(fault) = luck else {
             return luck.clone();
         };
-        if *fault == Fault::Offline {
+        if *fault == TransferError::Offline {
             let offline = self.setup.says_offline;
-            self.scenario.witness.context.offline = offline;
+            self.scenario.observation.context.offline = offline;
             self.coverage.reached(if offline {
                 "a device was offline and said so"
             } else {
@@ -346,9 +346,13 @@ impl<'a> Embedder<'a> {
     }
 
     /// Asks for size and version of a resource.
-    fn ask_for(&mut self, resource: u32, failed: &mut Vec<Request>) -> Result<Answer, Fault> {
+    fn ask_for(
+        &mut self,
+        resource: u32,
+        failed: &mut Vec<Request>,
+    ) -> Result<HttpResponse, TransferError> {
         let size = self.setup.parts * PART;
-        let answer = Answer {
+        let answer = HttpResponse {
             content_range: Some(format!("bytes 0-0/{size}")),
             cross_origin: self.setup.cross_origin,
             ..ranged_answer()
@@ -370,7 +374,7 @@ impl<'a> Embedder<'a> {
         let probed = Signal::Probed {
             attempt,
             answers,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         (probed, failed)
     }
@@ -386,21 +390,21 @@ impl<'a> Embedder<'a> {
             attempt,
             digests: resources.into_iter().map(|n| (n, digest('a'))).collect(),
             answers,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         (verified, failed)
     }
 
     fn fetch(&mut self, attempt: u32, resource: u32, part: &PartRequest) -> Option<Outcome> {
-        let helps = self.job.is_some();
-        self.coverage.sometimes(helps, "a page helped a job");
+        let assists = self.job.is_some();
+        self.coverage.sometimes(assists, "a page assisted a job");
         match self.ask() {
             Luck::Fails(fault) => {
                 let failed = Signal::PartFailed {
                     attempt,
                     resource,
                     fault,
-                    witness: Box::new(self.scenario.witness.clone()),
+                    observation: Box::new(self.scenario.observation.clone()),
                 };
                 Some((failed, vec![part_of(resource, part)]))
             }
@@ -411,13 +415,13 @@ impl<'a> Embedder<'a> {
         }
     }
 
-    /// A part comes to rest, unless it is there.
+    /// A part is stored, unless it is there.
     fn store(&mut self, part: &PartRequest) {
         let range = part.range().expect("a part of the layout");
         let parts = self
             .scenario
-            .witness
-            .rest
+            .observation
+            .stored
             .entry(part.file.key())
             .or_default();
         if !parts.contains(range) {
@@ -426,8 +430,8 @@ impl<'a> Embedder<'a> {
     }
 
     fn start_job(&mut self, registration: String, records: Vec<(u32, PartRequest)>) {
-        self.scenario.witness.unstarted = None;
-        self.scenario.witness.jobs = vec![Job {
+        self.scenario.observation.unstarted = None;
+        self.scenario.observation.jobs = vec![Job {
             registration: registration.clone(),
             downloaded: 0,
         }];
@@ -441,7 +445,7 @@ impl<'a> Embedder<'a> {
     }
 
     fn drop_job(&mut self, registration: &str) {
-        let jobs = &mut self.scenario.witness.jobs;
+        let jobs = &mut self.scenario.observation.jobs;
         jobs.retain(|job| job.registration != registration);
         if self
             .job
@@ -465,18 +469,18 @@ impl<'a> Embedder<'a> {
             }
             Luck::LosesTheJob => {
                 self.coverage.reached("a job was lost");
-                self.scenario.witness.jobs.clear();
+                self.scenario.observation.jobs.clear();
                 return None;
             }
         }
         job.done += 1;
         if job.done < job.records.len() {
             let downloaded = PART * job.done as u64;
-            self.scenario.witness.jobs[0].downloaded = downloaded;
+            self.scenario.observation.jobs[0].downloaded = downloaded;
             self.job = Some(job);
             return None;
         }
-        self.scenario.witness.jobs.clear();
+        self.scenario.observation.jobs.clear();
         // That records have failed is known when their job ends.
         let failed = !job.failed.is_empty();
         self.coverage.sometimes(failed, "a record failed");
@@ -489,7 +493,7 @@ impl<'a> Embedder<'a> {
             registration: job.registration,
             end,
             faults: job.faults,
-            witness: Box::new(self.scenario.witness.clone()),
+            observation: Box::new(self.scenario.observation.clone()),
         };
         Some((ended, job.failed))
     }

@@ -6,7 +6,7 @@
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::requested_range;
 use longhaul_core::{
-    Answer, ContentRange, Download, Entry, Event, JobId, Layout, PartRequest, Snapshot, Spec,
+    ContentRange, Download, Entry, Event, HttpResponse, JobId, Layout, PartRequest, Snapshot, Spec,
     is_transfer, measure,
 };
 use longhaul_runner::translate::retry_after_ms;
@@ -79,7 +79,7 @@ pub fn registration(data: &[u8]) {
     if let (Some(range), Layout::Ranged { size, .. }) = (part.range(), part.file.layout()) {
         assert!(range.len > 0 && range.end() <= size, "{range:?} of {size}");
     }
-    drop(measure(&part, &Answer::default(), 0));
+    drop(measure(&part, &HttpResponse::default(), 0));
 }
 
 /// Three lines: a message's field, another one, and a header's value.

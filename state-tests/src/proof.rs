@@ -289,7 +289,7 @@ pub const SCORES: &[Score] = &[
         caught: 9,
     },
     Score {
-        file: "fault.rs",
+        file: "transfer_error.rs",
         viable: 2,
         caught: 2,
     },

@@ -1,9 +1,9 @@
 //! Where the tests begin: a download brought to any state by the machine itself, and the plain values that go in.
 
 use longhaul_core::{
-    Answer, Background, Command, Context, Download, Effect, Entry, Event, FailReason, Fault, File,
-    Input, Job, JobEnd, Origin, Policy, Preference, Range, Rejection, Resource, Role, Signal, Spec,
-    State, Validator, Witness, decide, plan,
+    Background, Command, Context, Download, Effect, Entry, Event, FailReason, FileVersion,
+    HttpResponse, Input, Job, JobEnd, Observation, Origin, Policy, Preference, Range, Rejection,
+    Resource, Role, Signal, Spec, State, TransferError, Validator, decide, plan,
 };
 
 /// The id of the download in every scenario.
@@ -49,19 +49,19 @@ pub fn digest(digit: char) -> String {
 
 /// What a well-behaved server answers to a probe of a file of [`SIZE`] bytes.
 #[must_use]
-pub fn ranged_answer() -> Answer {
-    Answer {
+pub fn ranged_answer() -> HttpResponse {
+    HttpResponse {
         status: 206,
         content_range: Some(format!("bytes 0-0/{SIZE}")),
         etag: Some("\"v1\"".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
 /// The file that [`ranged_answer`] describes, for the first resource.
 #[must_use]
-pub fn file() -> File {
-    File {
+pub fn file() -> FileVersion {
+    FileVersion {
         url: URL.into(),
         size: Some(SIZE),
         validator: Some(Validator::Etag("\"v1\"".into())),
@@ -104,7 +104,7 @@ pub struct Scenario {
     /// The folded state.
     pub download: Download,
     /// What can be observed.
-    pub witness: Witness,
+    pub observation: Observation,
     /// The time, in milliseconds since 1970.
     pub now: u64,
     /// What is asked for.
@@ -125,9 +125,9 @@ impl Scenario {
     pub fn new() -> Self {
         Self {
             download: Download::new(ID),
-            witness: Witness {
+            observation: Observation {
                 context: page(),
-                ..Witness::default()
+                ..Observation::default()
             },
             now: START,
             spec: spec(1),
@@ -138,7 +138,7 @@ impl Scenario {
     /// A page that uses its own transfers.
     #[must_use]
     pub fn foreground() -> Self {
-        Self::new().with(|s| s.witness.context.preference = Preference::Foreground)
+        Self::new().with(|s| s.observation.context.preference = Preference::Foreground)
     }
 
     /// The spec names a hash, of this digit, for the first resource.
@@ -152,7 +152,7 @@ impl Scenario {
     pub fn without_headers(self) -> Self {
         self.with(|s| {
             s.spec.headers = true;
-            s.witness.context.headers = false;
+            s.observation.context.headers = false;
         })
     }
 
@@ -170,14 +170,14 @@ impl Scenario {
         self
     }
 
-    /// Asked for, probed, and its first try begun.
+    /// Asked for, probed, and its first transfer begun.
     #[must_use]
     pub fn started(self) -> Self {
         let mut started = self.requested();
         started.takes(started.probed(&ranged_answer()));
         assert!(started.download.state.transfer().is_some(), "{started:?}");
         if let Some(registration) = started.registration() {
-            started.witness.unstarted = Some(registration);
+            started.observation.unstarted = Some(registration);
         }
         started
     }
@@ -186,9 +186,9 @@ impl Scenario {
     #[must_use]
     pub fn transferring(self) -> Self {
         let mut running = self.started();
-        running.witness.unstarted = None;
+        running.observation.unstarted = None;
         if let Some(registration) = running.registration() {
-            running.witness.jobs.push(Job {
+            running.observation.jobs.push(Job {
                 registration,
                 downloaded: 0,
             });
@@ -196,10 +196,10 @@ impl Scenario {
         running
     }
 
-    /// On its way in the background, with these parts at rest and written down.
+    /// On its way in the background, with these parts stored and written down.
     #[must_use]
     pub fn halfway(self) -> Self {
-        let mut half = self.transferring().at_rest(&[0, 1]);
+        let mut half = self.transferring().with_stored(&[0, 1]);
         half.takes(half.observed());
         assert_eq!(half.download.stored, 2 * PART);
         half
@@ -208,12 +208,12 @@ impl Scenario {
     /// All there.
     #[must_use]
     pub fn available(self) -> Self {
-        let mut done = self.transferring().at_rest(&[0, 1, 2, 3]);
+        let mut done = self.transferring().with_stored(&[0, 1, 2, 3]);
         done.takes(done.observed());
         if done.spec.resources[0].sha256.is_some() {
             done.takes(done.verified(&digest('a')));
         }
-        done.witness.jobs.clear();
+        done.observation.jobs.clear();
         assert!(done.download.is_available(), "{done:?}");
         done
     }
@@ -223,7 +223,7 @@ impl Scenario {
     pub fn failed(self) -> Self {
         let mut failed = self.halfway();
         let registration = failed.registration();
-        let status = Fault::Status {
+        let status = TransferError::Status {
             status: 404,
             retry_after_ms: None,
         };
@@ -231,7 +231,7 @@ impl Scenario {
             Some(id) => failed.takes(failed.job_ended(&id, JobEnd::Success, &[status])),
             None => failed.takes(failed.part_failed(status)),
         };
-        failed.witness.jobs.clear();
+        failed.observation.jobs.clear();
         assert_eq!(failed.fail_reason(), Some(FailReason::NotFound));
         failed
     }
@@ -247,7 +247,7 @@ impl Scenario {
     /// The third part was deleted behind its back after it was all there.
     #[must_use]
     pub fn evicted(self) -> Self {
-        let mut evicted = self.available().at_rest(&[0, 1, 3]);
+        let mut evicted = self.available().with_stored(&[0, 1, 3]);
         let look = evicted.observed();
         evicted.takes(look);
         evicted
@@ -261,16 +261,16 @@ impl Scenario {
         removed
     }
 
-    /// Puts exactly these parts of every file to rest.
+    /// Puts exactly these parts of every file into the store.
     #[must_use]
-    pub fn at_rest(self, parts: &[u32]) -> Self {
+    pub fn with_stored(self, parts: &[u32]) -> Self {
         self.with(|s| {
             for file in &s.download.files {
                 let ranges = parts.iter().map(|n| {
                     let range = file.layout().range(*n);
                     range.expect("a part of the layout")
                 });
-                s.witness.rest.insert(file.key(), ranges.collect());
+                s.observation.stored.insert(file.key(), ranges.collect());
             }
         })
     }
@@ -301,33 +301,33 @@ impl Scenario {
     /// Somebody looks.
     #[must_use]
     pub fn observed(&self) -> Input {
-        Input::Signal(Signal::Observed(Box::new(self.witness.clone())))
+        Input::Signal(Signal::Observed(Box::new(self.observation.clone())))
     }
 
     /// All servers give this answer.
     #[must_use]
-    pub fn probed(&self, answer: &Answer) -> Input {
+    pub fn probed(&self, answer: &HttpResponse) -> Input {
         self.probed_as(vec![Ok(answer.clone()); self.spec.resources.len()])
     }
 
     /// The servers give these answers.
     #[must_use]
-    pub fn probed_as(&self, answers: Vec<Result<Answer, Fault>>) -> Input {
+    pub fn probed_as(&self, answers: Vec<Result<HttpResponse, TransferError>>) -> Input {
         Input::Signal(Signal::Probed {
             attempt: self.download.attempt,
             answers,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
     /// A job ended.
     #[must_use]
-    pub fn job_ended(&self, registration: &str, end: JobEnd, faults: &[Fault]) -> Input {
+    pub fn job_ended(&self, registration: &str, end: JobEnd, faults: &[TransferError]) -> Input {
         Input::Signal(Signal::JobEnded {
             registration: registration.to_owned(),
             end,
             faults: faults.to_vec(),
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -337,18 +337,18 @@ impl Scenario {
         Input::Signal(Signal::JobRefused {
             registration: registration.to_owned(),
             quota,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
     /// A part of the first resource did not come.
     #[must_use]
-    pub fn part_failed(&self, fault: Fault) -> Input {
+    pub fn part_failed(&self, fault: TransferError) -> Input {
         Input::Signal(Signal::PartFailed {
             attempt: self.download.attempt,
             resource: 0,
             fault,
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -359,18 +359,18 @@ impl Scenario {
             attempt: self.download.attempt,
             digests: vec![(0, digest.to_owned())],
             answers: Vec::new(),
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
     /// The first resource's server was asked again, and answered this.
     #[must_use]
-    pub fn confirmed(&self, answer: Result<Answer, Fault>) -> Input {
+    pub fn confirmed(&self, answer: Result<HttpResponse, TransferError>) -> Input {
         Input::Signal(Signal::Verified {
             attempt: self.download.attempt,
             digests: Vec::new(),
             answers: vec![(0, answer)],
-            witness: Box::new(self.witness.clone()),
+            observation: Box::new(self.observation.clone()),
         })
     }
 
@@ -392,7 +392,7 @@ impl Scenario {
     /// What [`decide`] rejects.
     pub fn tries(&mut self, input: Input) -> Result<Vec<Event>, Rejection> {
         let events = decide(&self.download, self.now, input)?;
-        let origin = match self.witness.context.role {
+        let origin = match self.observation.context.role {
             Role::Page => Origin::Page,
             Role::Worker => Origin::ServiceWorker,
         };
@@ -408,7 +408,7 @@ impl Scenario {
     /// What is to be done.
     #[must_use]
     pub fn plan(&self) -> Vec<Effect> {
-        plan(&self.download, &self.witness, self.now)
+        plan(&self.download, &self.observation, self.now)
     }
 
     /// The range of a part of the first file.

@@ -1,8 +1,8 @@
-//! A small world around the real machine: pages, a service worker, an event store, bytes at rest, background jobs, and
+//! A small world around the real machine: pages, a service worker, an event store, bytes stored, background jobs, and
 //! servers that misbehave. It loops input, decision, append and effects as the adapters do, and checks after every
 //! step what must hold.
 //!
-//! What the adapters owe the machine is in here too: a witness is taken after the history is read, and taken anew
+//! What the adapters owe the machine is in here too: an observation is taken after the history is read, and taken anew
 //! after a conflict; only the owner performs effects, except harvests.
 
 mod checks;
@@ -21,8 +21,8 @@ use crate::prove::Coverage;
 use crate::scenario::{ID, PART, START, digest, page, spec, worker};
 use jobs::{Completion, RunningJob};
 use longhaul_core::{
-    Command, Context, Download, Entry, Event, Input, Job, Origin, Range, Rejection, Rest, Retry,
-    Signal, Spec, Witness, decide,
+    Command, Context, Download, Entry, Event, Input, Job, Observation, Origin, Range, Rejection,
+    Retry, Signal, Spec, StoredParts, decide,
 };
 use outcome::Outcome;
 use std::collections::BTreeMap;
@@ -53,7 +53,7 @@ pub struct World<'a> {
     writers: Vec<Writer>,
     owner: usize,
     servers: Vec<Served>,
-    /// Bytes at rest, with their true version.
+    /// Bytes stored, with their true version.
     rest: BTreeMap<String, BTreeMap<Range, u32>>,
     jobs: BTreeMap<String, RunningJob>,
     handling: BTreeMap<String, Completion>,
@@ -218,7 +218,7 @@ impl<'a> World<'a> {
     }
 
     fn look(&mut self, by: usize) -> Result<(), String> {
-        let look = |witness| Input::Signal(Signal::Observed(Box::new(witness)));
+        let look = |observation| Input::Signal(Signal::Observed(Box::new(observation)));
         self.take(by, look)?
             .map_err(|rejection| format!("a look is rejected: {rejection}"))?;
         Ok(())
@@ -229,10 +229,10 @@ impl<'a> World<'a> {
     fn take(
         &mut self,
         by: usize,
-        input: impl Fn(Witness) -> Input,
+        input: impl Fn(Observation) -> Input,
     ) -> Result<Result<Vec<Event>, Rejection>, String> {
         loop {
-            let asked = input(self.witness(by));
+            let asked = input(self.observation(by));
             let events = match decide(&self.writers[by].view, self.now, asked) {
                 Ok(events) => events,
                 Err(rejection) => return Ok(Err(rejection)),
@@ -260,9 +260,9 @@ impl<'a> World<'a> {
             Origin::Page
         };
         for event in events {
-            let at_rest_before = self.folded.stored;
+            let stored_before = self.folded.stored;
             let entry = Entry::new(ID, self.folded.seq + 1, self.now, origin, event.clone());
-            self.note(event, at_rest_before);
+            self.note(event, stored_before);
             self.reference.take(event)?;
             self.folded.apply(Ok(&entry));
             self.coverage
@@ -282,12 +282,14 @@ impl<'a> World<'a> {
             Event::Started {
                 transport,
                 why,
-                try_,
+                transfer,
                 ..
             } => {
-                self.coverage.sometimes(*try_ > 1, "a second try");
-                self.coverage
-                    .sometimes(*try_ > 1 && stored > 0, "a second try with bytes at rest");
+                self.coverage.sometimes(*transfer > 1, "a second try");
+                self.coverage.sometimes(
+                    *transfer > 1 && stored > 0,
+                    "a second try with bytes stored",
+                );
                 format!("started {transport:?} {why:?}")
             }
             Event::Waiting { reason, .. } => format!("waiting {reason:?}"),
@@ -305,7 +307,7 @@ impl<'a> World<'a> {
         self.coverage.reached(&what);
     }
 
-    /// The true digest of what is at rest under a key.
+    /// The true digest of what is stored under a key.
     fn digest(&self, key: &str) -> String {
         let mut versions: Vec<u32> = self
             .rest
@@ -319,15 +321,15 @@ impl<'a> World<'a> {
         }
     }
 
-    fn witness(&self, by: usize) -> Witness {
+    fn observation(&self, by: usize) -> Observation {
         let writer = &self.writers[by];
-        let rest: Rest = self
+        let rest: StoredParts = self
             .rest
             .iter()
             .map(|(key, parts)| (key.clone(), parts.keys().copied().collect()))
             .collect();
-        Witness {
-            rest,
+        Observation {
+            stored: rest,
             jobs: self
                 .jobs
                 .iter()

@@ -4,10 +4,10 @@
 use longhaul_browser::channel::{Notice, judge};
 use longhaul_browser::deliver::requested_range;
 use longhaul_core::{
-    Download, Entry, File, JobEnd, JobId, PartRequest, Policy, Snapshot, Validator, file_of,
+    Download, Entry, FileVersion, JobEnd, JobId, PartRequest, Policy, Snapshot, Validator,
     is_transfer, measure,
 };
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::delivery::resource_of;
 use longhaul_runner::job::{JobFailure, JobResult, JobState};
 use longhaul_runner::links::FullUrls;
@@ -25,12 +25,12 @@ use proptest::sample::{Index, select};
 fn any_registration() -> impl Strategy<Value = String> {
     let ours = || {
         (any_text(), any_text(), any::<u32>(), any::<u32>()).prop_map(
-            |(name, download, attempt, try_)| {
+            |(name, download, attempt, transfer)| {
                 JobId {
                     name,
                     download,
                     attempt,
-                    try_,
+                    transfer,
                 }
                 .to_string()
             },
@@ -198,7 +198,7 @@ fn any_header() -> impl Strategy<Value = String> {
     ]
 }
 
-fn any_answer() -> impl Strategy<Value = Answer> {
+fn any_answer() -> impl Strategy<Value = HttpResponse> {
     let header = || prop::option::of(any_header());
     (
         select(vec![
@@ -208,18 +208,20 @@ fn any_answer() -> impl Strategy<Value = Answer> {
         (header(), header(), header()),
         prop::option::of(any::<u64>()),
     )
-        .prop_map(|(status, (a, b, c, d), (e, f, g), content_length)| Answer {
-            status,
-            content_range: a,
-            etag: b,
-            last_modified: c,
-            content_type: d,
-            content_encoding: e,
-            retry_after: f,
-            date: g,
-            content_length,
-            ..Answer::default()
-        })
+        .prop_map(
+            |(status, (a, b, c, d), (e, f, g), content_length)| HttpResponse {
+                status,
+                content_range: a,
+                etag: b,
+                last_modified: c,
+                content_type: d,
+                content_encoding: e,
+                retry_after: f,
+                date: g,
+                content_length,
+                ..HttpResponse::default()
+            },
+        )
 }
 
 #[test]
@@ -233,7 +235,7 @@ fn any_answer_of_any_server_is_measured_without_a_panic() {
             prop_assert_eq!(read.status, answer.status);
             coverage.sometimes(read.retry_after_ms.is_some(), "a time to come back");
             let resource = &spec(1).resources[0];
-            match file_of(resource, &resource.url, &read, &Policy::default()) {
+            match FileVersion::from_probe(resource, &resource.url, &read, &Policy::default()) {
                 Ok(file) => {
                     coverage.reached("a file");
                     let layout = file.layout();
@@ -286,7 +288,7 @@ fn a_part_request_survives_its_url_and_other_urls_are_none() {
         |((secretive, size, validator, part_bytes, index), other), coverage| {
             let secret_params = &secretive.spec.secret_params;
             let url = &secretive.spec.resources[0].url;
-            let file = File {
+            let file = FileVersion {
                 url: longhaul_core::identity(url, secret_params),
                 size,
                 validator,
@@ -441,12 +443,12 @@ fn a_viewer_survives_any_texts_and_any_number() {
 
 #[test]
 fn the_answer_to_head_does_not_call_a_file_empty() {
-    let empty = longhaul_core::Answer {
+    let empty = longhaul_core::HttpResponse {
         content_length: Some(0),
         ..ranged_answer()
     };
     assert_eq!(translate::head(empty).content_length, None);
-    let sized = longhaul_core::Answer {
+    let sized = longhaul_core::HttpResponse {
         content_length: Some(5),
         ..ranged_answer()
     };

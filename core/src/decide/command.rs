@@ -66,14 +66,14 @@ fn next_attempt(download: &Download, spec: Spec) -> Event {
 
 fn retry(download: &Download, now: u64) -> Vec<Event> {
     if download.is_running() {
-        let between_tries = download.waiting.as_ref().filter(|waiting| {
-            waiting.reason.ends_try() && waiting.until.is_some_and(|until| until > now)
+        let between_transfers = download.waiting.as_ref().filter(|waiting| {
+            waiting.reason.ends_transfer() && waiting.until.is_some_and(|until| until > now)
         });
-        return between_tries
+        return between_transfers
             .map(|waiting| Event::Waiting {
                 reason: waiting.reason,
                 until: Some(now),
-                retries: download.failed_rounds,
+                retries: download.retries,
                 message: None,
             })
             .filter(|_| crate::policy::may_detail(download.entries))

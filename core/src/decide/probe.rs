@@ -1,14 +1,14 @@
-//! From the servers' answers to the first try.
+//! From the servers' answers to the first transfer.
 
 use super::{is_waited_for, room, wait_or_fail};
 use crate::download::{Download, State};
-use crate::event::{Event, FailReason, Failure, Missing, Transport, WaitReason, Why};
-use crate::fault::Fault;
-use crate::file::File;
-use crate::input::{Background, Context, Preference, Witness};
-use crate::measure::{Answer, file_of};
+use crate::event::{Event, FailReason, Failure, Missing, Transport, TransportReason, WaitReason};
+use crate::file::FileVersion;
+use crate::input::{Background, Context, Observation, Preference};
+use crate::measure::HttpResponse;
 use crate::parts::Layout;
 use crate::ranges::PartNumbers;
+use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
 use alloc::vec;
@@ -18,8 +18,8 @@ pub(super) fn probed(
     download: &Download,
     now: u64,
     attempt: u32,
-    answers: &[Result<Answer, Fault>],
-    witness: &Witness,
+    answers: &[Result<HttpResponse, TransferError>],
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(spec) = &download.spec else {
         return Vec::new();
@@ -30,19 +30,24 @@ pub(super) fn probed(
     {
         return Vec::new();
     }
-    let at_rest = |key: &String| !witness.at_rest(key).is_empty();
-    if download.mixed.iter().any(at_rest) {
+    let is_stored = |key: &String| !observation.stored_under(key).is_empty();
+    if download.mixed.iter().any(is_stored) {
         // None of it may count: the plan deletes it first.
         return Vec::new();
     }
     let mut files = Vec::with_capacity(answers.len());
     let mut faults = Vec::new();
     for (n, (answer, resource)) in (0_u32..).zip(answers.iter().zip(&spec.resources)) {
-        let file = answer
-            .clone()
-            .and_then(|answer| file_of(resource, &resource.url, &answer, &witness.context.policy));
+        let file = answer.clone().and_then(|answer| {
+            FileVersion::from_probe(
+                resource,
+                &resource.url,
+                &answer,
+                &observation.context.policy,
+            )
+        });
         match file {
-            Ok(file) => files.push(adopt_layout(file, witness)),
+            Ok(file) => files.push(adopt_layout(file, observation)),
             Err(fault) => faults.push((n, fault)),
         }
     }
@@ -52,37 +57,39 @@ pub(super) fn probed(
         .find(|(_, fault)| !fault.is_transient())
         .or(faults.first());
     if let Some((resource, fault)) = worst {
-        return faulty(download, now, *resource, fault, witness);
+        return faulty(download, now, *resource, fault, observation);
     }
-    let without_transfer = files.iter().all(|file| missing(file, witness).is_empty());
+    let without_transfer = files
+        .iter()
+        .all(|file| missing(file, observation).is_empty());
     let hashes = spec
         .resources
         .iter()
         .any(|resource| resource.sha256.is_some());
     if without_transfer && !hashes {
-        let stored = stored(&files, witness);
+        let stored = stored(&files, observation);
         return vec![Event::CachedHit { stored, files }];
     }
-    let previous = without_transfer.then_some(Why::Stored);
-    started(download, files, previous, witness)
+    let previous = without_transfer.then_some(TransportReason::Stored);
+    started(download, files, previous, observation)
 }
 
 fn faulty(
     download: &Download,
     now: u64,
     resource: u32,
-    fault: &Fault,
-    witness: &Witness,
+    fault: &TransferError,
+    observation: &Observation,
 ) -> Vec<Event> {
     let unauthorized = matches!(
         fault,
-        Fault::Status {
+        TransferError::Status {
             status: 401 | 403,
             ..
-        } | Fault::HeadersNeeded
+        } | TransferError::HeadersNeeded
     );
     let needs = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    if unauthorized && needs && !witness.context.headers {
+    if unauthorized && needs && !observation.context.headers {
         let said = download
             .waiting
             .as_ref()
@@ -90,26 +97,26 @@ fn faulty(
         let wait = Event::Waiting {
             reason: WaitReason::Headers,
             until: None,
-            retries: download.failed_rounds,
+            retries: download.retries,
             message: None,
         };
         return if said { Vec::new() } else { vec![wait] };
     }
-    if fault.is_transient() && is_waited_for(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, observation) {
         return Vec::new();
     }
-    let round = download.failed_rounds.saturating_add(1);
+    let retries = download.retries.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, witness)
+    wait_or_fail(download, now, fault, Some(resource), retries, observation)
 }
 
-/// Parts at rest that were cut to another size are worth more than the size the policy would
+/// Parts stored that were cut to another size are worth more than the size the policy would
 /// choose today.
-fn adopt_layout(mut file: File, witness: &Witness) -> File {
+fn adopt_layout(mut file: FileVersion, observation: &Observation) -> FileVersion {
     let (Some(size), Some(_)) = (file.size, file.part_bytes) else {
         return file;
     };
-    let rest = witness.at_rest(&file.key());
+    let rest = observation.stored_under(&file.key());
     let part = rest.iter().map(|range| range.len).max().unwrap_or(0);
     let other = Layout::Ranged {
         size,
@@ -127,61 +134,61 @@ fn adopt_layout(mut file: File, witness: &Witness) -> File {
     file
 }
 
-fn missing(file: &File, witness: &Witness) -> PartNumbers {
-    witness.missing(&file.key(), file.layout())
+fn missing(file: &FileVersion, observation: &Observation) -> PartNumbers {
+    observation.missing(&file.key(), file.layout())
 }
 
-/// Bytes at rest that belong to these files.
-pub(super) fn stored(files: &[File], witness: &Witness) -> u64 {
+/// Bytes stored that belong to these files.
+pub(super) fn stored(files: &[FileVersion], observation: &Observation) -> u64 {
     files.iter().fold(0, |sum, file| {
-        sum.saturating_add(file.layout().stored(witness.at_rest(&file.key())))
+        sum.saturating_add(file.layout().stored(observation.stored_under(&file.key())))
     })
 }
 
-/// The next try: which transport, and for which parts. `previous` says what became of the try
+/// The next transfer: which transport, and for which parts. `previous` says what became of the transfer
 /// before, where that bears on the choice.
 pub(super) fn started(
     download: &Download,
-    files: Vec<File>,
-    previous: Option<Why>,
-    witness: &Witness,
+    files: Vec<FileVersion>,
+    previous: Option<TransportReason>,
+    observation: &Observation,
 ) -> Vec<Event> {
     let headers = download.spec.as_ref().is_some_and(|spec| spec.headers);
-    let (transport, why) = match choose(&witness.context, headers, previous) {
+    let (transport, why) = match choose(&observation.context, headers, previous) {
         Ok(choice) => choice,
         Err(failure) => return vec![Event::Failure(failure)],
     };
-    if room::lacking(&files, witness).is_some() {
-        return vec![Event::Failure(room::failure(&files, None, witness))];
+    if room::lacking(&files, observation).is_some() {
+        return vec![Event::Failure(room::failure(&files, None, observation))];
     }
-    let try_ = download
+    let transfer = download
         .state
         .transfer()
-        .map_or(0, |transfer| transfer.try_)
+        .map_or(0, |transfer| transfer.number)
         .saturating_add(1);
     let missing = (0_u32..)
         .zip(&files)
         .map(|(resource, file)| Missing {
             resource,
-            parts: missing(file, witness).to_text(),
+            parts: missing(file, observation).to_text(),
         })
         .filter(|missing| !missing.parts.is_empty())
         .collect();
     let registration = (transport == Transport::BackgroundFetch).then(|| {
         let id = crate::job::JobId {
-            name: witness.context.name.clone(),
+            name: observation.context.name.clone(),
             download: download.id.clone(),
             attempt: download.attempt,
-            try_,
+            transfer,
         };
         id.to_string()
     });
     vec![Event::Started {
-        try_,
+        transfer,
         transport,
         why,
         registration,
-        stored: stored(&files, witness),
+        stored: stored(&files, observation),
         total: Download::size_of(&files),
         missing,
         files,
@@ -192,26 +199,26 @@ pub(super) fn started(
 fn choose(
     context: &Context,
     headers: bool,
-    previous: Option<Why>,
-) -> Result<(Transport, Why), Failure> {
+    previous: Option<TransportReason>,
+) -> Result<(Transport, TransportReason), Failure> {
     use Transport::{BackgroundFetch, Foreground};
-    if previous == Some(Why::Stored) {
-        return Ok((Foreground, Why::Stored));
+    if previous == Some(TransportReason::Stored) {
+        return Ok((Foreground, TransportReason::Stored));
     }
     let unusable = match context.background {
-        _ if headers => Some(Why::Headers),
-        Background::Missing => Some(Why::Missing),
-        Background::NoWorker => Some(Why::NoWorker),
+        _ if headers => Some(TransportReason::Headers),
+        Background::Missing => Some(TransportReason::Missing),
+        Background::NoWorker => Some(TransportReason::NoWorker),
         Background::Usable => None,
     };
     match (context.preference, unusable, previous) {
-        (Preference::Foreground, ..) => Ok((Foreground, Why::Asked)),
-        (Preference::BackgroundFetch, None, _) => Ok((BackgroundFetch, Why::Asked)),
+        (Preference::Foreground, ..) => Ok((Foreground, TransportReason::Asked)),
+        (Preference::BackgroundFetch, None, _) => Ok((BackgroundFetch, TransportReason::Asked)),
         (Preference::BackgroundFetch, Some(_), _) => Err(refused()),
         (Preference::Auto, Some(why), _) | (Preference::Auto, None, Some(why)) => {
             Ok((Foreground, why))
         }
-        (Preference::Auto, None, None) => Ok((BackgroundFetch, Why::Preferred)),
+        (Preference::Auto, None, None) => Ok((BackgroundFetch, TransportReason::Preferred)),
     }
 }
 

@@ -2,16 +2,17 @@
 
 use super::probe::{refused, started, stored};
 use super::{
-    backoff, history_full, is_between_rounds, is_waited_for, restart, restart_later, room, seed,
+    backoff, history_full, is_between_retries, is_waited_for, restart, restart_later, room, seed,
     wait_or_fail,
 };
 use crate::download::{Download, Transfer};
-use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, WaitReason, Why};
+use crate::event::{AbortedBy, Event, FailReason, Failure, Transport, TransportReason, WaitReason};
 use crate::evolve::evolve;
-use crate::fault::Fault;
-use crate::input::{Background, JobEnd, JobFailure, Preference, Role, Witness};
-use crate::measure::{Answer, check_version, file_of};
-use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_try, progress_due};
+use crate::file::FileVersion;
+use crate::input::{Background, JobEnd, JobFailure, Observation, Preference, Role};
+use crate::measure::{HttpResponse, check_version};
+use crate::policy::{MIN_DELAY_MS, Policy, may_detail, may_transfer, progress_due};
+use crate::transfer_error::TransferError;
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -23,88 +24,106 @@ pub(super) fn look(
     download: &Download,
     now: u64,
     transfer: &Transfer,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let at_rest = stored(&download.files, witness);
-    if at_rest < download.stored {
+    let stored_now = stored(&download.files, observation);
+    if stored_now < download.stored {
         return restart(download, evicted());
     }
-    if is_complete(download, witness) {
-        return complete(download, now, at_rest, witness);
+    if is_complete(download, observation) {
+        return complete(download, now, stored_now, observation);
     }
     if is_verifying(download) {
         // Everything was there. Of an empty part no figure tells.
         return restart(download, evicted());
     }
-    let lacking = super::headers_missing(download, witness);
+    let lacking = super::headers_missing(download, observation);
     if !lacking.is_empty() {
         return lacking;
     }
-    let may_begin = witness.context.role == Role::Page;
-    let held_up = is_between_rounds(download, now, witness);
+    let may_begin = observation.context.role == Role::Page;
+    let held_up = is_between_retries(download, now, observation);
     match (transfer.transport, &transfer.registration) {
         (Transport::BackgroundFetch, Some(registration)) => {
-            let unstarted = witness.unstarted.as_ref() == Some(registration);
-            // A page that helped it and failed leaves the server alone for as long as it would have.
-            let lost = !unstarted && !witness.knows_job(registration) && !download.help_waits(now);
-            let patience = witness.context.policy.retry.unreachable_ms;
-            let hangs = witness.idle_ms.is_some_and(|idle| idle >= patience);
+            let unstarted = observation.unstarted.as_ref() == Some(registration);
+            // A page that assisted it and failed leaves the server alone for as long as it would have.
+            let lost =
+                !unstarted && !observation.knows_job(registration) && !download.assist_waits(now);
+            let patience = observation.context.policy.retry.unreachable_ms;
+            let hangs = observation.idle_ms.is_some_and(|idle| idle >= patience);
             if may_begin && hangs && !may_detail(download.entries) {
-                return history_full(download, now, witness);
+                return history_full(download, now, observation);
             }
             if may_begin && lost {
-                return next_try(download, now, transfer, Why::JobLost, witness);
+                return next_transfer(
+                    download,
+                    now,
+                    transfer,
+                    TransportReason::JobLost,
+                    observation,
+                );
             }
         }
         (Transport::BackgroundFetch, None) if may_begin && !held_up => {
-            return next_try(download, now, transfer, Why::JobFailed, witness);
+            return next_transfer(
+                download,
+                now,
+                transfer,
+                TransportReason::JobFailed,
+                observation,
+            );
         }
         (Transport::Foreground, _)
-            if may_begin && !held_up && wants_job(download, transfer, witness) =>
+            if may_begin && !held_up && wants_job(download, transfer, observation) =>
         {
-            return started(download, download.files.clone(), None, witness);
+            return started(download, download.files.clone(), None, observation);
         }
         _ => {}
     }
-    if held_up || download.help_waits(now) {
-        // What was under way comes to rest meanwhile, and would end the wait.
+    if held_up || download.assist_waits(now) {
+        // What was under way is stored meanwhile, and would end the wait.
         return Vec::new();
     }
-    progress(download, transfer, at_rest, witness)
+    progress(download, transfer, stored_now, observation)
         .into_iter()
         .collect()
 }
 
 /// Whether a transfer of the page's is to become a background job, and one can be had: the app of this page insists on it, or
 /// the page went ahead only because there was no worker yet.
-fn wants_job(download: &Download, transfer: &Transfer, witness: &Witness) -> bool {
-    let context = &witness.context;
+fn wants_job(download: &Download, transfer: &Transfer, observation: &Observation) -> bool {
+    let context = &observation.context;
     let wanted = match context.preference {
         Preference::BackgroundFetch => true,
-        Preference::Auto => transfer.why == Why::NoWorker,
+        Preference::Auto => transfer.why == TransportReason::NoWorker,
         Preference::Foreground => false,
     };
     wanted
         && context.background == Background::Usable
         && !download.spec.as_ref().is_some_and(|spec| spec.headers)
-        && may_try(download.entries)
+        && may_transfer(download.entries)
 }
 
-fn is_complete(download: &Download, witness: &Witness) -> bool {
+fn is_complete(download: &Download, observation: &Observation) -> bool {
     download
         .files
         .iter()
-        .all(|file| witness.missing(&file.key(), file.layout()).is_empty())
+        .all(|file| observation.missing(&file.key(), file.layout()).is_empty())
 }
 
-/// Whether it is written down that everything is at rest and being verified.
+/// Whether it is written down that everything is stored and being verified.
 fn is_verifying(download: &Download) -> bool {
     let waiting = download.waiting.as_ref();
     waiting.is_some_and(|waiting| waiting.reason == WaitReason::Verifying)
 }
 
-/// Everything is at rest: success, or first the hashes, and the servers' word that their versions are still the same.
-fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> Vec<Event> {
+/// Everything is stored: success, or first the hashes, and the servers' word that their versions are still the same.
+fn complete(
+    download: &Download,
+    now: u64,
+    stored_now: u64,
+    observation: &Observation,
+) -> Vec<Event> {
     let hashes = download.spec.as_ref().is_some_and(|spec| {
         spec.resources
             .iter()
@@ -112,20 +131,20 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
     });
     let confirms = download.to_confirm().next().is_some();
     if !hashes && !confirms {
-        return vec![success(download, Vec::new(), witness)];
+        return vec![success(download, Vec::new(), observation)];
     }
     // A server is left alone for as long as a wait lasts; a hash needs none. And the wait of a question that failed stays
     // written when it is over, so that an outage is one outage, however often it is asked.
     let waiting = download.waiting.as_ref();
-    let asked_before =
-        at_rest <= download.stored && waiting.is_some_and(|waiting| waiting.reason.ends_try());
-    let waits = confirms && (asked_before || is_between_rounds(download, now, witness));
+    let asked_before = stored_now <= download.stored
+        && waiting.is_some_and(|waiting| waiting.reason.ends_transfer());
+    let waits = confirms && (asked_before || is_between_retries(download, now, observation));
     if waits || is_verifying(download) || !may_detail(download.entries) {
         return Vec::new();
     }
     let progress = Event::Progress {
-        downloaded: download.downloaded.max(at_rest),
-        stored: at_rest,
+        downloaded: download.downloaded.max(stored_now),
+        stored: stored_now,
         total: download.total,
     };
     let waiting = Event::Waiting {
@@ -134,18 +153,18 @@ fn complete(download: &Download, now: u64, at_rest: u64, witness: &Witness) -> V
         retries: 0,
         message: None,
     };
-    if at_rest > download.stored {
+    if stored_now > download.stored {
         vec![progress, waiting]
     } else {
         vec![waiting]
     }
 }
 
-fn success(download: &Download, verified: Vec<u32>, witness: &Witness) -> Event {
+fn success(download: &Download, verified: Vec<u32>, observation: &Observation) -> Event {
     let sizes = download
         .files
         .iter()
-        .map(|file| file.layout().stored(witness.at_rest(&file.key())))
+        .map(|file| file.layout().stored(observation.stored_under(&file.key())))
         .collect();
     Event::Success { sizes, verified }
 }
@@ -155,60 +174,62 @@ fn success(download: &Download, verified: Vec<u32>, witness: &Witness) -> Event 
 fn progress(
     download: &Download,
     transfer: &Transfer,
-    at_rest: u64,
-    witness: &Witness,
+    stored_now: u64,
+    observation: &Observation,
 ) -> Option<Event> {
     let job = transfer
         .registration
         .as_ref()
-        .and_then(|id| witness.jobs.iter().find(|job| job.registration == *id));
+        .and_then(|id| observation.jobs.iter().find(|job| job.registration == *id));
     let arrived = job.map_or(0, |job| transfer.base.saturating_add(job.downloaded));
     let most = download.total.unwrap_or(u64::MAX);
-    let downloaded = arrived.min(most).max(at_rest).max(download.downloaded);
+    let downloaded = arrived.min(most).max(stored_now).max(download.downloaded);
     let before = (download.downloaded, download.stored);
-    let over = download.waiting.is_some() && at_rest > download.stored && may_try(download.entries);
+    let over = download.waiting.is_some()
+        && stored_now > download.stored
+        && may_transfer(download.entries);
     let due = progress_due(
         before,
-        (downloaded, at_rest),
+        (downloaded, stored_now),
         download.total,
         download.entries,
     );
     (over || due).then_some(Event::Progress {
         downloaded,
-        stored: at_rest,
+        stored: stored_now,
         total: download.total,
     })
 }
 
-/// The try is over, and the next one begins.
-fn next_try(
+/// The transfer is over, and the next one begins.
+fn next_transfer(
     download: &Download,
     now: u64,
     transfer: &Transfer,
-    why: Why,
-    witness: &Witness,
+    why: TransportReason,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let fruitless = stored(&download.files, witness) <= transfer.base;
-    let insisting = witness.context.preference == Preference::BackgroundFetch;
-    if !may_try(download.entries) {
-        return history_full(download, now, witness);
+    let fruitless = stored(&download.files, observation) <= transfer.base;
+    let insisting = observation.context.preference == Preference::BackgroundFetch;
+    if !may_transfer(download.entries) {
+        return history_full(download, now, observation);
     }
-    if insisting && fruitless && why == Why::JobLost {
-        let retry = &witness.context.policy.retry;
-        if transfer.try_ > retry.limit {
+    if insisting && fruitless && why == TransportReason::JobLost {
+        let retry = &observation.context.policy.retry;
+        if transfer.number > retry.limit {
             return vec![Event::Failure(lost())];
         }
         // One that is lost at once would be begun, and lost, again and again.
-        let round = download.failed_rounds.saturating_add(1);
-        let delay = retry.delay_ms(round, &seed(download));
-        return vec![backoff(now, delay, round, lost().message)];
+        let retries = download.retries.saturating_add(1);
+        let delay = retry.delay_ms(retries, &seed(download));
+        return vec![backoff(now, delay, retries, lost().message)];
     }
     // A job that brought something was merely interrupted (a browser closed in good order ends
     // its jobs); one that brought nothing is better replaced by the page's own transfer.
     let previous = fruitless.then_some(why);
-    // What came to rest while the try before was waited out ends the row of failed rounds.
-    after_progress(download, stored(&download.files, witness), |download| {
-        started(download, download.files.clone(), previous, witness)
+    // What was stored while the transfer before was waited out ends the row of retries.
+    after_progress(download, stored(&download.files, observation), |download| {
+        started(download, download.files.clone(), previous, observation)
     })
 }
 
@@ -226,7 +247,7 @@ pub(super) fn job_refused(
     now: u64,
     registration: &str,
     quota: bool,
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
@@ -234,13 +255,14 @@ pub(super) fn job_refused(
     if !is_current(download, registration) {
         return Vec::new();
     }
-    if stored(&download.files, witness) < download.stored || is_complete(download, witness) {
+    if stored(&download.files, observation) < download.stored || is_complete(download, observation)
+    {
         // Whatever was refused, the bytes decide.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
-    if witness.context.preference == Preference::BackgroundFetch {
+    if observation.context.preference == Preference::BackgroundFetch {
         return vec![Event::Failure(if quota {
-            room::failure(&download.files, None, witness)
+            room::failure(&download.files, None, observation)
         } else {
             refused()
         })];
@@ -249,8 +271,8 @@ pub(super) fn job_refused(
     started(
         download,
         download.files.clone(),
-        Some(Why::Refused),
-        witness,
+        Some(TransportReason::Refused),
+        observation,
     )
 }
 
@@ -266,19 +288,19 @@ pub(super) fn job_ended(
     now: u64,
     registration: &str,
     end: JobEnd,
-    faults: &[Fault],
-    witness: &Witness,
+    faults: &[TransferError],
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    let at_rest = stored(&download.files, witness);
-    if at_rest < download.stored
-        || is_complete(download, witness)
+    let stored_now = stored(&download.files, observation);
+    if stored_now < download.stored
+        || is_complete(download, observation)
         || !is_current(download, registration)
     {
         // Whatever it was, the bytes decide.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
     if end == JobEnd::Abort {
         return vec![Event::Aborted {
@@ -286,29 +308,29 @@ pub(super) fn job_ended(
         }];
     }
     let fault = fault_of(end, faults);
-    let retry = &witness.context.policy.retry;
-    if fault == Fault::Changed {
+    let retry = &observation.context.policy.retry;
+    if fault == TransferError::Changed {
         return restart_later(download, now, fault.failure(None), retry);
     }
-    let fruitless = at_rest <= transfer.base;
-    let round = if fruitless {
-        download.failed_rounds.saturating_add(1)
+    let fruitless = stored_now <= transfer.base;
+    let retries = if fruitless {
+        download.retries.saturating_add(1)
     } else {
         1
     };
     let brought_all = end == JobEnd::Success && faults.is_empty() && !fruitless;
     // With the job goes what it kept a second time, and then there may be room for the rest.
-    let was_full = fault == Fault::Quota;
+    let was_full = fault == TransferError::Quota;
     let message = rejected(end, faults);
     if (brought_all || was_full) && may_detail(download.entries) {
-        // The rest did not fit into one job, and no round failed: a page begins the next one at once, or, where something
+        // The rest did not fit into one job, and nothing failed: a page begins the next one at once, or, where something
         // found no room, soon.
         let (reason, delay) = if was_full {
             (WaitReason::Room, retry.delay_ms(1, &seed(download)))
         } else {
             (WaitReason::Backoff, 0)
         };
-        return after_progress(download, at_rest, |_| {
+        return after_progress(download, stored_now, |_| {
             vec![Event::Waiting {
                 reason,
                 until: Some(now.saturating_add(delay)),
@@ -317,13 +339,13 @@ pub(super) fn job_ended(
             }]
         });
     }
-    after_progress(download, at_rest, |download| {
-        wait_or_fail(download, now, (&fault, message), None, round, witness)
+    after_progress(download, stored_now, |download| {
+        wait_or_fail(download, now, (&fault, message), None, retries, observation)
     })
 }
 
 /// Why a job did not bring everything, in a sentence for people: how it ended, and what was wrong with its records.
-fn rejected(end: JobEnd, faults: &[Fault]) -> String {
+fn rejected(end: JobEnd, faults: &[TransferError]) -> String {
     let mut sentence = match end {
         JobEnd::Success => "the browser says that the background job brought everything".to_owned(),
         JobEnd::Abort => "the background job was aborted".to_owned(),
@@ -348,23 +370,26 @@ fn rejected(end: JobEnd, faults: &[Fault]) -> String {
     sentence
 }
 
-/// The one fault that stands for how a job ended: what no later try can mend before what one can.
-fn fault_of(end: JobEnd, faults: &[Fault]) -> Fault {
+/// The one fault that stands for how a job ended: what no later transfer can mend before what one can.
+fn fault_of(end: JobEnd, faults: &[TransferError]) -> TransferError {
     let reported = faults
         .iter()
         .find(|fault| !fault.is_transient())
         .or_else(|| {
-            faults
-                .iter()
-                .find(|fault| matches!(fault, Fault::Status { .. } | Fault::Unreachable))
+            faults.iter().find(|fault| {
+                matches!(
+                    fault,
+                    TransferError::Status { .. } | TransferError::Unreachable
+                )
+            })
         });
     match (reported, end) {
         (Some(fault), _) => fault.clone(),
-        (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => Fault::Quota,
+        (None, JobEnd::Failure(JobFailure::QuotaExceeded)) => TransferError::Quota,
         // Every record asks for no more than its range, so that it is a body that is longer than it must be.
-        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => Fault::Truncated,
-        (None, JobEnd::Success) => faults.first().cloned().unwrap_or(Fault::Truncated),
-        (None, _) => Fault::Network,
+        (None, JobEnd::Failure(JobFailure::DownloadTotalExceeded)) => TransferError::Truncated,
+        (None, JobEnd::Success) => faults.first().cloned().unwrap_or(TransferError::Truncated),
+        (None, _) => TransferError::Network,
     }
 }
 
@@ -372,87 +397,82 @@ pub(super) fn part_failed(
     download: &Download,
     now: u64,
     (attempt, resource): (u32, u32),
-    fault: &Fault,
-    witness: &Witness,
+    fault: &TransferError,
+    observation: &Observation,
 ) -> Vec<Event> {
     let Some(transfer) = download.state.transfer() else {
         return Vec::new();
     };
-    let helping = transfer.transport == Transport::BackgroundFetch;
+    let assisting = transfer.transport == Transport::BackgroundFetch;
     if attempt != download.attempt {
         return Vec::new();
     }
-    if is_complete(download, witness) {
+    if is_complete(download, observation) {
         // Somebody else has brought it.
-        return look(download, now, transfer, witness);
+        return look(download, now, transfer, observation);
     }
-    let retry = &witness.context.policy.retry;
-    if helping && transfer.registration.is_none() {
-        // The job that was helped has ended, and what follows waits already, if not too short by now.
-        return if is_waited_for(download, now, witness) {
+    let retry = &observation.context.policy.retry;
+    if assisting && transfer.registration.is_none() {
+        // The job that was assisted has ended, and what follows waits already, if not too short by now.
+        return if is_waited_for(download, now, observation) {
             Vec::new()
         } else if may_detail(download.entries) {
             let delay = retry.delay_ms(1, &seed(download));
-            vec![backoff(
-                now,
-                delay,
-                download.failed_rounds,
-                fault.sentence(),
-            )]
+            vec![backoff(now, delay, download.retries, fault.sentence())]
         } else {
-            history_full(download, now, witness)
+            history_full(download, now, observation)
         };
     }
-    if *fault == Fault::Changed {
+    if *fault == TransferError::Changed {
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    let between = is_waited_for(download, now, witness)
-        || (helping && download.help_waits(now.saturating_add(MIN_DELAY_MS - 1)));
+    let between = is_waited_for(download, now, observation)
+        || (assisting && download.assist_waits(now.saturating_add(MIN_DELAY_MS - 1)));
     // A job makes room when it ends.
-    let passes =
-        fault.is_transient() || (helping && matches!(fault, Fault::Quota | Fault::Storage));
+    let passes = fault.is_transient()
+        || (assisting && matches!(fault, TransferError::Quota | TransferError::Storage));
     if passes && between {
         return Vec::new();
     }
-    let at_rest = stored(&download.files, witness);
-    let fruitless = at_rest <= download.stored;
-    let round = if fruitless {
-        download.failed_rounds.saturating_add(1)
+    let stored_now = stored(&download.files, observation);
+    let fruitless = stored_now <= download.stored;
+    let retries = if fruitless {
+        download.retries.saturating_add(1)
     } else {
         1
     };
-    after_progress(download, at_rest, |download| {
-        if helping && passes {
-            help_failed(download, now, fault, resource, round, witness)
-        } else if *fault == Fault::Quota {
+    after_progress(download, stored_now, |download| {
+        if assisting && passes {
+            assist_failed(download, now, fault, resource, retries, observation)
+        } else if *fault == TransferError::Quota {
             let files = &download.files;
             vec![Event::Failure(room::failure(
                 files,
                 Some(resource),
-                witness,
+                observation,
             ))]
         } else {
             let fault = (fault, fault.sentence());
-            wait_or_fail(download, now, fault, Some(resource), round, witness)
+            wait_or_fail(download, now, fault, Some(resource), retries, observation)
         }
     })
 }
 
-/// A page that helps a background job may fail: the job is the guarantee, and the try is not over. The page waits longer
-/// from round to round. But a job can hang for ever (Chromium: where one record failed while another one was about to
-/// begin), so that when neither brings anything for all the rounds there are, the attempt ends.
-fn help_failed(
+/// A page that assists a background job may fail: the job is the guarantee, and the transfer is not over. The page waits longer
+/// from retry to retry. But a job can hang for ever (Chromium: where one record failed while another one was about to
+/// begin), so that when neither brings anything for all the retries there are, the attempt ends.
+fn assist_failed(
     download: &Download,
     now: u64,
-    fault: &Fault,
+    fault: &TransferError,
     resource: u32,
-    round: u32,
-    witness: &Witness,
+    retries: u32,
+    observation: &Observation,
 ) -> Vec<Event> {
-    let retry = &witness.context.policy.retry;
+    let retry = &observation.context.policy.retry;
     let (delay, retries) = match fault {
-        // The job waits out both by itself, so that they are no failed rounds.
-        Fault::Offline | Fault::Unreachable => {
+        // The job waits out both by itself, so that they count as none.
+        TransferError::Offline | TransferError::Unreachable => {
             let since = download
                 .waiting
                 .as_ref()
@@ -460,14 +480,14 @@ fn help_failed(
                 .map_or(now, |waiting| waiting.since);
             (
                 retry.outage_delay_ms(now.saturating_sub(since)),
-                download.failed_rounds,
+                download.retries,
             )
         }
-        _ if round > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
-        _ => (retry.delay_ms(round, &seed(download)), round),
+        _ if retries > retry.limit => return vec![Event::Failure(fault.failure(Some(resource)))],
+        _ => (retry.delay_ms(retries, &seed(download)), retries),
     };
     if !may_detail(download.entries) {
-        // Nor is there any more help: see `plan`.
+        // Nor is there any more assistance: see `plan`.
         return Vec::new();
     }
     vec![Event::Waiting {
@@ -478,19 +498,19 @@ fn help_failed(
     }]
 }
 
-/// What came to rest before a fault is written with it, and the fault is judged from there: progress
+/// What was stored before a fault is written with it, and the fault is judged from there: progress
 /// ends whatever wait there was, so that a wait for the same reason begins anew.
 fn after_progress(
     download: &Download,
-    at_rest: u64,
+    stored_now: u64,
     judge: impl FnOnce(&Download) -> Vec<Event>,
 ) -> Vec<Event> {
-    if at_rest <= download.stored || !may_detail(download.entries) {
+    if stored_now <= download.stored || !may_detail(download.entries) {
         return judge(download);
     }
     let progress = Event::Progress {
-        downloaded: download.downloaded.max(at_rest),
-        stored: at_rest,
+        downloaded: download.downloaded.max(stored_now),
+        stored: stored_now,
         total: download.total,
     };
     let mut after = download.clone();
@@ -501,14 +521,14 @@ fn after_progress(
 }
 
 /// What the servers of some resources answered, by the index of each.
-type Answers = [(u32, Result<Answer, Fault>)];
+type Answers = [(u32, Result<HttpResponse, TransferError>)];
 
 pub(super) fn verified(
     download: &Download,
     now: u64,
     attempt: u32,
     (digests, answers): (&[(u32, String)], &Answers),
-    witness: &Witness,
+    observation: &Observation,
 ) -> Vec<Event> {
     let (Some(transfer), Some(spec)) = (download.state.transfer(), &download.spec) else {
         return Vec::new();
@@ -516,16 +536,17 @@ pub(super) fn verified(
     if attempt != download.attempt {
         return Vec::new();
     }
-    if stored(&download.files, witness) < download.stored || !is_complete(download, witness) {
-        return look(download, now, transfer, witness);
+    if stored(&download.files, observation) < download.stored || !is_complete(download, observation)
+    {
+        return look(download, now, transfer, observation);
     }
     for n in download.to_confirm() {
         // Where not all were asked the plan still names those.
         let Some((_, answer)) = answers.iter().find(|(of, _)| *of == n) else {
             return Vec::new();
         };
-        if let Err(fault) = confirmed(download, n, answer, &witness.context.policy) {
-            return unconfirmed(download, now, n, &fault, witness);
+        if let Err(fault) = confirmed(download, n, answer, &observation.context.policy) {
+            return unconfirmed(download, now, n, &fault, observation);
         }
     }
     let mut verified = Vec::new();
@@ -540,26 +561,28 @@ pub(super) fn verified(
             None => return Vec::new(),
         }
     }
-    vec![success(download, verified, witness)]
+    vec![success(download, verified, observation)]
 }
 
 /// Whether a server still has the version of a file that was begun with.
 fn confirmed(
     download: &Download,
     n: u32,
-    answer: &Result<Answer, Fault>,
+    answer: &Result<HttpResponse, TransferError>,
     policy: &Policy,
-) -> Result<(), Fault> {
+) -> Result<(), TransferError> {
     let resources = download.spec.iter().flat_map(|spec| &spec.resources);
     let asked = resources.zip(&download.files).nth(n as usize);
-    let (resource, file) = asked.ok_or(Fault::Changed)?;
+    let (resource, file) = asked.ok_or(TransferError::Changed)?;
     let answer = answer.as_ref().map_err(Clone::clone)?;
-    let judged = file_of(resource, &file.url, answer, policy)
+    let judged = FileVersion::from_probe(resource, &file.url, answer, policy)
         .and_then(|now| check_version(file, &now, answer));
     match judged {
         // What was in ranges is another version only by a range: a page of HTML, or whatever else says 200, is something
         // between us and the server.
-        Err(Fault::Changed | Fault::UnexpectedType) if answer.status != 206 => Err(Fault::Network),
+        Err(TransferError::Changed | TransferError::UnexpectedType) if answer.status != 206 => {
+            Err(TransferError::Network)
+        }
         judged => judged,
     }
 }
@@ -569,14 +592,14 @@ fn unconfirmed(
     download: &Download,
     now: u64,
     resource: u32,
-    fault: &Fault,
-    witness: &Witness,
+    fault: &TransferError,
+    observation: &Observation,
 ) -> Vec<Event> {
-    if *fault == Fault::Changed {
-        let retry = &witness.context.policy.retry;
+    if *fault == TransferError::Changed {
+        let retry = &observation.context.policy.retry;
         return restart_later(download, now, fault.failure(Some(resource)), retry);
     }
-    if fault.is_transient() && is_waited_for(download, now, witness) {
+    if fault.is_transient() && is_waited_for(download, now, observation) {
         return Vec::new();
     }
     if !fault.is_transient() {
@@ -584,9 +607,9 @@ fn unconfirmed(
         failure.message += "; every part is stored, and counts when it is requested again";
         return vec![Event::Failure(failure)];
     }
-    let round = download.failed_rounds.saturating_add(1);
+    let retries = download.retries.saturating_add(1);
     let fault = (fault, fault.sentence());
-    wait_or_fail(download, now, fault, Some(resource), round, witness)
+    wait_or_fail(download, now, fault, Some(resource), retries, observation)
 }
 
 fn integrity(resource: u32, identity: &str) -> Failure {

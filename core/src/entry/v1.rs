@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{ENTRY_VERSION, Origin};
 use crate::event::{self, AbortedBy, EvictedBy, Failure, Missing, Transport, WaitReason};
-use crate::file::File;
+use crate::file::FileVersion;
 use crate::spec::Spec;
 
 /// An entry. Its version is known by then.
@@ -38,14 +38,14 @@ enum Event {
     CachedHit {
         stored: u64,
         #[serde(default)]
-        files: Vec<File>,
+        files: Vec<FileVersion>,
     },
     Started {
         r#try: u32,
         transport: Transport,
         why: Why,
         registration: Option<String>,
-        files: Vec<File>,
+        files: Vec<FileVersion>,
         missing: Vec<Missing>,
         stored: u64,
         total: Option<u64>,
@@ -124,7 +124,7 @@ impl From<Event> for event::Event {
                 stored,
                 total,
             } => Self::Started {
-                try_: r#try,
+                transfer: r#try,
                 transport,
                 why: why.into(),
                 registration,
@@ -161,7 +161,7 @@ impl From<Event> for event::Event {
     }
 }
 
-impl From<Why> for event::Why {
+impl From<Why> for event::TransportReason {
     fn from(why: Why) -> Self {
         match why {
             Why::Preferred => Self::Preferred,

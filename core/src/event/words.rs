@@ -20,7 +20,7 @@ impl Transport {
 /// Why a transport was chosen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Why {
+pub enum TransportReason {
     /// Background Fetch is there and nothing speaks against it.
     Preferred,
     /// The app asked for this transport.
@@ -41,7 +41,7 @@ pub enum Why {
     Stored,
 }
 
-impl Why {
+impl TransportReason {
     /// Every value.
     pub const ALL: &[Self] = &[
         Self::Preferred,
@@ -68,7 +68,7 @@ pub enum WaitReason {
     Offline,
     /// The server does not answer.
     Unreachable,
-    /// A transient fault; the next try comes later.
+    /// A transient fault; the next transfer comes later.
     Backoff,
     /// The server said when to come back.
     RetryAfter,
@@ -78,7 +78,7 @@ pub enum WaitReason {
     Room,
     /// Bytes that arrived are being stored.
     Storing,
-    /// The hash over what is at rest is being computed, or the server asked whether its version is still the same.
+    /// The hash over what is stored is being computed, or the server asked whether its version is still the same.
     Verifying,
 }
 
@@ -97,9 +97,9 @@ impl WaitReason {
         Self::Verifying,
     ];
 
-    /// Whether this wait stands between two tries, so that the try before is over.
+    /// Whether this wait stands between two transfers, so that the transfer before is over.
     #[must_use]
-    pub const fn ends_try(self) -> bool {
+    pub const fn ends_transfer(self) -> bool {
         !matches!(
             self,
             Self::Queued | Self::Browser | Self::Storing | Self::Verifying
@@ -127,7 +127,7 @@ pub enum FailReason {
     Quota,
     /// The browser's storage cannot be read or written.
     Storage,
-    /// The bytes at rest do not have the hash that was asked for.
+    /// The bytes stored do not have the hash that was asked for.
     Integrity,
     /// An HTML page where a file was expected.
     UnexpectedType,
@@ -137,7 +137,7 @@ pub enum FailReason {
     Truncated,
     /// The browser lost the job or its bytes, again and again.
     Lost,
-    /// Parts at rest vanished in mid-attempt.
+    /// Parts stored vanished in mid-attempt.
     Evicted,
     /// The browser refused the job and the app forbade the other transport.
     Refused,

@@ -4,8 +4,8 @@ use alloc::collections::{BTreeSet, VecDeque};
 use alloc::string::String;
 
 use crate::download::Download;
-use crate::file::File;
-use crate::input::Rest;
+use crate::file::FileVersion;
+use crate::input::StoredParts;
 use crate::parts::Range;
 
 /// For how long a listing is believed while only this owner adds to it, in milliseconds.
@@ -18,7 +18,7 @@ const LISTING_LASTS_MS: u64 = 30_000;
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Listing {
     /// When it was made, and what it said, with what was stored since.
-    last: Option<(u64, Rest)>,
+    last: Option<(u64, StoredParts)>,
     /// What was stored lately, and when, the latest last: a listing that was under way may have missed it.
     noted: VecDeque<(u64, String, Range)>,
 }
@@ -36,7 +36,7 @@ impl Listing {
         download: &Download,
         keys: &BTreeSet<String>,
         now: u64,
-    ) -> Option<Rest> {
+    ) -> Option<StoredParts> {
         let (at, rest) = self.last.as_ref()?;
         let young = now.saturating_sub(*at) < LISTING_MS;
         let knows = keys.iter().all(|key| rest.contains_key(key));
@@ -46,7 +46,7 @@ impl Listing {
     }
 
     /// Takes a listing that began then, and adds what was stored meanwhile.
-    pub(super) fn take(&mut self, mut rest: Rest, began: u64, now: u64) -> Rest {
+    pub(super) fn take(&mut self, mut rest: StoredParts, began: u64, now: u64) -> StoredParts {
         let meanwhile = self.noted.iter().rev().take_while(|(at, ..)| *at >= began);
         for (_, key, range) in meanwhile {
             if let Some(ranges) = rest.get_mut(key) {
@@ -75,12 +75,12 @@ impl Listing {
     }
 }
 
-fn is_whole(file: &File, rest: &Rest) -> bool {
+fn is_whole(file: &FileVersion, rest: &StoredParts) -> bool {
     let ranges = rest.get(&file.key());
     ranges.is_some_and(|ranges| file.layout().missing(ranges).is_empty())
 }
 
-fn stored(download: &Download, rest: &Rest) -> u64 {
+fn stored(download: &Download, rest: &StoredParts) -> u64 {
     download
         .files
         .iter()

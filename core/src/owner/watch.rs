@@ -59,7 +59,7 @@ impl Watched {
         self.in_vain = complete.saturating_sub(useful) >= IN_VAIN;
     }
 
-    /// When to look at it again without being told: when it has brought nothing for long enough to be helped, and from
+    /// When to look at it again without being told: when it has brought nothing for long enough to be assisted, and from
     /// then on as long after each look. Its completion may be lost with the worker that handles it, and then nobody says
     /// "read again".
     pub(super) const fn next_look(&self, after_ms: u64, now: u64) -> u64 {

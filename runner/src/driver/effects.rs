@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use longhaul_core::owner::{Input, Licensed, Outcome, Owner};
-use longhaul_core::{Answer, Download, Effect, EffectId, Fault, PartRequest};
+use longhaul_core::{Download, Effect, EffectId, HttpResponse, PartRequest, TransferError};
 
 use super::Driver;
 use crate::cancel::Cancel;
@@ -133,7 +133,7 @@ impl<P: Platform> Driver<P> {
         Ok(match fetched {
             Ok(range) => Outcome::Stored(range),
             Err(FetchFault::Cancelled) => Outcome::Cancelled,
-            Err(FetchFault::Fault(fault)) => Outcome::Failed(fault),
+            Err(FetchFault::TransferError(fault)) => Outcome::Failed(fault),
         })
     }
 
@@ -147,7 +147,7 @@ impl<P: Platform> Driver<P> {
         let answers = self.ask(confirm, download).await?;
         let answers: Vec<_> = confirm.iter().copied().zip(answers).collect();
         // Where one is of no use hashes would be computed in vain.
-        let is_good = |answer: &Result<Answer, Fault>| {
+        let is_good = |answer: &Result<HttpResponse, TransferError>| {
             answer.as_ref().is_ok_and(|answer| answer.status < 300)
         };
         let refused = !answers.iter().all(|(_, answer)| is_good(answer));
@@ -174,7 +174,7 @@ impl<P: Platform> Driver<P> {
         &self,
         resources: &[u32],
         download: &Download,
-    ) -> Result<Vec<Result<Answer, Fault>>, CommitError> {
+    ) -> Result<Vec<Result<HttpResponse, TransferError>>, CommitError> {
         if resources.is_empty() {
             return Ok(Vec::new());
         }

@@ -12,7 +12,7 @@ use super::world::{SECOND, Weather, World};
 use super::{laws, pages, run, worker};
 
 /// Most pages that are open at once.
-const MOST_PAGES: usize = 3;
+const MAX_PAGES: usize = 3;
 
 /// The adversary of one run.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ fn worker_dies(world: &Rc<World>) {
 }
 
 fn page_opens(world: &Rc<World>) {
-    if world.pages.borrow().len() < MOST_PAGES {
+    if world.pages.borrow().len() < MAX_PAGES {
         let page = pages::open(world);
         if world.per_mille(500) {
             request_all(world, page);
@@ -168,7 +168,7 @@ fn browser_ends(world: &Rc<World>) {
         run::launch(&own, delay * SECOND);
         if own.per_mille(700) {
             own.while_between(0, 40 * SECOND).await;
-            if own.is_running() && own.pages.borrow().len() < MOST_PAGES {
+            if own.is_running() && own.pages.borrow().len() < MAX_PAGES {
                 pages::open(&own);
             }
         } else {

@@ -1,8 +1,8 @@
-//! Cache Storage: bytes at rest, with a quota, and an eviction that asks nobody.
+//! Cache Storage: bytes stored, with a quota, and an eviction that asks nobody.
 
 use std::collections::BTreeMap;
 
-use longhaul_core::{File, Range};
+use longhaul_core::{FileVersion, Range};
 
 use super::bytes::Bytes;
 
@@ -30,7 +30,7 @@ impl Caches {
 
     /// The parts of a file that are not there.
     #[must_use]
-    pub fn missing(&self, file: &File) -> Vec<u32> {
+    pub fn missing(&self, file: &FileVersion) -> Vec<u32> {
         let stored = self.list(&file.key()).into();
         file.layout().missing(&stored).iter().collect()
     }

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use futures_util::future::{Either, LocalBoxFuture, select};
-use longhaul_core::{Background, Download, File, PartRequest, Range, Role};
-use longhaul_runner::answer::Answer;
+use longhaul_core::{Background, Download, FileVersion, PartRequest, Range, Role};
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::{DigestError, HashError, LockError, NetError, PartError, StartError};
 use longhaul_runner::job::JobState;
-use longhaul_runner::platform::{Metering, NewJob, Ownership, Platform, Question, Spilt, Watching};
+use longhaul_runner::platform::{
+    HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching,
+};
 
 use super::bytes::Bytes;
 use super::executor::ContextId;
@@ -179,7 +181,11 @@ impl Platform for Context {
         Ok(())
     }
 
-    async fn digest(&self, file: &File, wanted: &dyn Fn() -> bool) -> Result<String, DigestError> {
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
         let key = file.key();
         let parts = self.list(&key).await?.len();
         for _ in 0..parts {
@@ -204,7 +210,7 @@ impl Platform for Context {
         Ok(bytes.digest())
     }
 
-    async fn ask(&self, question: &Question<'_>) -> Result<(Answer, SimBody), NetError> {
+    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, SimBody), NetError> {
         let part = PartRequest::parse(question.url);
         let flight = match (question.headers_of, part) {
             (Some(download), Some(part)) => {
@@ -371,7 +377,7 @@ impl Platform for Context {
         &self,
         record: &SimRecord,
         wait: bool,
-    ) -> Option<Result<(Answer, SimBody), NetError>> {
+    ) -> Option<Result<(HttpResponse, SimBody), NetError>> {
         let (asked, url) = (record.clone(), record.url.clone());
         let now = self.call(SHORT, move |world| asked.now(world));
         let Some(answered) = now.await else {

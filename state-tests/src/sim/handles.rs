@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::NetError;
 
 use super::bytes::Bytes;
@@ -41,7 +41,7 @@ impl SimRecord {
 
     /// What there is of it: its answer and its bytes, `None` where they are still to come.
     #[must_use]
-    pub fn now(&self, world: &World) -> Option<Result<(Answer, Bytes), NetError>> {
+    pub fn now(&self, world: &World) -> Option<Result<(HttpResponse, Bytes), NetError>> {
         let jobs = world.jobs.borrow();
         let gone = || NetError::Failed {
             name: "InvalidStateError".to_owned(),
@@ -58,9 +58,9 @@ impl SimRecord {
                 world
                     .coverage
                     .reached("an unfinished record looked like an empty success");
-                let answer = Answer {
+                let answer = HttpResponse {
                     status: 200,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 };
                 Some(Ok((answer, Bytes::default())))
             }

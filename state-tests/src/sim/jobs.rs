@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use longhaul_core::{Job as Known, JobId};
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::cancel::Cancel;
 use longhaul_runner::errors::StartError;
 use longhaul_runner::job::{JobFailure, JobResult, JobState};
@@ -15,7 +15,7 @@ use super::executor::ContextId;
 use super::world::{MS, World};
 
 /// Most registrations of an origin.
-const MOST_JOBS: usize = 5;
+const MAX_JOBS: usize = 5;
 
 /// How far apart a job's progress is shown, in microseconds.
 pub const SHOWN_EVERY: u64 = 500 * MS;
@@ -35,7 +35,7 @@ pub struct Record {
     /// Whether it is being transferred, or was.
     pub taken: bool,
     /// What came of it, once it is done.
-    pub done: Option<(Answer, Bytes)>,
+    pub done: Option<(HttpResponse, Bytes)>,
 }
 
 /// Where a job stands.
@@ -197,7 +197,7 @@ pub fn register(
         world.coverage.reached("a registration id was taken");
         return Err(refused());
     }
-    if world.jobs.borrow().known.len() >= MOST_JOBS {
+    if world.jobs.borrow().known.len() >= MAX_JOBS {
         world.coverage.reached("a sixth registration was refused");
         return Err(refused());
     }

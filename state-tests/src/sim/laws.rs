@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use longhaul_core::{
-    Download, Effect, Entry, Event, File, MOST_ENTRIES, Transport, Why, Witness, plan,
+    Download, Effect, Entry, Event, FileVersion, MAX_ENTRIES, Observation, Transport,
+    TransportReason, plan,
 };
 use longhaul_runner::events::Append;
 
@@ -138,7 +139,7 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
             return Err(format!("L3: attempt {} ends twice", after.attempt));
         }
     }
-    if after.entries > MOST_ENTRIES {
+    if after.entries > MAX_ENTRIES {
         return Err(format!("L12: {} entries of one attempt", after.entries));
     }
     if let Event::Started {
@@ -147,13 +148,14 @@ fn entered(world: &World, id: &str, text: &str) -> Result<(), String> {
         ..
     } = &entry.event
     {
-        known.keys.extend(files.iter().map(File::key));
+        known.keys.extend(files.iter().map(FileVersion::key));
         known.registrations.extend(registration.clone());
     }
     drop(laws);
     note(world, &entry.event, &before);
     if let Event::Started {
-        why: Why::JobLost, ..
+        why: TransportReason::JobLost,
+        ..
     } = &entry.event
     {
         really_lost(world, &before)?;
@@ -238,12 +240,12 @@ pub fn whole(world: &World, download: &Download) -> Result<(), String> {
 fn text_of(event: &Event) -> String {
     match event {
         Event::Started {
-            try_,
+            transfer,
             transport,
             why,
             missing,
             ..
-        } => format!("started {try_} {transport:?} {why:?} {missing:?}"),
+        } => format!("started {transfer} {transport:?} {why:?} {missing:?}"),
         Event::Requested {
             attempt, restarts, ..
         } => format!("requested {attempt} restarts {restarts}"),
@@ -280,13 +282,13 @@ pub fn after_crash(world: &World) {
 
 fn plan_fits(world: &World, download: &Download) -> Option<String> {
     let transfer = download.state.transfer()?;
-    let witness = witness(world, download);
+    let observation = observation(world, download);
     let now = world.now_ms();
-    let effects = plan(download, &witness, now);
+    let effects = plan(download, &observation, now);
     let mut missing: BTreeSet<(String, u32)> = BTreeSet::new();
     for file in &download.files {
         let key = file.key();
-        for index in witness.missing(&key, file.layout()) {
+        for index in observation.missing(&key, file.layout()) {
             missing.insert((key.clone(), index));
         }
     }
@@ -312,7 +314,7 @@ fn plan_fits(world: &World, download: &Download) -> Option<String> {
             fetched.is_empty() && (verifies == wanted || (asks && waits))
         }
         (false, true) => fetched == missing || (fetched.is_empty() && waits),
-        // The page helps only a job that it has watched for a while.
+        // The page assists only a job that it has watched for a while.
         (false, false) => fetched.is_empty() && !verifies,
     };
     world
@@ -326,15 +328,15 @@ fn hashes_wanted(spec: &longhaul_core::Spec) -> bool {
 }
 
 /// What a page that opens now would see.
-fn witness(world: &World, download: &Download) -> Witness {
+fn observation(world: &World, download: &Download) -> Observation {
     let caches = world.caches.borrow();
-    let mut witness = Witness::default();
+    let mut observation = Observation::default();
     for file in &download.files {
         let key = file.key();
         let rest = caches.list(&key);
-        witness.rest.insert(key, rest.into());
+        observation.stored.insert(key, rest.into());
     }
-    witness.context.headers = true;
-    witness.jobs = world.jobs.borrow().known(&download.id);
-    witness
+    observation.context.headers = true;
+    observation.jobs = world.jobs.borrow().known(&download.id);
+    observation
 }

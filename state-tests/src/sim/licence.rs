@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
-use longhaul_core::{File, JobId, PartRequest, State};
+use longhaul_core::{FileVersion, JobId, PartRequest, State};
 
 use super::executor::ContextId;
 use super::scenery::NAME;
@@ -67,26 +67,26 @@ pub fn begin(
             part.2
         ));
     }
-    let at_rest = {
+    let stored_now = {
         let caches = world.caches.borrow();
         let layout = request.file.layout();
         let mut rest = caches.list(&key).into_iter();
         rest.any(|range| layout.index_of(range) == Some(request.index))
     };
-    if at_rest && !is_excused(world, &key) {
+    if stored_now && !is_excused(world, &key) {
         world.broke(format!(
-            "L11: part {} of {download} is transferred and at rest already",
+            "L11: part {} of {download} is transferred and stored already",
             request.index
         ));
     }
-    overtaking(world, download, &key, request.index);
+    assisting(world, download, &key, request.index);
     Flight {
         world: Rc::clone(world),
         part,
     }
 }
 
-fn overtaking(world: &World, download: &str, key: &str, index: u32) {
+fn assisting(world: &World, download: &str, key: &str, index: u32) {
     let laws = world.laws.borrow();
     let Some(state) = laws.state(download) else {
         return;
@@ -95,17 +95,17 @@ fn overtaking(world: &World, download: &str, key: &str, index: u32) {
         && transfer.registration.is_some()
     {
         let done = world.caches.borrow().list(key).len();
-        world.coverage.reached("a page overtakes a job");
-        world.trace(|| format!("overtakes with part {index}, {done} at rest"));
+        world.coverage.reached("a page assists a job");
+        world.trace(|| format!("assists with part {index}, {done} stored"));
     }
 }
 
-/// Whether a part may come to rest twice: a page and a job may meet at it, and a dead page's last request is nobody's.
+/// Whether a part may are stored twice: a page and a job may meet at it, and a dead page's last request is nobody's.
 fn is_excused(world: &World, key: &str) -> bool {
     world.scenery.background || world.laws.borrow().flights.haunted.contains(key)
 }
 
-/// A part came to rest; `again` where it was at rest already.
+/// A part was stored; `again` where it was stored already.
 pub fn stored(world: &World, context: ContextId, key: &str, again: bool) {
     if !world.executor.is_alive(context) {
         let mut laws = world.laws.borrow_mut();
@@ -146,8 +146,9 @@ pub fn abort(world: &World, registration: &str) {
     // What is taken away between the look and this is the next look's business.
     let lately = world.now().saturating_sub(15 * SECOND);
     let caches = world.caches.borrow();
-    let lacks =
-        |file: &File| !caches.missing(file).is_empty() && !caches.taken_since(&file.key(), lately);
+    let lacks = |file: &FileVersion| {
+        !caches.missing(file).is_empty() && !caches.taken_since(&file.key(), lately)
+    };
     if runs.is_some_and(|download| download.files.iter().any(lacks)) {
         world.broke(format!("{registration} is aborted and still needed"));
     }

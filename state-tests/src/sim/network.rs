@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::future::pending;
 use std::rc::Rc;
 
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::NetError;
 use longhaul_runner::platform::Metering;
 
@@ -118,7 +118,7 @@ pub async fn ask(
     asked: Asked,
     opaque: bool,
     flight: Option<Flight>,
-) -> Result<(Answer, Body), NetError> {
+) -> Result<(HttpResponse, Body), NetError> {
     world.while_between(2 * MS, 60 * MS).await;
     if is_out_of_reach(world, url) {
         world.coverage.reached("nobody answers");
@@ -130,7 +130,7 @@ pub async fn ask(
         let server = network.server(url).ok_or_else(failed)?;
         if opaque {
             // Asks whether there is anybody, and wears out no trouble.
-            return Ok((Answer::default(), Body::empty()));
+            return Ok((HttpResponse::default(), Body::empty()));
         }
         if let Some((trouble, _)) = server.trouble {
             world.coverage.reached(trouble.met());
@@ -139,7 +139,7 @@ pub async fn ask(
     };
     world.trace(|| format!("asked {} {:?}: {}", short(url), asked.range, told(&reply)));
     match reply {
-        Reply::Answer(answer, flow) => Ok((
+        Reply::HttpResponse(answer, flow) => Ok((
             *answer,
             Body {
                 flow,
@@ -168,7 +168,7 @@ pub fn short(url: &str) -> String {
 
 fn told(reply: &Reply) -> String {
     match reply {
-        Reply::Answer(answer, flow) => format!(
+        Reply::HttpResponse(answer, flow) => format!(
             "{} {:?} {:?}",
             answer.status, answer.content_range, flow.breaks
         ),

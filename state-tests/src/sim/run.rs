@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use longhaul_core::{Download, EvictedBy, File, State};
+use longhaul_core::{Download, EvictedBy, FileVersion, State};
 
 use super::adversary::{Adversary, clear_up};
 use super::executor::ContextId;
@@ -203,7 +203,7 @@ impl Run {
                         }
                 )
             })
-            .flat_map(|download| download.files.iter().map(File::key))
+            .flat_map(|download| download.files.iter().map(FileVersion::key))
             .collect();
         let mut bytes = world.caches.borrow().keys().into_iter();
         if let Some(key) = bytes.find(|key| !needed.contains(key)) {

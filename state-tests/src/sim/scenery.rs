@@ -1,6 +1,6 @@
 //! The scenery: what there is at the beginning of a run, as its seed says.
 
-use longhaul_core::{Overtake, Policy, Preference, Resource, Retry, Spec};
+use longhaul_core::{Assist, Policy, Preference, Resource, Retry, Spec};
 use longhaul_runner::node::Setup;
 
 use super::bytes::digest_of;
@@ -38,8 +38,8 @@ pub struct Scenery {
     pub patience: u32,
     /// Parts that a page fetches at a time.
     pub parallel: usize,
-    /// After how long a page helps a job that brings nothing, in milliseconds.
-    pub overtake_ms: u64,
+    /// After how long a page assists a job that brings nothing, in milliseconds.
+    pub assist_ms: u64,
 }
 
 impl Scenery {
@@ -60,7 +60,7 @@ impl Scenery {
             patience: u32::try_from(rng.between(2, 8)).unwrap_or(8),
             parallel: rng.index(4) + 1,
             // By default, or so late that jobs run alone.
-            overtake_ms: [6_000, 300_000][rng.index(2)],
+            assist_ms: [6_000, 300_000][rng.index(2)],
         };
         let downloads = match rng.below(20) {
             0 => 7,
@@ -117,8 +117,8 @@ impl Scenery {
                     limit: self.patience,
                     ..Retry::default()
                 },
-                overtake: Overtake {
-                    after_ms: self.overtake_ms,
+                assist: Assist {
+                    after_ms: self.assist_ms,
                 },
             },
             parallel: self.parallel,

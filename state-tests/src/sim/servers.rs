@@ -1,6 +1,6 @@
 //! Servers: one file each, which can change, and many ways to misbehave.
 
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 
 use super::bytes::Piece;
 
@@ -94,7 +94,7 @@ pub struct Flow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
     /// An answer, and its body.
-    Answer(Box<Answer>, Flow),
+    HttpResponse(Box<HttpResponse>, Flow),
     /// No connection.
     Refused,
     /// An answer that another origin may not read.
@@ -205,10 +205,10 @@ impl Server {
         }
     }
 
-    fn headers(&self, status: u16) -> Answer {
+    fn headers(&self, status: u16) -> HttpResponse {
         let readable = !self.cross_origin || self.exposes;
         let version = self.claimed;
-        Answer {
+        HttpResponse {
             status,
             etag: (self.tag == Tag::Strong && readable).then(|| format!("\"v{version}\"")),
             // Of the headers that versions are told by this one is readable from everywhere.
@@ -216,22 +216,22 @@ impl Server {
                 .then(|| format!("Thu, 01 Jan 2026 00:00:{:02} GMT", version % 60)),
             content_type: Some("application/octet-stream".to_owned()),
             cross_origin: self.cross_origin,
-            ..Answer::default()
+            ..HttpResponse::default()
         }
     }
 
     /// What of an answer the record of a background job shows.
     #[must_use]
-    pub fn as_record(answer: Answer) -> Answer {
+    pub fn as_record(answer: HttpResponse) -> HttpResponse {
         if !answer.cross_origin {
             return answer;
         }
-        Answer {
+        HttpResponse {
             status: answer.status,
             content_length: answer.content_length,
             content_type: answer.content_type,
             cross_origin: true,
-            ..Answer::default()
+            ..HttpResponse::default()
         }
     }
 
@@ -245,21 +245,21 @@ impl Server {
     }
 
     fn error(&self, status: u16, retry_after: Option<u64>) -> Reply {
-        let answer = Answer {
+        let answer = HttpResponse {
             status,
             retry_after: retry_after.map(|seconds| seconds.to_string()),
             cross_origin: self.cross_origin,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
-        Reply::Answer(Box::new(answer), self.flow(0, 0, None))
+        Reply::HttpResponse(Box::new(answer), self.flow(0, 0, None))
     }
 
     fn portal() -> Reply {
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 200,
             content_type: Some("text/html; charset=utf-8".to_owned()),
             content_length: Some(77),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let page = Piece {
             file: usize::MAX,
@@ -271,13 +271,13 @@ impl Server {
             bytes: page,
             breaks: None,
         };
-        Reply::Answer(Box::new(answer), flow)
+        Reply::HttpResponse(Box::new(answer), flow)
     }
 
     fn unsatisfiable(&self) -> Reply {
         let mut answer = self.headers(416);
         answer.content_range = Some(format!("bytes */{}", self.size));
-        Reply::Answer(Box::new(answer), self.flow(0, 0, None))
+        Reply::HttpResponse(Box::new(answer), self.flow(0, 0, None))
     }
 
     fn part(&self, first: u64, last: u64, trouble: Option<Trouble>) -> Reply {
@@ -296,14 +296,14 @@ impl Server {
         if trouble == Some(Trouble::Lies) {
             flow.bytes.start += 1;
         }
-        Reply::Answer(Box::new(answer), flow)
+        Reply::HttpResponse(Box::new(answer), flow)
     }
 
     fn whole(&self, head: bool, trouble: Option<Trouble>) -> Reply {
         let mut answer = self.headers(200);
         answer.content_length = self.sized.then_some(self.size);
         let len = if head { 0 } else { self.size };
-        Reply::Answer(Box::new(answer), self.flow(0, len, trouble))
+        Reply::HttpResponse(Box::new(answer), self.flow(0, len, trouble))
     }
 
     fn flow(&self, start: u64, len: u64, trouble: Option<Trouble>) -> Flow {

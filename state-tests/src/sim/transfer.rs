@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use longhaul_runner::answer::Answer;
+use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::job::JobFailure;
 
 use super::bytes::{Bytes, Piece};
@@ -48,7 +48,7 @@ impl Job {
 struct Coming {
     pieces: Vec<Piece>,
     /// Status and headers that the record will show: those of its first answer.
-    first: Option<Answer>,
+    first: Option<HttpResponse>,
     /// The version that a resumption names.
     version: Option<u32>,
     rounds: u32,
@@ -63,7 +63,7 @@ impl Coming {
 
 /// What to do after a connection.
 enum Then {
-    Done(Box<Answer>, Bytes),
+    Done(Box<HttpResponse>, Bytes),
     Again(u64),
     Failed(JobFailure),
 }
@@ -105,7 +105,7 @@ pub async fn record(world: &Rc<World>, job: &str, index: usize) -> Result<(), Jo
 
 /// All bytes of a record came. Its job shows them at once, and the record itself only a while later; the next one is
 /// asked for meanwhile.
-fn came(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {
+fn came(world: &Rc<World>, job: &str, index: usize, done: (HttpResponse, Bytes)) {
     jobs::show(world, job);
     let (own, job) = (Rc::clone(world), job.to_owned());
     world.spawn(world.browser(), async move {
@@ -115,7 +115,7 @@ fn came(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {
     });
 }
 
-fn finish(world: &Rc<World>, job: &str, index: usize, done: (Answer, Bytes)) {
+fn finish(world: &Rc<World>, job: &str, index: usize, done: (HttpResponse, Bytes)) {
     if let Some(job) = world.jobs.borrow_mut().known.get_mut(job)
         && let Some(record) = job.records.get_mut(index)
     {
@@ -178,7 +178,7 @@ async fn connect(
     };
     world.trace(|| format!("job asked {} {:?}", short(url), asked.range));
     let (answer, flow) = match reply {
-        Reply::Answer(answer, flow) => (Server::as_record(*answer), flow),
+        Reply::HttpResponse(answer, flow) => (Server::as_record(*answer), flow),
         Reply::Hidden => {
             world.coverage.reached("a job met CORS");
             return Then::Failed(JobFailure::FetchError);
@@ -230,7 +230,7 @@ async fn connect(
 }
 
 /// Whether an answer is one of a round that failed.
-fn is_bad(answer: &Answer) -> bool {
+fn is_bad(answer: &HttpResponse) -> bool {
     answer.status == 0 || answer.status >= 300
 }
 

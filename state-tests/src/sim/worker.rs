@@ -31,7 +31,7 @@ pub enum Arrival {
     /// A job has ended.
     Completion(JobState),
     /// A page asks which completions are being handled.
-    Question(once::Sender<Vec<String>>),
+    HttpRequest(once::Sender<Vec<String>>),
 }
 
 /// The worker, running or not.
@@ -140,7 +140,7 @@ fn deliver(world: &Rc<World>) {
                     }
                 });
             }
-            Arrival::Question(sender) => world.spawn(context, async move {
+            Arrival::HttpRequest(sender) => world.spawn(context, async move {
                 // The wasm is there.
                 own.while_between(5 * MS, 30 * MS).await;
                 let handling = own.worker.borrow().arriving.iter().cloned().collect();
@@ -227,7 +227,7 @@ pub async fn ask(world: &Rc<World>) -> Option<Vec<String>> {
     let own = Rc::clone(world);
     world.spawn(world.browser(), async move {
         own.while_between(100, 3 * MS).await;
-        dispatch(&own, Arrival::Question(sender));
+        dispatch(&own, Arrival::HttpRequest(sender));
     });
     let deadline = world.now() + ANSWER_LIMIT;
     let answer = super::manager::within(world, ANSWER_LIMIT, receiver).await;

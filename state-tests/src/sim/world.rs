@@ -69,7 +69,7 @@ pub struct World {
     pub history: Memory,
     /// When the last transaction that was begun is carried out: they are, in their order.
     pub transaction_at: Cell<u64>,
-    /// Bytes at rest.
+    /// Bytes stored.
     pub caches: RefCell<Caches>,
     /// Web Locks.
     pub locks: RefCell<Locks>,

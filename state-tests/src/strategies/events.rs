@@ -1,8 +1,8 @@
 //! Arbitrary events, from the likely to the absurd.
 
 use longhaul_core::{
-    AbortedBy, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure, File, Icon, Missing,
-    Origin, Resource, Spec, Transport, Validator, WaitReason, Why,
+    AbortedBy, ENTRY_VERSION, Entry, Event, EvictedBy, FailReason, Failure, FileVersion, Icon,
+    Missing, Origin, Resource, Spec, Transport, TransportReason, Validator, WaitReason,
 };
 use proptest::prelude::*;
 use proptest::sample::select;
@@ -34,7 +34,7 @@ fn any_number() -> impl Strategy<Value = u32> {
     prop_oneof![4 => 0_u32..5, 1 => any::<u32>(), 1 => Just(u32::MAX)]
 }
 
-fn any_file() -> impl Strategy<Value = File> {
+fn any_file() -> impl Strategy<Value = FileVersion> {
     let validator = prop_oneof![
         any_text().prop_map(Validator::Etag),
         any_text().prop_map(Validator::LastModified)
@@ -48,7 +48,7 @@ fn any_file() -> impl Strategy<Value = File> {
         any::<bool>(),
     )
         .prop_map(
-            |(url, size, validator, part_bytes, content_type, cross_origin)| File {
+            |(url, size, validator, part_bytes, content_type, cross_origin)| FileVersion {
                 url,
                 size,
                 validator,
@@ -144,15 +144,15 @@ fn any_failure() -> impl Strategy<Value = Failure> {
 
 fn any_started() -> impl Strategy<Value = Event> {
     let why = select(vec![
-        Why::Preferred,
-        Why::Asked,
-        Why::Missing,
-        Why::NoWorker,
-        Why::Headers,
-        Why::Refused,
-        Why::JobFailed,
-        Why::JobLost,
-        Why::Stored,
+        TransportReason::Preferred,
+        TransportReason::Asked,
+        TransportReason::Missing,
+        TransportReason::NoWorker,
+        TransportReason::Headers,
+        TransportReason::Refused,
+        TransportReason::JobFailed,
+        TransportReason::JobLost,
+        TransportReason::Stored,
     ]);
     let missing =
         (any_number(), any_text()).prop_map(|(resource, parts)| Missing { resource, parts });
@@ -167,15 +167,17 @@ fn any_started() -> impl Strategy<Value = Event> {
         prop::option::of(any_size()),
     )
         .prop_map(
-            |(try_, transport, why, registration, files, missing, stored, total)| Event::Started {
-                try_,
-                transport,
-                why,
-                registration,
-                files,
-                missing,
-                stored,
-                total,
+            |(transfer, transport, why, registration, files, missing, stored, total)| {
+                Event::Started {
+                    transfer,
+                    transport,
+                    why,
+                    registration,
+                    files,
+                    missing,
+                    stored,
+                    total,
+                }
             },
         )
 }

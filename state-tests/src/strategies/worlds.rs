@@ -2,7 +2,7 @@
 
 use crate::scenario::SIZE;
 use crate::world::{Ask, JobFate, Luck, Rumour, Setup, Step, Trouble};
-use longhaul_core::{Background, Fault, JobEnd, JobFailure, Preference};
+use longhaul_core::{Background, JobEnd, JobFailure, Preference, TransferError};
 use proptest::prelude::*;
 use proptest::sample::select;
 
@@ -152,25 +152,25 @@ pub fn any_steps(emphasis: Emphasis, most: usize) -> impl Strategy<Value = Vec<S
 }
 
 /// Any fault at all.
-pub fn any_fault() -> impl Strategy<Value = Fault> {
+pub fn any_fault() -> impl Strategy<Value = TransferError> {
     let status = select(vec![
         301_u16, 400, 401, 403, 404, 407, 408, 410, 425, 429, 500, 503, 599, 600,
     ]);
     prop_oneof![
         2 => (status, prop::option::of(0_u64..100_000)).prop_map(|(status, retry_after_ms)| {
-            Fault::Status { status, retry_after_ms }
+            TransferError::Status { status, retry_after_ms }
         }),
         3 => select(vec![
-            Fault::Offline,
-            Fault::Network,
-            Fault::Unreachable,
-            Fault::Cors,
-            Fault::Changed,
-            Fault::WrongRange,
-            Fault::Truncated,
-            Fault::UnexpectedType,
-            Fault::Quota,
-            Fault::HeadersNeeded,
+            TransferError::Offline,
+            TransferError::Network,
+            TransferError::Unreachable,
+            TransferError::Cors,
+            TransferError::Changed,
+            TransferError::WrongRange,
+            TransferError::Truncated,
+            TransferError::UnexpectedType,
+            TransferError::Quota,
+            TransferError::HeadersNeeded,
         ]),
     ]
 }

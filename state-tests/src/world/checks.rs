@@ -3,7 +3,7 @@
 use super::{Phase, World};
 use crate::resumption::{is_exact, look_and_plan};
 use crate::scenario::ID;
-use longhaul_core::{Download, Effect, Event, State, Witness};
+use longhaul_core::{Download, Effect, Event, Observation, State};
 use std::collections::BTreeSet;
 
 impl World<'_> {
@@ -15,17 +15,15 @@ impl World<'_> {
             Event::CachedHit { files, .. } if !files.is_empty() => Vec::new(),
             _ => return Ok(()),
         };
-        let witness = self.witness(self.owner);
+        let observation = self.observation(self.owner);
         for (n, file) in self.folded.files.iter().enumerate() {
-            let missing = witness.missing(&file.key(), file.layout());
+            let missing = observation.missing(&file.key(), file.layout());
             if !missing.is_empty() {
                 return Err(format!("L5: {} without parts {missing:?}", event.name()));
             }
-            let measured = file.layout().stored(witness.at_rest(&file.key()));
+            let measured = file.layout().stored(observation.stored_under(&file.key()));
             if sizes.get(n).is_some_and(|size| *size != measured) {
-                return Err(format!(
-                    "L5: sizes {sizes:?}, but {measured} of {n} at rest"
-                ));
+                return Err(format!("L5: sizes {sizes:?}, but {measured} of {n} stored"));
             }
             let server = &self.servers[n];
             let versions = self.rest.get(&file.key()).into_iter().flatten();
@@ -82,11 +80,11 @@ impl World<'_> {
     /// That it would not.
     pub fn check_resumption(&self) -> Result<(), String> {
         for page in 0..2 {
-            let mut witness = self.witness(page);
-            witness.unstarted = None;
-            witness.idle_ms = None;
+            let mut observation = self.observation(page);
+            observation.unstarted = None;
+            observation.idle_ms = None;
             let mut view = self.folded.clone();
-            let effects = look_and_plan(&mut view, &mut witness, self.now)?;
+            let effects = look_and_plan(&mut view, &mut observation, self.now)?;
             for effect in &effects {
                 self.coverage
                     .reached(&format!("resumed by {}", effect.id().kind));
@@ -94,7 +92,7 @@ impl World<'_> {
             let handled = effects.is_empty() && view.is_running();
             self.coverage
                 .sometimes(handled, "a completion was waited for");
-            is_exact(&view, &witness, &effects)?;
+            is_exact(&view, &observation, &effects)?;
         }
         Ok(())
     }
@@ -110,8 +108,12 @@ impl World<'_> {
         }
     }
 
-    /// What a plan may hold, from what is at rest alone.
-    pub(super) fn check_plan(&self, effects: &[Effect], witness: &Witness) -> Result<(), String> {
+    /// What a plan may hold, from what is stored alone.
+    pub(super) fn check_plan(
+        &self,
+        effects: &[Effect],
+        observation: &Observation,
+    ) -> Result<(), String> {
         let mut ids: Vec<_> = effects.iter().map(Effect::id).collect();
         ids.sort();
         ids.dedup();
@@ -124,7 +126,7 @@ impl World<'_> {
             .files
             .iter()
             .flat_map(|file| {
-                let missing = witness.missing(&file.key(), file.layout());
+                let missing = observation.missing(&file.key(), file.layout());
                 missing.into_iter().map(|index| (file.key(), index))
             })
             .collect();
@@ -134,13 +136,13 @@ impl World<'_> {
                     download.state == State::Requested && *attempt == download.attempt
                 }
                 Effect::StartJob { registration, .. } => {
-                    transferring && witness.unstarted.as_ref() == Some(registration)
+                    transferring && observation.unstarted.as_ref() == Some(registration)
                 }
                 Effect::Fetch { part, .. } => {
                     transferring && missing.contains(&(part.file.key(), part.index))
                 }
                 Effect::Verify { .. } => transferring,
-                Effect::Harvest { registration } => witness.knows_job(registration),
+                Effect::Harvest { registration } => observation.knows_job(registration),
                 Effect::AbortJob { registration } => {
                     let current = download
                         .state

@@ -2,10 +2,10 @@
 
 use super::outcome::Outcome;
 use super::{JobFate, Served, WORKER, World};
-use longhaul_core::{Answer, Fault, JobEnd, PartRequest, measure};
+use longhaul_core::{HttpResponse, JobEnd, PartRequest, TransferError, measure};
 
 /// A record of a background job that came: its answer, its body's length, its true version.
-pub(super) type Record = Result<(Answer, u64, u32), Fault>;
+pub(super) type Record = Result<(HttpResponse, u64, u32), TransferError>;
 
 #[derive(Debug, Clone)]
 pub(super) struct RunningJob {
@@ -43,29 +43,33 @@ impl World<'_> {
     }
 
     /// Measures what came, and stores it where it is right.
-    pub(super) fn store(&mut self, part: &PartRequest, record: &Record) -> Result<(), Fault> {
+    pub(super) fn store(
+        &mut self,
+        part: &PartRequest,
+        record: &Record,
+    ) -> Result<(), TransferError> {
         let (answer, body, version) = record.clone()?;
         let range = measure(part, &answer, body)?;
         let parts = self.rest.entry(part.file.key()).or_default();
         parts.entry(range).or_insert(version);
         let mixed = parts.values().any(|other| *other != version);
-        self.coverage.sometimes(mixed, "versions mixed at rest");
+        self.coverage.sometimes(mixed, "versions mixed stored");
         Ok(())
     }
 
-    pub(super) fn harvest(&mut self, job: &RunningJob, most: usize) -> Vec<Fault> {
+    pub(super) fn harvest(&mut self, job: &RunningJob, most: usize) -> Vec<TransferError> {
         let records = job.parts.iter().zip(&job.records).take(most);
         records
             .filter_map(|((_, part), record)| self.store(part, record).err())
             .collect()
     }
 
-    /// Bytes at rest that fit the present plan.
+    /// Bytes stored that fit the present plan.
     pub(super) fn useful(&self) -> u64 {
-        let witness = self.witness(WORKER);
+        let observation = self.observation(WORKER);
         let files = self.folded.files.iter();
         files
-            .map(|file| file.layout().stored(witness.at_rest(&file.key())))
+            .map(|file| file.layout().stored(observation.stored_under(&file.key())))
             .sum()
     }
 
@@ -98,9 +102,9 @@ impl World<'_> {
             JobFate::Abort => JobEnd::Abort,
             JobFate::Failure(failure) => JobEnd::Failure(failure),
             JobFate::EmptySuccess => {
-                let empty = Answer {
+                let empty = HttpResponse {
                     status: 200,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 };
                 job.records = vec![Ok((empty, 0, 0)); job.parts.len()];
                 self.coverage.reached("an empty success");

@@ -1,15 +1,19 @@
 //! Outcomes of effects, on their way.
 
-use longhaul_core::{Answer, Download, Fault, Input, JobEnd, Signal, Witness};
+use longhaul_core::{Download, HttpResponse, Input, JobEnd, Observation, Signal, TransferError};
 
-/// An outcome on its way to the writer that caused it. Its witness is taken when it arrives.
+/// An outcome on its way to the writer that caused it. Its observation is taken when it arrives.
 #[derive(Debug, Clone)]
 pub(super) enum Outcome {
-    Probed(u32, Vec<Result<Answer, Fault>>),
+    Probed(u32, Vec<Result<HttpResponse, TransferError>>),
     Refused(String, bool),
-    Ended(String, JobEnd, Vec<Fault>),
-    PartFailed(u32, u32, Fault),
-    Verified(u32, Vec<(u32, String)>, Vec<(u32, Result<Answer, Fault>)>),
+    Ended(String, JobEnd, Vec<TransferError>),
+    PartFailed(u32, u32, TransferError),
+    Verified(
+        u32,
+        Vec<(u32, String)>,
+        Vec<(u32, Result<HttpResponse, TransferError>)>,
+    ),
 }
 
 impl Outcome {
@@ -23,36 +27,36 @@ impl Outcome {
         }
     }
 
-    pub(super) fn input(&self, witness: Witness) -> Input {
-        let witness = Box::new(witness);
+    pub(super) fn input(&self, observation: Observation) -> Input {
+        let observation = Box::new(observation);
         Input::Signal(match self.clone() {
             Self::Probed(attempt, answers) => Signal::Probed {
                 attempt,
                 answers,
-                witness,
+                observation,
             },
             Self::Refused(registration, quota) => Signal::JobRefused {
                 registration,
                 quota,
-                witness,
+                observation,
             },
             Self::Ended(registration, end, faults) => Signal::JobEnded {
                 registration,
                 end,
                 faults,
-                witness,
+                observation,
             },
             Self::PartFailed(attempt, resource, fault) => Signal::PartFailed {
                 attempt,
                 resource,
                 fault,
-                witness,
+                observation,
             },
             Self::Verified(attempt, digests, answers) => Signal::Verified {
                 attempt,
                 digests,
                 answers,
-                witness,
+                observation,
             },
         })
     }

@@ -4,7 +4,7 @@ use super::jobs::{Completion, RunningJob};
 use super::outcome::Outcome;
 use super::{JobFate, Luck, Rumour, Served, World};
 use crate::scenario::{ID, digest};
-use longhaul_core::{Effect, Fault, Input, JobEnd, JobId, Signal, decide, plan};
+use longhaul_core::{Effect, Input, JobEnd, JobId, Signal, TransferError, decide, plan};
 
 impl World<'_> {
     /// What is planned for the owner now, after the history was read and a look was taken.
@@ -12,9 +12,9 @@ impl World<'_> {
         let owner = self.owner;
         self.read(owner);
         self.look(owner)?;
-        let witness = self.witness(owner);
-        let effects = plan(&self.writers[owner].view, &witness, self.now);
-        self.check_plan(&effects, &witness)?;
+        let observation = self.observation(owner);
+        let effects = plan(&self.writers[owner].view, &observation, self.now);
+        self.check_plan(&effects, &observation)?;
         if self.spoken.len() < 16 && !effects.is_empty() {
             self.spoken.push(format!("{effects:?}"));
         }
@@ -72,8 +72,8 @@ impl World<'_> {
                 ..
             } => {
                 let record = match luck {
-                    Luck::Breaks => Err(Fault::Network),
-                    Luck::Quota => Err(Fault::Quota),
+                    Luck::Breaks => Err(TransferError::Network),
+                    Luck::Quota => Err(TransferError::Quota),
                     _ => self.answer(resource, &part),
                 };
                 let fault = self.store(&part, &record).err()?;
@@ -132,12 +132,12 @@ impl World<'_> {
 
     pub(super) fn rumour(&mut self, of: &Rumour, before: u32) -> Result<(), String> {
         let attempt = self.folded.attempt.saturating_sub(before);
-        let try_ = self.folded.state.transfer().map_or(1, |t| t.try_);
+        let transfer = self.folded.state.transfer().map_or(1, |t| t.number);
         let registration = JobId {
             name: self.writers[0].context.name.clone(),
             download: ID.into(),
             attempt,
-            try_: try_.saturating_sub(before).max(1),
+            transfer: transfer.saturating_sub(before).max(1),
         };
         let registration = registration.to_string();
         let count = self.spec.resources.len();
@@ -156,12 +156,12 @@ impl World<'_> {
         let stale = outcome.is_stale(&self.folded);
         let looked = if stale {
             self.read(by);
-            let look = Input::Signal(Signal::Observed(Box::new(self.witness(by))));
+            let look = Input::Signal(Signal::Observed(Box::new(self.observation(by))));
             decide(&self.folded, self.now, look).ok()
         } else {
             None
         };
-        let first = self.take(by, |witness| outcome.input(witness))?;
+        let first = self.take(by, |observation| outcome.input(observation))?;
         if stale {
             self.coverage.reached(&format!("stale: {}", outcome.name()));
             let said = first.as_ref().ok().cloned().unwrap_or_default();
@@ -174,9 +174,9 @@ impl World<'_> {
         if let Outcome::Ended(registration, ..) = outcome {
             self.handling.remove(registration);
         }
-        let look = Input::Signal(Signal::Observed(Box::new(self.witness(by))));
+        let look = Input::Signal(Signal::Observed(Box::new(self.observation(by))));
         let looked = decide(&self.writers[by].view, self.now, look);
-        let second = self.take(by, |witness| outcome.input(witness))?;
+        let second = self.take(by, |observation| outcome.input(observation))?;
         if first.as_ref().is_ok_and(|events| !events.is_empty()) && !stale {
             let name = outcome.name();
             self.coverage

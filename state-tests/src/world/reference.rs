@@ -1,7 +1,7 @@
 //! What a history may look like: a model of the machine that is smaller than the machine, and knows only the table of
 //! phases, the endings, and the figures.
 
-use longhaul_core::{Event, EvictedBy, MOST_ENTRIES, State};
+use longhaul_core::{Event, EvictedBy, MAX_ENTRIES, State};
 
 /// The phases of DESIGN's table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -10,7 +10,7 @@ pub enum Phase {
     None,
     /// An attempt began.
     Requested,
-    /// A try began.
+    /// A transfer began.
     Transferring,
     /// The last attempt ended well.
     Available,
@@ -50,7 +50,7 @@ pub struct Reference {
     pub phase: Phase,
     /// The latest attempt.
     pub attempt: u32,
-    try_: u32,
+    transfer: u32,
     endings: u32,
     entries: u32,
     downloaded: u64,
@@ -63,7 +63,7 @@ impl Default for Reference {
         Self {
             phase: Phase::None,
             attempt: 0,
-            try_: 0,
+            transfer: 0,
             endings: 0,
             entries: 0,
             downloaded: 0,
@@ -77,7 +77,7 @@ impl Reference {
     /// Tries of the present attempt.
     #[must_use]
     pub const fn tries(&self) -> u32 {
-        self.try_
+        self.transfer
     }
 
     /// Takes the next event of a history.
@@ -99,7 +99,7 @@ impl Reference {
             };
         }
         self.entries += 1;
-        if self.entries > MOST_ENTRIES {
+        if self.entries > MAX_ENTRIES {
             return Err(format!("L12: an attempt has {} entries", self.entries));
         }
         if event.is_ending() {
@@ -150,15 +150,15 @@ impl Reference {
                 total,
             } => (*downloaded, *stored, *total),
             Event::Started {
-                try_,
+                transfer,
                 stored,
                 total,
                 ..
             } => {
-                if *try_ != self.try_ + 1 {
-                    return Err(format!("try {try_} came after {}", self.try_));
+                if *transfer != self.transfer + 1 {
+                    return Err(format!("try {transfer} came after {}", self.transfer));
                 }
-                self.try_ = *try_;
+                self.transfer = *transfer;
                 (self.downloaded.max(*stored), *stored, *total)
             }
             Event::Success { sizes, .. } => {

@@ -1,6 +1,6 @@
 //! Servers that lie, break, and change their files.
 
-use longhaul_core::{Answer, ContentRange, Fault, PartRequest, Range};
+use longhaul_core::{ContentRange, HttpResponse, PartRequest, Range, TransferError};
 
 /// How a server misbehaves, until it heals.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +78,7 @@ impl Served {
     ///
     /// # Errors
     /// Where no answer comes.
-    pub fn probe(&self) -> Result<Answer, Fault> {
+    pub fn probe(&self) -> Result<HttpResponse, TransferError> {
         self.broken()?;
         let mut answer = self.head();
         match self.trouble {
@@ -101,7 +101,7 @@ impl Served {
     ///
     /// # Errors
     /// Where no answer comes.
-    pub fn part(&self, request: &PartRequest) -> Result<(Answer, u64), Fault> {
+    pub fn part(&self, request: &PartRequest) -> Result<(HttpResponse, u64), TransferError> {
         self.broken()?;
         let mut answer = self.head();
         if answer.status != 200 {
@@ -140,7 +140,7 @@ impl Served {
     }
 
     /// What every answer says, with the status of the present trouble.
-    fn head(&self) -> Answer {
+    fn head(&self) -> HttpResponse {
         let status = match self.trouble {
             Some(Trouble::Busy) => 503,
             Some(Trouble::Throttled) => 429,
@@ -148,22 +148,22 @@ impl Served {
             Some(Trouble::Forbidden) => 403,
             _ => 200,
         };
-        Answer {
+        HttpResponse {
             status,
             retry_after_ms: (status == 429).then_some(5_000),
             etag: self.tagged.then(|| format!("\"v{}\"", self.claimed)),
             cross_origin: self.cross_origin,
-            ..Answer::default()
+            ..HttpResponse::default()
         }
     }
 
     /// What of an answer the record of a background job shows.
     #[must_use]
-    pub fn as_record(answer: Answer) -> Answer {
+    pub fn as_record(answer: HttpResponse) -> HttpResponse {
         if !answer.cross_origin {
             return answer;
         }
-        Answer {
+        HttpResponse {
             etag: None,
             content_range: None,
             retry_after_ms: None,
@@ -171,12 +171,12 @@ impl Served {
         }
     }
 
-    fn broken(&self) -> Result<(), Fault> {
+    fn broken(&self) -> Result<(), TransferError> {
         match self.trouble {
-            Some(Trouble::Unreachable) => Err(Fault::Unreachable),
-            Some(Trouble::Breaks) => Err(Fault::Network),
-            Some(Trouble::Cors) => Err(Fault::Cors),
-            Some(Trouble::Offline) => Err(Fault::Offline),
+            Some(Trouble::Unreachable) => Err(TransferError::Unreachable),
+            Some(Trouble::Breaks) => Err(TransferError::Network),
+            Some(Trouble::Cors) => Err(TransferError::Cors),
+            Some(Trouble::Offline) => Err(TransferError::Offline),
             _ => Ok(()),
         }
     }

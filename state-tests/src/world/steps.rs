@@ -1,7 +1,7 @@
 //! What a world begins with, and what can happen in it.
 
 use super::Trouble;
-use longhaul_core::{Answer, Background, Fault, JobEnd, JobFailure, Preference};
+use longhaul_core::{Background, HttpResponse, JobEnd, JobFailure, Preference, TransferError};
 
 /// What a world begins with.
 #[derive(Debug, Clone)]
@@ -32,7 +32,7 @@ pub struct Setup {
     pub size: u64,
     /// Size of the second and further files; 0 is a case of its own.
     pub other_size: u64,
-    /// Failed rounds in a row before an attempt fails.
+    /// Retries in a row before an attempt fails.
     pub patience: u32,
 }
 
@@ -59,7 +59,7 @@ pub enum Step {
     JobEnds { which: usize, how: JobFate },
     /// The worker handles a completion; with `dies`, it is stopped half-way.
     Handle { dies: bool },
-    /// Bytes at rest are deleted behind our back.
+    /// Bytes stored are deleted behind our back.
     Evict { which: usize, all: bool },
     /// A server gets into trouble, or out of it.
     Server {
@@ -112,7 +112,7 @@ impl Step {
     /// Whether it may end an attempt at once, whatever patience there is.
     #[must_use]
     pub fn is_final(&self) -> bool {
-        let lasting = |fault: &Fault| !fault.is_transient();
+        let lasting = |fault: &TransferError| !fault.is_transient();
         match self {
             Self::Perform { luck, .. } => *luck == Luck::Quota,
             Self::Ask { what, .. } => *what != Ask::Retry,
@@ -199,13 +199,13 @@ pub enum JobFate {
 )]
 pub enum Rumour {
     /// Every server answers a probe like this.
-    Probed(Result<Answer, Fault>),
+    Probed(Result<HttpResponse, TransferError>),
     /// The job was refused.
     Refused { quota: bool },
     /// The job ended.
-    Ended(JobEnd, Vec<Fault>),
+    Ended(JobEnd, Vec<TransferError>),
     /// A part did not come.
-    PartFailed(Fault),
+    PartFailed(TransferError),
     /// The files have a hash that is nobody's.
     Verified,
 }

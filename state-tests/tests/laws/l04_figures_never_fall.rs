@@ -20,7 +20,7 @@ fn figures_never_fall_although_bytes_vanish_and_browsers_begin_anew() {
             "failure Evicted",
             "evicted Eviction",
             "a job with bytes began anew",
-            "a second try with bytes at rest",
+            "a second try with bytes stored",
             "success",
         ],
         |(setup, steps), coverage| live(&setup, &steps, coverage),

@@ -22,7 +22,7 @@ fn nothing_succeeds_before_its_bytes_are_there_and_right() {
             "an empty success",
             "failure Integrity",
             "waiting Verifying",
-            "versions mixed at rest",
+            "versions mixed stored",
         ],
         |(setup, steps), coverage| live(&setup, &steps, coverage),
     );

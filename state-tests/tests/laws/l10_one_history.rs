@@ -1,7 +1,7 @@
 //! L10: writers in several tabs and the service worker, interleaved anyhow, yield one gapless history with no lost event.
 
 use longhaul_core::{
-    Command, Download, Entry, Event, Fault, Input, JobEnd, Origin, Range, Signal, decide,
+    Command, Download, Entry, Event, Input, JobEnd, Origin, Range, Signal, TransferError, decide,
 };
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::{ID, Scenario, ranged_answer};
@@ -65,7 +65,7 @@ impl Saying {
             Self::Retry => Input::Command(Command::Retry),
             Self::Remove => Input::Command(Command::Remove),
             Self::Probed => seen.probed(&ranged_answer()),
-            Self::Breaks => seen.part_failed(Fault::Network),
+            Self::Breaks => seen.part_failed(TransferError::Network),
             Self::Ended => seen.job_ended("longhaul/1/longhaul/model/1/1", JobEnd::Success, &[]),
             Self::Looks(parts) => {
                 let parts: Vec<Range> = view
@@ -74,9 +74,11 @@ impl Saying {
                     .flat_map(|file| (0..parts).filter_map(|n| file.layout().range(n)))
                     .collect();
                 for file in &view.files {
-                    seen.witness.rest.insert(file.key(), parts.clone().into());
+                    seen.observation
+                        .stored
+                        .insert(file.key(), parts.clone().into());
                 }
-                Input::Signal(Signal::Observed(Box::new(seen.witness)))
+                Input::Signal(Signal::Observed(Box::new(seen.observation)))
             }
         }
     }

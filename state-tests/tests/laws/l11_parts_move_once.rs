@@ -1,4 +1,4 @@
-//! L11: a part is stored once, and is under transfer at most once, except by overtaking, a browser's own restart, or a
+//! L11: a part is stored once, and is under transfer at most once, except by assisting, a browser's own restart, or a
 //! dead owner's last requests.
 
 use longhaul_state_tests::prove::prove;
@@ -7,7 +7,7 @@ use longhaul_state_tests::world::{JobFate, Luck, Setup, Step, WORKER, World};
 use proptest::test_runner::TestCaseError;
 
 /// A step of a life in which nothing is lost: owners may change and die, outcomes may come late and twice, anything may be
-/// asked; but no bytes vanish, no transfer breaks, and no job is overtaken.
+/// asked; but no bytes vanish, no transfer breaks, and no job is assisted.
 fn harmless(step: Step) -> Option<Step> {
     Some(match step {
         Step::Look { by, .. } => Step::Look { by, idle: false },

@@ -1,7 +1,7 @@
 //! L12: the history of an attempt has at most 200 entries, however long the trouble.
 
 use crate::live;
-use longhaul_core::{Background, MOST_ENTRIES, Preference};
+use longhaul_core::{Background, MAX_ENTRIES, Preference};
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::PART;
 use longhaul_state_tests::strategies::{EVERYTHING, Emphasis, any_setup, any_step};
@@ -75,7 +75,7 @@ fn an_attempt_that_a_person_hurries_on_and_on_has_at_most_200_entries() {
             };
             let mut world = World::new(&setup, &coverage);
             world.step(&ask(Ask::Request)).expect("keeps the laws");
-            for _ in 0..MOST_ENTRIES {
+            for _ in 0..MAX_ENTRIES {
                 for step in trouble {
                     world.step(step).expect("keeps the laws");
                 }

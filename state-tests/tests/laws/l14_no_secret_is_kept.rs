@@ -3,7 +3,7 @@
 //! The core is never given a header's value, only whether there are headers; redirect targets and exceptions reach it
 //! as faults without a text.
 
-use longhaul_core::{File, PartRequest, Snapshot, identity};
+use longhaul_core::{FileVersion, PartRequest, Snapshot, identity};
 use longhaul_state_tests::prove::prove;
 use longhaul_state_tests::strategies::{EVERYTHING, any_secretive, any_setup, any_steps};
 use longhaul_state_tests::world::World;
@@ -103,7 +103,7 @@ fn a_part_names_the_same_file_however_often_its_url_is_signed() {
             let other_file = format!("{base}&rev=other");
             prop_assert_ne!(&identity(&other_file, secret_params), &named);
 
-            let file = File {
+            let file = FileVersion {
                 url: named,
                 size: Some(100),
                 validator: None,

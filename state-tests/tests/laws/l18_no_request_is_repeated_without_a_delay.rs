@@ -1,6 +1,6 @@
 //! L18: between a failed request and its repetition there is always a delay, whoever embeds the machine.
 
-use longhaul_core::{Background, Fault, Preference};
+use longhaul_core::{Background, Preference, TransferError};
 use longhaul_state_tests::embedder::{Embedder, Luck, Setup};
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::strategies::any_fault;
@@ -21,7 +21,7 @@ fn luck() -> impl Strategy<Value = Luck> {
 
 /// A line so bad that every part costs entries, but not so bad that a server or a browser gives up.
 fn bad_line() -> impl Strategy<Value = Vec<Luck>> {
-    let transient = any_fault().prop_filter("ends the attempt", Fault::is_transient);
+    let transient = any_fault().prop_filter("ends the attempt", TransferError::is_transient);
     (prop::collection::vec(transient, 1..4), 1_usize..3).prop_map(|(faults, good)| {
         let bad = faults.into_iter().map(Luck::Fails);
         bad.chain(std::iter::repeat_n(Luck::Good, good)).collect()
@@ -108,7 +108,7 @@ fn whoever_does_what_is_planned_repeats_no_failed_request_without_a_delay() {
             "a part was repeated after a delay",
             "a record failed",
             "a job was lost",
-            "a page helped a job",
+            "a page assisted a job",
             "a version was confirmed",
             "a device was offline and said so",
             "a device was offline and did not say so",
@@ -146,7 +146,7 @@ fn by_the_page(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
     }
 }
 
-/// The same with a job, which the page helps.
+/// The same with a job, which the page assists.
 fn by_a_job(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
     Setup {
         background: Background::Usable,
@@ -158,10 +158,10 @@ fn by_a_job(parts: u64, at_once: usize, luck: Vec<Luck>) -> Setup {
 /// Each of these repeated a request in the same millisecond when this law was written down.
 #[test]
 fn who_once_repeated_a_request_at_once_no_longer_does() {
-    use longhaul_core::Fault::{
+    use longhaul_core::TransferError::{
         Changed, Network, Offline, Quota, Truncated, Unreachable, WrongRange,
     };
-    let luck = |faults: &[Option<Fault>]| -> Vec<Luck> {
+    let luck = |faults: &[Option<TransferError>]| -> Vec<Luck> {
         let each = faults.iter().cloned();
         each.map(|fault| fault.map_or(Luck::Good, Luck::Fails))
             .collect()
@@ -211,7 +211,7 @@ fn who_once_repeated_a_request_at_once_no_longer_does() {
             },
         ),
         (
-            "the job moves while the page's help waits",
+            "the job moves while the page's assistance waits",
             Setup {
                 resources: 3,
                 told_late: true,
@@ -219,7 +219,7 @@ fn who_once_repeated_a_request_at_once_no_longer_does() {
             },
         ),
         (
-            "the job is lost while the page's help waits",
+            "the job is lost while the page's assistance waits",
             by_a_job(1, 4, lost),
         ),
         (

@@ -4,8 +4,8 @@
 mod model;
 
 use longhaul_core::{
-    Answer, Command, Context, Effect, Fault, Input, Job, JobEnd, JobFailure, Preference, Range,
-    Rejection, Retry,
+    Command, Context, Effect, HttpResponse, Input, Job, JobEnd, JobFailure, Preference, Range,
+    Rejection, Retry, TransferError,
 };
 use longhaul_state_tests::prove::{Coverage, prove};
 use longhaul_state_tests::scenario::{PART, PARTS, SIZE, Scenario, digest, ranged_answer};
@@ -98,21 +98,21 @@ impl Machine {
         for _ in 0..8 {
             let current = self.scenario.registration();
             let unstarted = current.filter(|id| self.handed.as_ref() != Some(id));
-            self.scenario.witness.unstarted = unstarted;
+            self.scenario.observation.unstarted = unstarted;
             for effect in self.scenario.plan() {
                 match effect {
                     Effect::StartJob { registration, .. } => {
                         self.handed = Some(registration.clone());
-                        self.scenario.witness.jobs = vec![Job {
+                        self.scenario.observation.jobs = vec![Job {
                             registration,
                             downloaded: 0,
                         }];
                     }
-                    Effect::AbortJob { .. } => self.scenario.witness.jobs.clear(),
+                    Effect::AbortJob { .. } => self.scenario.observation.jobs.clear(),
                     _ => {}
                 }
             }
-            self.scenario.witness.unstarted = None;
+            self.scenario.observation.unstarted = None;
             let look = self.scenario.observed();
             if self.scenario.takes(look).is_empty() {
                 return;
@@ -121,10 +121,10 @@ impl Machine {
         panic!("looking comes to no end: {:#?}", self.scenario.download);
     }
 
-    /// The parts at rest of the file that is asked for.
+    /// The parts stored of the file that is asked for.
     fn rest(&mut self) -> &mut longhaul_core::Ranges {
         let key = self.scenario.download.files[0].key();
-        self.scenario.witness.rest.entry(key).or_default()
+        self.scenario.observation.stored.entry(key).or_default()
     }
 
     fn range(part: u32) -> Range {
@@ -146,7 +146,7 @@ impl Machine {
         let id = format!("longhaul/1/longhaul/model/{}/1", before.download.attempt);
         match which {
             0 => before.probed(&ranged_answer()),
-            1 => before.part_failed(Fault::Changed),
+            1 => before.part_failed(TransferError::Changed),
             2 => before.verified(&digest('f')),
             3 => before.job_ended(&id, JobEnd::Abort, &[]),
             _ => before.job_refused(&id, true),
@@ -163,7 +163,7 @@ impl StateMachineTest for Machine {
         if model.hashed {
             scenario = scenario.hashed();
         }
-        let context: &mut Context = &mut scenario.witness.context;
+        let context: &mut Context = &mut scenario.observation.context;
         if !model.background {
             context.preference = Preference::Foreground;
         }
@@ -179,9 +179,9 @@ impl StateMachineTest for Machine {
     }
 
     fn apply(mut machine: Self, _: &Model, transition: Transition) -> Self {
-        let broken = |status| Answer {
+        let broken = |status| HttpResponse {
             status,
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let s = &machine.scenario;
         let input = match transition {
@@ -191,10 +191,10 @@ impl StateMachineTest for Machine {
             Transition::Retry => Input::Command(Command::Retry),
             Transition::Remove => Input::Command(Command::Remove),
             Transition::Probed => s.probed(&ranged_answer()),
-            Transition::ProbeBreaks => s.probed_as(vec![Err(Fault::Network)]),
+            Transition::ProbeBreaks => s.probed_as(vec![Err(TransferError::Network)]),
             Transition::NotFound => s.probed(&broken(404)),
-            Transition::PartBreaks => s.part_failed(Fault::Network),
-            Transition::Changed => s.part_failed(Fault::Changed),
+            Transition::PartBreaks => s.part_failed(TransferError::Network),
+            Transition::Changed => s.part_failed(TransferError::Changed),
             Transition::Hashed { right } => s.verified(&digest(if right { 'a' } else { 'f' })),
             Transition::Stale(which) => machine.stale(which),
             Transition::JobFails | Transition::JobCancelled => {
@@ -202,11 +202,11 @@ impl StateMachineTest for Machine {
                 let failed = JobEnd::Failure(JobFailure::FetchError);
                 let cancelled = matches!(transition, Transition::JobCancelled);
                 let end = if cancelled { JobEnd::Abort } else { failed };
-                machine.scenario.witness.jobs.clear();
+                machine.scenario.observation.jobs.clear();
                 machine.scenario.job_ended(&id, end, &[])
             }
             Transition::JobVanishes => {
-                machine.scenario.witness.jobs.clear();
+                machine.scenario.observation.jobs.clear();
                 machine.scenario.observed()
             }
             Transition::PartComes(part) => {
@@ -221,7 +221,7 @@ impl StateMachineTest for Machine {
                 for effect in machine.scenario.plan() {
                     if let Effect::DeleteFiles { keys, .. } = effect {
                         for key in keys {
-                            machine.scenario.witness.rest.remove(&key);
+                            machine.scenario.observation.stored.remove(&key);
                         }
                     }
                 }
@@ -292,7 +292,7 @@ fn the_machine_is_where_a_smaller_model_says_that_it_is() {
             "the wrong bytes",
             "refused",
             "other files",
-            "found at rest",
+            "found stored",
         ],
         |(first, transitions, seen), coverage| {
             let mut model = first.clone();
@@ -339,5 +339,5 @@ fn note(before: &Model, model: &Model, coverage: &Coverage) {
     coverage.sometimes(model.refused, "refused");
     coverage.sometimes(model.asked != before.asked, "other files");
     let found = before.phase == Phase::Requested && model.phase == Phase::Available;
-    coverage.sometimes(found, "found at rest");
+    coverage.sometimes(found, "found stored");
 }

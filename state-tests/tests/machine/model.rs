@@ -20,7 +20,7 @@ pub(crate) enum Transition {
     ProbeBreaks,
     /// There is no such file.
     NotFound,
-    /// A part comes to rest.
+    /// A part is stored.
     PartComes(u32),
     /// A request of the page fails in a way that may heal.
     PartBreaks,
@@ -32,11 +32,11 @@ pub(crate) enum Transition {
     JobVanishes,
     /// A person cancels the job.
     JobCancelled,
-    /// The hash over what is at rest.
+    /// The hash over what is stored.
     Hashed {
         right: bool,
     },
-    /// A part that was at rest is gone.
+    /// A part that was stored is gone.
     Evicted(u32),
     /// The planned deletion is performed.
     Swept,
@@ -50,7 +50,7 @@ pub(crate) enum Transition {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum How {
     Page,
-    /// So many bytes' parts were at rest when the job began.
+    /// So many bytes' parts were stored when the job began.
     Job {
         base: usize,
     },
@@ -70,7 +70,7 @@ pub(crate) struct Model {
     pub attempt: u32,
     pub hashed: bool,
     pub background: bool,
-    /// Parts at rest of either file that may be asked for.
+    /// Parts stored of either file that may be asked for.
     pub rest: [BTreeSet<u32>; 2],
     /// Which of the two is asked for.
     pub asked: usize,
@@ -81,10 +81,10 @@ pub(crate) struct Model {
     pub waits: bool,
     /// Whether the job is gone, which is seen to after a wait.
     pub lost: bool,
-    /// Bytes at rest when they were last written down.
+    /// Bytes stored when they were last written down.
     pub written: u64,
     pub restarts: u32,
-    /// Whether what is at rest is to be deleted although the attempt only failed.
+    /// Whether what is stored is to be deleted although the attempt only failed.
     pub wrong: bool,
     /// Whether the last command was refused.
     pub refused: bool,
@@ -137,12 +137,12 @@ impl Model {
     /// Whether it can happen. Shrinking keeps to this.
     pub(crate) fn allows(&self, transition: &Transition) -> bool {
         let transferring = self.phase == Phase::Transferring;
-        let at_rest = |part: &u32| self.rest[self.asked].contains(part);
+        let stored_now = |part: &u32| self.rest[self.asked].contains(part);
         match transition {
             Transition::Probed | Transition::ProbeBreaks | Transition::NotFound => {
                 self.phase == Phase::Requested
             }
-            Transition::PartComes(part) => transferring && !at_rest(part),
+            Transition::PartComes(part) => transferring && !stored_now(part),
             Transition::PartBreaks | Transition::Changed => transferring,
             Transition::JobFails | Transition::JobVanishes | Transition::JobCancelled => {
                 let runs = matches!(self.how, How::Job { .. }) && !self.lost;
@@ -150,7 +150,7 @@ impl Model {
             }
             Transition::Hashed { .. } => transferring && self.hashed && self.is_complete(),
             Transition::Evicted(part) => {
-                at_rest(part) && (transferring || self.phase == Phase::Available)
+                stored_now(part) && (transferring || self.phase == Phase::Available)
             }
             Transition::Swept => self.is_swept(),
             Transition::Stale(_) => self.attempt > 1,
@@ -236,8 +236,10 @@ impl Model {
                 self.rounds = 0;
                 self.write();
             }
-            (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => self.next_try(),
-            (false, _) if self.lost && !self.waits => self.next_try(),
+            (false, _) if matches!(self.how, How::Between { .. }) && !self.waits => {
+                self.next_transfer();
+            }
+            (false, _) if self.lost && !self.waits => self.next_transfer(),
             _ => {}
         }
         if self.phase == Phase::Transferring && !self.waits {
@@ -333,7 +335,7 @@ impl Model {
     }
 
     /// A job that brought nothing is followed by the page's own transfer.
-    fn next_try(&mut self) {
+    fn next_transfer(&mut self) {
         let (How::Job { base } | How::Between { base }) = self.how else {
             return;
         };
@@ -347,9 +349,9 @@ impl Model {
         self.waits = false;
     }
 
-    /// A person hurries: a wait between two rounds is over. That of a page that helps a job is not one.
+    /// A person hurries: a wait between two rounds is over. That of a page that assists a job is not one.
     fn hurry(&mut self) {
-        let helps = self.phase == Phase::Transferring && matches!(self.how, How::Job { .. });
-        self.waits &= helps;
+        let assists = self.phase == Phase::Transferring && matches!(self.how, How::Job { .. });
+        self.waits &= assists;
     }
 }

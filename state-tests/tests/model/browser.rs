@@ -2,7 +2,7 @@
 
 use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record, Request};
 use crate::world::{Bug, World, part_answer};
-use longhaul_core::{Answer, Fault, JobEnd, JobFailure, JobId, PartRequest, measure};
+use longhaul_core::{HttpResponse, JobEnd, JobFailure, JobId, PartRequest, TransferError, measure};
 
 pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
     let parts = parts
@@ -20,7 +20,7 @@ pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
 pub(crate) fn start(m: &mut Moment, registration: String, parts: &[(u32, PartRequest)]) {
     let id = JobId::parse(&registration).expect("ours");
     let (attempt, tries) = (m.history.attempt, m.ledger.tries());
-    if id.attempt > attempt || (id.attempt == attempt && id.try_ > tries) {
+    if id.attempt > attempt || (id.attempt == attempt && id.transfer > tries) {
         m.broke("the one law: a job runs that no event licenses");
     }
     let job = job_of(parts);
@@ -75,7 +75,7 @@ pub(crate) fn work(m: &mut Moment, registration: &str, record: Option<Record>) {
 }
 
 impl World {
-    /// Stores the next record of a job that is right and not at rest; whether there was one.
+    /// Stores the next record of a job that is right and not stored; whether there was one.
     pub(crate) fn harvest_one(&self, m: &mut Moment, job: &Job) -> bool {
         let records = job.parts.iter().zip(&job.records);
         for (part, record) in records {
@@ -87,7 +87,12 @@ impl World {
     }
 
     /// Measures what came, by the real measure, and stores it where it is right.
-    pub(crate) fn store(&self, m: &mut Moment, part: Part, record: Record) -> Result<(), Fault> {
+    pub(crate) fn store(
+        &self,
+        m: &mut Moment,
+        part: Part,
+        record: Record,
+    ) -> Result<(), TransferError> {
         let request = PartRequest {
             file: World::file(part.0),
             index: part.1,
@@ -95,17 +100,17 @@ impl World {
         let range = request.range().expect("a part of the file");
         let (answer, body, bytes) = match record {
             Record::Gone => (
-                Answer {
+                HttpResponse {
                     status: 404,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 },
                 9,
                 Bytes::None,
             ),
             Record::Of(_, Bytes::None) => (
-                Answer {
+                HttpResponse {
                     status: 200,
-                    ..Answer::default()
+                    ..HttpResponse::default()
                 },
                 0,
                 Bytes::None,

@@ -3,7 +3,8 @@
 use crate::moment::{Commit, Moment, Outcome, Part, Stage, without_clock};
 use crate::world::{Bug, WORKER, World};
 use longhaul_core::{
-    Download, Entry, Event, Input, Job, JobEnd, Origin, Range, Rest, Signal, Witness, decide,
+    Download, Entry, Event, Input, Job, JobEnd, Observation, Origin, Range, Signal, StoredParts,
+    decide,
 };
 use longhaul_state_tests::scenario::{ID, START, digest};
 use std::sync::Arc;
@@ -39,7 +40,7 @@ impl World {
                 commit.stage = if self.background {
                     Stage::Jobs
                 } else {
-                    Stage::Rest
+                    Stage::StoredParts
                 };
             }
             Stage::Jobs => {
@@ -54,13 +55,13 @@ impl World {
                     .and_then(|t| t.registration.as_ref());
                 let absent = current.is_some_and(|id| !m.jobs.contains_key(id));
                 let asks = absent && self.bug != Some(Bug::TakesAbsentForLost);
-                commit.stage = if asks { Stage::Ask } else { Stage::Rest };
+                commit.stage = if asks { Stage::Ask } else { Stage::StoredParts };
             }
             Stage::Ask => {
                 commit.handling = m.completions.keys().cloned().collect();
-                commit.stage = Stage::Rest;
+                commit.stage = Stage::StoredParts;
             }
-            Stage::Rest => {
+            Stage::StoredParts => {
                 commit.rest = m.rest.keys().copied().collect();
                 let place = &m.places[who];
                 commit.unstarted.clone_from(&place.unstarted);
@@ -71,10 +72,10 @@ impl World {
         }
     }
 
-    /// The witness that was taken on the way.
-    pub(crate) fn witness(&self, who: usize, commit: &Commit) -> Witness {
-        Witness {
-            rest: rest_of(commit.rest.iter().copied()),
+    /// The observation that was taken on the way.
+    pub(crate) fn observation(&self, who: usize, commit: &Commit) -> Observation {
+        Observation {
+            stored: rest_of(commit.rest.iter().copied()),
             jobs: commit
                 .jobs
                 .iter()
@@ -99,15 +100,15 @@ impl World {
         outcome: &Outcome,
         commit: &Commit,
     ) -> Appended {
-        let witness = self.witness(who, commit);
+        let observation = self.observation(who, commit);
         let stale = outcome.is_stale(&commit.view);
         let mut told = outcome.clone();
         if self.bug == Some(Bug::AcceptsAStaleAttempt) {
             told.is_of(commit.view.attempt);
         }
-        let decided = decide(&commit.view, START, told.input(witness.clone()));
+        let decided = decide(&commit.view, START, told.input(observation.clone()));
         let events = decided.expect("signals are not rejected");
-        if stale && !events.is_empty() && events != look(&commit.view, witness) {
+        if stale && !events.is_empty() && events != look(&commit.view, observation) {
             m.broke("L7: a stale outcome says more than a look");
         }
         self.append(m, who, commit, &events)
@@ -125,7 +126,7 @@ impl World {
             return Appended::Done(false);
         }
         if self.bug == Some(Bug::ActsBeforeAppending)
-            && acts_first(m, &commit.view, events, &self.witness(who, commit))
+            && acts_first(m, &commit.view, events, &self.observation(who, commit))
         {
             return Appended::Conflict;
         }
@@ -166,14 +167,14 @@ impl World {
 }
 
 /// What a look decides.
-pub(crate) fn look(view: &Download, witness: Witness) -> Vec<Event> {
-    let look = Input::Signal(Signal::Observed(Box::new(witness)));
+pub(crate) fn look(view: &Download, observation: Observation) -> Vec<Event> {
+    let look = Input::Signal(Signal::Observed(Box::new(observation)));
     decide(view, START, look).expect("a look is not rejected")
 }
 
-/// Parts at rest as the machine is shown them.
-pub(crate) fn rest_of(parts: impl Iterator<Item = Part>) -> Rest {
-    let mut rest = Rest::new();
+/// Parts stored as the machine is shown them.
+pub(crate) fn rest_of(parts: impl Iterator<Item = Part>) -> StoredParts {
+    let mut rest = StoredParts::new();
     for (version, index) in parts {
         let file = World::file(version);
         let range: Range = file.layout().range(index).expect("a part of the file");
@@ -214,52 +215,57 @@ impl Outcome {
         }
     }
 
-    pub(crate) fn input(self, witness: Witness) -> Input {
-        let witness = Box::new(witness);
+    pub(crate) fn input(self, observation: Observation) -> Input {
+        let observation = Box::new(observation);
         Input::Signal(match self {
             Self::Probed(attempt, answer) => Signal::Probed {
                 attempt,
                 answers: vec![answer],
-                witness,
+                observation,
             },
             Self::Refused(registration) => Signal::JobRefused {
                 registration,
                 quota: false,
-                witness,
+                observation,
             },
             Self::PartFailed(attempt, fault) => Signal::PartFailed {
                 attempt,
                 resource: 0,
                 fault,
-                witness,
+                observation,
             },
             Self::Verified(attempt, digit) => Signal::Verified {
                 attempt,
                 digests: vec![(0, digest(digit))],
                 answers: Vec::new(),
-                witness,
+                observation,
             },
             Self::Ended(registration, end, faults) => Signal::JobEnded {
                 registration,
                 end,
                 faults,
-                witness,
+                observation,
             },
         })
     }
 }
 
 /// Hands over the job that an event would license, before that is stored; see the planted bugs.
-fn acts_first(m: &mut Moment, view: &Download, events: &[Event], witness: &Witness) -> bool {
+fn acts_first(
+    m: &mut Moment,
+    view: &Download,
+    events: &[Event],
+    observation: &Observation,
+) -> bool {
     let mut ahead = view.clone();
-    let mut witness = witness.clone();
+    let mut observation = observation.clone();
     for event in events {
         longhaul_core::evolve(&mut ahead, event);
         if let Event::Started { registration, .. } = event {
-            witness.unstarted.clone_from(registration);
+            observation.unstarted.clone_from(registration);
         }
     }
-    for effect in longhaul_core::plan(&ahead, &witness, START) {
+    for effect in longhaul_core::plan(&ahead, &observation, START) {
         if let longhaul_core::Effect::StartJob {
             registration,
             parts,

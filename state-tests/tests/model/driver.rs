@@ -69,8 +69,8 @@ impl World {
 
     /// Decides on a look; where there is nothing to append, plans.
     fn decide_and_plan(&self, m: &mut Moment, n: usize, commit: &Commit) -> Driver {
-        let witness = self.witness(n, commit);
-        let mut events = look(&commit.view, witness.clone());
+        let observation = self.observation(n, commit);
+        let mut events = look(&commit.view, observation.clone());
         if self.bug == Some(Bug::SkipsTheHash)
             && !commit.view.files.is_empty()
             && commit.view.state.transfer().is_some()
@@ -83,7 +83,7 @@ impl World {
             {
                 resource.sha256 = None;
             }
-            events = look(&unhashed, witness.clone());
+            events = look(&unhashed, observation.clone());
         }
         if !events.is_empty() {
             let _ = self.append(m, n, commit, &events);
@@ -98,9 +98,9 @@ impl World {
         if self.bug == Some(Bug::RepeatsWithoutADelay) {
             planned.waiting = None;
         }
-        let effects = plan(&planned, &witness, START);
-        let overtaking = !commit.jobs.is_empty();
-        let fly = |effect: &Effect| flying_of(effect, overtaking);
+        let effects = plan(&planned, &observation, START);
+        let assisting = !commit.jobs.is_empty();
+        let fly = |effect: &Effect| flying_of(effect, assisting);
         let planned: Vec<Flying> = effects.iter().filter_map(fly).collect();
         // What the plan no longer names is aborted; a probe and a harvest cannot be, and come to nothing.
         m.places[n].flights.retain(|flying, flight| {

@@ -3,7 +3,7 @@
 use crate::commit::{Appended, look};
 use crate::moment::{Bytes, Commit, Flight, Flying, Moment, Outcome, Request, Stage};
 use crate::world::{PARTS, World, probe_answer};
-use longhaul_core::{Effect, Fault, decide};
+use longhaul_core::{Effect, TransferError, decide};
 use longhaul_state_tests::scenario::START;
 
 impl World {
@@ -40,7 +40,7 @@ impl World {
                     None
                 } else {
                     Some(Flight::Told(
-                        Outcome::PartFailed(*attempt, Fault::Changed),
+                        Outcome::PartFailed(*attempt, TransferError::Changed),
                         self.first(m, n),
                     ))
                 }
@@ -91,10 +91,14 @@ impl World {
         while commit.stage != Stage::Append {
             self.advance(m, n, &mut commit);
         }
-        let witness = self.witness(n, &commit);
-        let said = decide(&commit.view, START, outcome.clone().input(witness.clone()));
+        let observation = self.observation(n, &commit);
+        let said = decide(
+            &commit.view,
+            START,
+            outcome.clone().input(observation.clone()),
+        );
         let said = said.expect("signals are not rejected");
-        if led_to_something && !said.is_empty() && said != look(&commit.view, witness) {
+        if led_to_something && !said.is_empty() && said != look(&commit.view, observation) {
             m.broke("L6: an outcome that came twice was told twice");
         }
         let _ = self.append(m, n, &commit, &said);
@@ -103,8 +107,8 @@ impl World {
     pub(crate) fn breaks(&self, m: &mut Moment, n: usize, flying: Flying) {
         let commit = self.first(m, n);
         let outcome = match &flying {
-            Flying::Fetch(attempt, ..) => Outcome::PartFailed(*attempt, Fault::Network),
-            Flying::Probe(attempt) => Outcome::Probed(*attempt, Err(Fault::Network)),
+            Flying::Fetch(attempt, ..) => Outcome::PartFailed(*attempt, TransferError::Network),
+            Flying::Probe(attempt) => Outcome::Probed(*attempt, Err(TransferError::Network)),
             _ => return,
         };
         m.places[n]
@@ -145,21 +149,21 @@ pub(crate) fn same_effect(one: &Flying, other: &Flying) -> bool {
     }
 }
 
-pub(crate) fn flying_of(effect: &Effect, overtaking: bool) -> Option<Flying> {
+pub(crate) fn flying_of(effect: &Effect, assisting: bool) -> Option<Flying> {
     Some(match effect {
         Effect::Probe { attempt } => Flying::Probe(*attempt),
         Effect::Harvest { registration } => Flying::Harvest(registration.clone()),
         Effect::Verify { attempt, .. } => Flying::Verify(*attempt),
         Effect::Fetch {
             attempt,
-            try_,
+            transfer,
             part,
             ..
         } => Flying::Fetch(
             *attempt,
-            *try_,
+            *transfer,
             (World::version_of(&part.file), part.index),
-            overtaking,
+            assisting,
         ),
         _ => return None,
     })

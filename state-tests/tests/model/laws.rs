@@ -4,7 +4,7 @@ use crate::actions::{Action, fair};
 use crate::commit::rest_of;
 use crate::moment::{Bytes, Driver, Flight, Flying, Handling, Moment, Part, Stage};
 use crate::world::{TABS, World};
-use longhaul_core::{Download, Job, JobEnd, JobId, State, Witness};
+use longhaul_core::{Download, Job, JobEnd, JobId, Observation, State};
 use longhaul_state_tests::resumption::{is_exact, look_and_plan};
 use longhaul_state_tests::scenario::START;
 use stateright::{Model, Property};
@@ -108,7 +108,7 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
         "a tab opened while a completion was being handled",
         |_, m| !m.completions.is_empty() && m.places[0].open && m.history.seq == 2,
     ),
-    ("a job is overtaken", |_, m| {
+    ("a job is assisted", |_, m| {
         flights(m).any(|f| matches!(f, Flying::Fetch(_, _, _, true)))
     }),
     ("a second try", |_, m| m.ledger.tries() > 1),
@@ -150,10 +150,10 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
     ("nobody is there", |_, m| {
         !m.places[0].open && !m.places[1].open && m.history.is_running()
     }),
-    ("other bytes are at rest", |_, m| {
+    ("other bytes are stored", |_, m| {
         m.rest.values().any(|bytes| *bytes == Bytes::Spliced)
     }),
-    ("parts of two versions are at rest", |_, m| {
+    ("parts of two versions are stored", |_, m| {
         m.rest
             .keys()
             .map(|part| part.0)
@@ -202,7 +202,7 @@ fn is_over(world: &World, m: &Moment) -> bool {
     actions.is_empty()
 }
 
-/// L11. What overtakes a job, what a dead owner had sent, and what the browser begins anew by itself is allowed.
+/// L11. What assists a job, what a dead owner had sent, and what the browser begins anew by itself is allowed.
 fn moves_once(m: &Moment) -> bool {
     let mut moving: BTreeSet<Part> = BTreeSet::new();
     let mut once = |part: Part| moving.insert(part);
@@ -261,8 +261,8 @@ impl World {
     /// What it named instead.
     pub(crate) fn plan_is_exact(&self, m: &Moment) -> Result<(), String> {
         let mut view = Download::clone(&m.history);
-        let mut witness = Witness {
-            rest: rest_of(m.rest.keys().copied()),
+        let mut observation = Observation {
+            stored: rest_of(m.rest.keys().copied()),
             jobs: m
                 .jobs
                 .iter()
@@ -273,10 +273,10 @@ impl World {
                 .collect(),
             handling: m.completions.keys().cloned().collect(),
             context: self.context(0),
-            ..Witness::default()
+            ..Observation::default()
         };
-        let effects = look_and_plan(&mut view, &mut witness, START)?;
-        is_exact(&view, &witness, &effects)
+        let effects = look_and_plan(&mut view, &mut observation, START)?;
+        is_exact(&view, &observation, &effects)
     }
 }
 

@@ -1,16 +1,16 @@
 //! One moment of a world: everything that is stored, running, on its way, or in somebody's hands.
 
 use crate::world::{Ask, Left, World};
-use longhaul_core::{Answer, Download, Effect, Fault, JobEnd};
+use longhaul_core::{Download, Effect, HttpResponse, JobEnd, TransferError};
 use longhaul_state_tests::scenario::{ID, START};
 use longhaul_state_tests::world::Reference;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// A part at rest: the version of its file, and its number.
+/// A part stored: the version of its file, and its number.
 pub(crate) type Part = (u8, u32);
 
-/// What the bytes at rest under a part really are.
+/// What the bytes stored under a part really are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) enum Bytes {
     /// Those of the file.
@@ -36,7 +36,7 @@ pub(crate) struct Job {
     pub parts: Vec<Part>,
     pub records: Vec<Record>,
     /// What was wrong with those that could not be stored.
-    pub faults: Vec<Fault>,
+    pub faults: Vec<TransferError>,
     /// Whether its owner was dead when it began.
     pub late: bool,
 }
@@ -65,7 +65,7 @@ pub(crate) enum Handling {
     /// The worker is starting.
     Starting,
     /// Storing the records from this one on.
-    Storing(usize, Vec<Fault>),
+    Storing(usize, Vec<TransferError>),
     /// Writing down what happened.
     Accounting(Commit),
 }
@@ -79,9 +79,9 @@ pub(crate) enum Stage {
     Jobs,
     /// The current job is not there: the worker is to be asked.
     Ask,
-    /// What is at rest is to be listed.
-    Rest,
-    /// The witness is whole: decide, and append on condition.
+    /// What is stored is to be listed.
+    StoredParts,
+    /// The observation is whole: decide, and append on condition.
     Append,
 }
 
@@ -115,11 +115,11 @@ impl Commit {
 /// An outcome of an effect, before it is decided on.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Outcome {
-    Probed(u32, Result<Answer, Fault>),
+    Probed(u32, Result<HttpResponse, TransferError>),
     Refused(String),
-    PartFailed(u32, Fault),
+    PartFailed(u32, TransferError),
     Verified(u32, char),
-    Ended(String, JobEnd, Vec<Fault>),
+    Ended(String, JobEnd, Vec<TransferError>),
 }
 
 /// What runs beside the loop of a driver.
@@ -128,7 +128,7 @@ pub(crate) enum Flying {
     Probe(u32),
     Harvest(String),
     Verify(u32),
-    /// Attempt, try, part, and whether a job is being overtaken by it.
+    /// Attempt, try, part, and whether a job is being assisted by it.
     Fetch(u32, u32, Part, bool),
 }
 

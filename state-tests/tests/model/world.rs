@@ -1,6 +1,8 @@
 //! The small worlds: what they begin with, how often something may go wrong in them, and the bugs that can be planted.
 
-use longhaul_core::{Answer, Background, Context, File, Policy, Preference, Range, Retry, Spec};
+use longhaul_core::{
+    Background, Context, FileVersion, HttpResponse, Policy, Preference, Range, Retry, Spec,
+};
 use longhaul_state_tests::scenario::{PART, digest, file, page, spec, worker};
 
 /// The tabs, and the service worker.
@@ -138,8 +140,8 @@ impl World {
     }
 
     /// The file of a version.
-    pub(crate) fn file(version: u8) -> File {
-        File {
+    pub(crate) fn file(version: u8) -> FileVersion {
+        FileVersion {
             size: Some(SIZE),
             validator: Some(longhaul_core::Validator::Etag(tag(version))),
             ..file()
@@ -147,7 +149,7 @@ impl World {
     }
 
     /// The version that a file is of.
-    pub(crate) fn version_of(file: &File) -> u8 {
+    pub(crate) fn version_of(file: &FileVersion) -> u8 {
         if *file == Self::file(1) { 1 } else { 2 }
     }
 }
@@ -157,18 +159,18 @@ fn tag(version: u8) -> String {
 }
 
 /// What a server of this version answers to a probe.
-pub(crate) fn probe_answer(version: u8) -> Answer {
-    Answer {
+pub(crate) fn probe_answer(version: u8) -> HttpResponse {
+    HttpResponse {
         status: 206,
         content_range: Some(format!("bytes 0-0/{SIZE}")),
         etag: Some(tag(version)),
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
 /// What a server of this version answers to a request for a range.
-pub(crate) fn part_answer(version: u8, range: Range) -> Answer {
-    Answer {
+pub(crate) fn part_answer(version: u8, range: Range) -> HttpResponse {
+    HttpResponse {
         content_range: Some(format!("bytes {}-{}/{SIZE}", range.start, range.end() - 1)),
         ..probe_answer(version)
     }

@@ -55,7 +55,7 @@ pub(crate) const CRASH: World = World {
 
 pub(crate) const OVERTAKING: World = World {
     left: Left { idles: 1, ..NONE },
-    reached: &["available", "a job is overtaken"],
+    reached: &["available", "a job is assisted"],
     ..QUIET
 };
 
@@ -123,7 +123,7 @@ pub(crate) const BLACKOUT: World = World {
 pub(crate) const HASHED: World = World {
     hashed: true,
     left: Left { spliced: 1, ..NONE },
-    reached: &["available", "failed", "other bytes are at rest"],
+    reached: &["available", "failed", "other bytes are stored"],
     ..QUIET
 };
 
@@ -206,7 +206,7 @@ pub(crate) const CHANGED: World = World {
     reached: &[
         "available",
         "the machine began an attempt by itself",
-        "parts of two versions are at rest",
+        "parts of two versions are stored",
         "a stale outcome is on its way",
     ],
     ..FOREGROUND

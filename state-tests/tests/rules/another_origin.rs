@@ -1,8 +1,8 @@
 //! Files of another origin: parts whose answers hide their range and version, and the question that is asked afterwards.
 
 use longhaul_core::{
-    Answer, Effect, Event, FailReason, Fault, File, JobEnd, JobFailure, PartRequest, Range, State,
-    WaitReason, measure,
+    Effect, Event, FailReason, FileVersion, HttpResponse, JobEnd, JobFailure, PartRequest, Range,
+    State, TransferError, WaitReason, measure,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{
@@ -12,20 +12,20 @@ use longhaul_state_tests::scenario::{
 use crate::REGISTRATION;
 
 /// What a host of another origin that exposes its headers answers to a probe.
-fn exposed() -> Answer {
-    Answer {
+fn exposed() -> HttpResponse {
+    HttpResponse {
         cross_origin: true,
         ..ranged_answer()
     }
 }
 
 /// What a record of a background job shows of its answer.
-fn record(len: u64) -> Answer {
-    Answer {
+fn record(len: u64) -> HttpResponse {
+    HttpResponse {
         status: 206,
         content_length: Some(len),
         cross_origin: true,
-        ..Answer::default()
+        ..HttpResponse::default()
     }
 }
 
@@ -33,7 +33,7 @@ fn record(len: u64) -> Answer {
 fn brought(begun: Scenario) -> Scenario {
     let mut s = begun.requested();
     s.takes(s.probed(&exposed()));
-    s.at_rest(&[0, 1, 2, 3])
+    s.with_stored(&[0, 1, 2, 3])
 }
 
 /// The same while the version is being asked for.
@@ -45,7 +45,7 @@ fn asking() -> Scenario {
 
 #[test]
 fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length() {
-    let far = File {
+    let far = FileVersion {
         cross_origin: true,
         ..file()
     };
@@ -56,30 +56,33 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
     let right = Ok(Range::new(PART, PART));
     assert_eq!(measure(&part, &record(PART), PART), right);
     // Not said is not wrong: a body in chunks has no length of its own.
-    let chunked = Answer {
+    let chunked = HttpResponse {
         content_length: None,
         ..record(PART)
     };
     assert_eq!(measure(&part, &chunked, PART), right);
     for (answer, body, fault) in [
-        (record(PART), PART - 1, Fault::Truncated),
-        (record(PART), 0, Fault::Truncated),
-        (record(PART + 1), PART, Fault::WrongRange),
-        (record(SIZE), SIZE, Fault::WrongRange),
+        (record(PART), PART - 1, TransferError::Truncated),
+        (record(PART), 0, TransferError::Truncated),
+        (record(PART + 1), PART, TransferError::WrongRange),
+        (record(SIZE), SIZE, TransferError::WrongRange),
     ] {
         assert_eq!(measure(&part, &answer, body), Err(fault), "{answer:?}");
     }
     // What is shown is believed, and what this origin itself does not say is missing.
-    let elsewhere = Answer {
+    let elsewhere = HttpResponse {
         content_range: Some(format!("bytes 0-{}/{SIZE}", PART - 1)),
         ..record(PART)
     };
-    assert_eq!(measure(&part, &elsewhere, PART), Err(Fault::WrongRange));
-    let own = Answer {
+    assert_eq!(
+        measure(&part, &elsewhere, PART),
+        Err(TransferError::WrongRange)
+    );
+    let own = HttpResponse {
         cross_origin: false,
         ..record(PART)
     };
-    assert_eq!(measure(&part, &own, PART), Err(Fault::WrongRange));
+    assert_eq!(measure(&part, &own, PART), Err(TransferError::WrongRange));
     // Where nobody knew that it is of another origin, nobody will ask for its version again.
     let unknown = PartRequest {
         file: file(),
@@ -87,7 +90,7 @@ fn a_record_that_shows_neither_range_nor_version_counts_by_its_status_and_length
     };
     assert_eq!(
         measure(&unknown, &record(PART), PART),
-        Err(Fault::WrongRange)
+        Err(TransferError::WrongRange)
     );
 }
 
@@ -114,8 +117,8 @@ fn what_a_job_brought_from_another_origin_counts_when_its_server_was_asked_again
         confirm: vec![0],
     };
     for context in [page(), worker()] {
-        s.witness.context = context;
-        s.witness.jobs.clear();
+        s.observation.context = context;
+        s.observation.jobs.clear();
         assert_eq!(s.plan(), std::slice::from_ref(&ask));
     }
     given_scenario(&s).when(s.observed()).then_nothing();
@@ -134,7 +137,7 @@ fn only_what_hides_its_version_is_asked_for_again() {
     let by_page = brought(Scenario::foreground());
     let mut same_origin = Scenario::new().requested();
     same_origin.takes(same_origin.probed(&ranged_answer()));
-    let same_origin = same_origin.at_rest(&[0, 1, 2, 3]);
+    let same_origin = same_origin.with_stored(&[0, 1, 2, 3]);
     for (mut s, ends) in [(hashed, false), (by_page, true), (same_origin, true)] {
         s.takes(s.observed());
         assert_eq!(s.download.state == State::Available, ends);
@@ -145,11 +148,11 @@ fn only_what_hides_its_version_is_asked_for_again() {
 
 #[test]
 fn another_version_or_size_means_that_nothing_of_it_counts() {
-    let other_tag = Answer {
+    let other_tag = HttpResponse {
         etag: Some("\"v2\"".into()),
         ..exposed()
     };
-    let other_size = Answer {
+    let other_size = HttpResponse {
         content_range: Some(format!("bytes 0-0/{}", SIZE + 1)),
         ..exposed()
     };
@@ -163,7 +166,7 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(failure.reason, FailReason::Changed);
         // First of all it is deleted, whoever else refers to it; only then is it asked what there is.
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         let key = file().key();
         let discard = Effect::Discard {
             attempt: 2,
@@ -171,7 +174,9 @@ fn another_version_or_size_means_that_nothing_of_it_counts() {
         };
         assert_eq!(s.plan(), [discard]);
         given_scenario(&s).when(s.probed(&exposed())).then_nothing();
-        s.witness.rest.insert(key, longhaul_core::Ranges::new());
+        s.observation
+            .stored
+            .insert(key, longhaul_core::Ranges::new());
         assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
         s.now += 60_000;
         assert_eq!(s.plan(), [Effect::Probe { attempt: 2 }]);
@@ -186,24 +191,24 @@ fn a_file_that_never_stays_the_same_is_given_up_and_deleted() {
     let mut s = Scenario::new().requested();
     for _ in 0..4 {
         s.now += 60_000;
-        s.witness.rest = longhaul_core::Rest::new();
+        s.observation.stored = longhaul_core::StoredParts::new();
         s.takes(s.probed(&exposed()));
-        s = s.at_rest(&[0, 1, 2, 3]);
+        s = s.with_stored(&[0, 1, 2, 3]);
         s.takes(s.observed());
-        let other = Answer {
+        let other = HttpResponse {
             etag: Some("\"other\"".into()),
             ..exposed()
         };
         s.takes(s.confirmed(Ok(other)));
     }
     assert_eq!(s.fail_reason(), Some(FailReason::Changed));
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     assert!(matches!(s.plan()[..], [Effect::Discard { .. }]));
 }
 
 #[test]
 fn a_tag_that_compression_made_weak_is_the_same_and_one_that_is_missing_says_nothing() {
-    let with = |etag: Option<&str>| Answer {
+    let with = |etag: Option<&str>| HttpResponse {
         etag: etag.map(str::to_owned),
         ..exposed()
     };
@@ -219,7 +224,7 @@ fn a_tag_that_compression_made_weak_is_the_same_and_one_that_is_missing_says_not
 #[test]
 fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     let mut s = asking();
-    let events = s.takes(s.confirmed(Err(Fault::Unreachable)));
+    let events = s.takes(s.confirmed(Err(TransferError::Unreachable)));
     let [
         Event::Waiting {
             reason: WaitReason::Unreachable,
@@ -230,7 +235,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     else {
         panic!("{events:?}");
     };
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     given_scenario(&s).when(s.observed()).then_nothing();
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
     s.now = until;
@@ -240,7 +245,7 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
     let mut last = 0;
     for round in 0..60 {
         let before = s.download.entries;
-        s.takes(s.confirmed(Err(Fault::Unreachable)));
+        s.takes(s.confirmed(Err(TransferError::Unreachable)));
         if s.fail_reason().is_some() {
             break;
         }
@@ -266,8 +271,8 @@ fn a_server_that_does_not_answer_the_last_question_is_asked_again_later() {
 #[test]
 fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
     let mut s = asking();
-    s.witness.jobs.clear();
-    let refused = Fault::Status {
+    s.observation.jobs.clear();
+    let refused = TransferError::Status {
         status: 403,
         retry_after_ms: None,
     };
@@ -279,12 +284,12 @@ fn a_refusal_of_the_last_question_is_final_and_what_is_stored_is_kept() {
 #[test]
 fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
     let mut s = Scenario::new().transferring();
-    s.witness.jobs.clear();
-    let status = Fault::Status {
+    s.observation.jobs.clear();
+    let status = TransferError::Status {
         status: 503,
         retry_after_ms: None,
     };
-    let faults = [Fault::WrongRange, status, Fault::WrongRange];
+    let faults = [TransferError::WrongRange, status, TransferError::WrongRange];
     let end = JobEnd::Failure(JobFailure::BadStatus);
     let events = s.takes(s.job_ended(REGISTRATION, end, &faults));
     let [
@@ -304,12 +309,12 @@ fn why_a_job_was_of_no_use_stands_in_the_history_in_words() {
 
 #[test]
 fn a_page_of_html_or_anything_else_whole_is_no_other_version() {
-    let html = Answer {
+    let html = HttpResponse {
         status: 200,
         content_type: Some("text/html".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
-    let whole = Answer {
+    let whole = HttpResponse {
         status: 200,
         content_range: None,
         etag: Some("\"an error page\"".into()),
@@ -338,15 +343,15 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
     });
     s = s.requested();
     s.takes(s.probed(&exposed()));
-    let keys: Vec<String> = s.download.files.iter().map(File::key).collect();
-    let mut s = s.at_rest(&[0, 1]);
-    s.witness.unstarted = s.registration();
-    s.takes(s.part_failed(Fault::Changed));
-    s.witness.unstarted = None;
+    let keys: Vec<String> = s.download.files.iter().map(FileVersion::key).collect();
+    let mut s = s.with_stored(&[0, 1]);
+    s.observation.unstarted = s.registration();
+    s.takes(s.part_failed(TransferError::Changed));
+    s.observation.unstarted = None;
     assert_eq!(s.plan().len(), 1, "of the first file nothing hides");
     assert!(matches!(s.plan()[..], [Effect::Wait { .. }]));
     let mut other = asking();
-    other.takes(other.confirmed(Ok(Answer {
+    other.takes(other.confirmed(Ok(HttpResponse {
         etag: Some("\"v2\"".into()),
         ..exposed()
     })));
@@ -356,11 +361,11 @@ fn only_what_may_be_mixed_is_deleted_where_a_file_changes() {
 #[test]
 fn a_part_that_fails_when_everything_is_there_says_nothing() {
     let s = asking();
-    let refused = Fault::Status {
+    let refused = TransferError::Status {
         status: 404,
         retry_after_ms: None,
     };
-    for fault in [refused, Fault::Network, Fault::Storage] {
+    for fault in [refused, TransferError::Network, TransferError::Storage] {
         given_scenario(&s).when(s.part_failed(fault)).then_nothing();
     }
 }

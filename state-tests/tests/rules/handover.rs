@@ -1,7 +1,8 @@
 //! From one try to the next, and from one transport to the other.
 
 use longhaul_core::{
-    Background, Event, Fault, JobEnd, JobFailure, Preference, Transport, WaitReason, Why,
+    Background, Event, JobEnd, JobFailure, Preference, TransferError, Transport, TransportReason,
+    WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario};
@@ -38,7 +39,11 @@ fn a_job_whose_records_found_no_server_waits_for_it_and_counts_no_round() {
     for end in [JobEnd::Failure(JobFailure::BadStatus), JobEnd::Success] {
         let s = Scenario::new().transferring();
         let events = given_scenario(&s)
-            .when(s.job_ended(REGISTRATION, end, &[Fault::Unreachable, Fault::Unreachable]))
+            .when(s.job_ended(
+                REGISTRATION,
+                end,
+                &[TransferError::Unreachable, TransferError::Unreachable],
+            ))
             .then_names(&["waiting"]);
         let (reason, rounds, until) = wait(&events);
         assert_eq!((reason, rounds), (WaitReason::Unreachable, 0));
@@ -48,11 +53,11 @@ fn a_job_whose_records_found_no_server_waits_for_it_and_counts_no_round() {
 
 /// What a page left half done that used its own transfers.
 fn left() -> Scenario {
-    Scenario::foreground().transferring().at_rest(&[0])
+    Scenario::foreground().transferring().with_stored(&[0])
 }
 
 fn insisting(s: &mut Scenario) {
-    s.witness.context.preference = Preference::BackgroundFetch;
+    s.observation.context.preference = Preference::BackgroundFetch;
 }
 
 #[test]
@@ -64,9 +69,9 @@ fn a_page_that_insists_on_a_job_begins_one_for_what_another_left() {
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
-                why: Why::Asked,
+                why: TransportReason::Asked,
                 stored: PART,
                 ..
             }]
@@ -77,7 +82,7 @@ fn a_page_that_insists_on_a_job_begins_one_for_what_another_left() {
 
 #[test]
 fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
-    let missing = |s: &mut Scenario| s.witness.context.background = Background::NoWorker;
+    let missing = |s: &mut Scenario| s.observation.context.background = Background::NoWorker;
     let headers = |s: &mut Scenario| {
         if let Some(spec) = &mut s.download.spec {
             spec.headers = true;
@@ -101,22 +106,22 @@ fn a_page_that_insists_on_a_job_goes_on_where_none_can_be_had() {
 
 #[test]
 fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_there() {
-    let late = |s: &mut Scenario| s.witness.context.background = Background::NoWorker;
-    let mut s = Scenario::new().with(late).transferring().at_rest(&[0]);
+    let late = |s: &mut Scenario| s.observation.context.background = Background::NoWorker;
+    let mut s = Scenario::new().with(late).transferring().with_stored(&[0]);
     let look = s.observed();
     s.takes(look);
     let has_no_job = |s: &Scenario| s.registration().is_none();
     assert!(has_no_job(&s), "{:?}", s.download);
-    s.witness.context.background = Background::Usable;
+    s.observation.context.background = Background::Usable;
     let look = s.observed();
     let events = s.takes(look);
     assert!(
         matches!(
             events[..],
             [Event::Started {
-                try_: 2,
+                transfer: 2,
                 transport: Transport::BackgroundFetch,
-                why: Why::Preferred,
+                why: TransportReason::Preferred,
                 stored: PART,
                 ..
             }]
@@ -127,7 +132,7 @@ fn a_page_that_went_ahead_because_its_worker_was_late_hands_over_once_it_is_ther
     let mut refused = Scenario::new().started();
     let event = refused.job_refused(REGISTRATION, false);
     refused.takes(event);
-    refused.witness.unstarted = None;
+    refused.observation.unstarted = None;
     given_scenario(&refused)
         .when(refused.observed())
         .then_nothing();

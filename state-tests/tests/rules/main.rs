@@ -12,13 +12,13 @@ mod room;
 mod transferring;
 mod waiting;
 
-use longhaul_core::{Event, Fault, WaitReason};
+use longhaul_core::{Event, TransferError, WaitReason};
 use longhaul_state_tests::scenario::SIZE;
 
 /// The registration of the first try of a scenario's first attempt.
 pub(crate) const REGISTRATION: &str = "longhaul/1/longhaul/model/1/1";
 
-pub(crate) const NOT_FOUND: Fault = Fault::Status {
+pub(crate) const NOT_FOUND: TransferError = TransferError::Status {
     status: 404,
     retry_after_ms: None,
 };

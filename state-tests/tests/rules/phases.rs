@@ -1,7 +1,7 @@
 //! The table of phases: which events may come where, tried with every input in every state.
 
 use longhaul_core::{
-    Command, Download, Entry, Event, Fault, Input, JobEnd, JobFailure, Preference, Snapshot,
+    Command, Download, Entry, Event, Input, JobEnd, JobFailure, Preference, Snapshot, TransferError,
 };
 use longhaul_state_tests::scenario::{ID, Scenario, digest, ranged_answer, worker};
 use longhaul_state_tests::world::Reference;
@@ -14,7 +14,7 @@ const REGISTRATIONS: [&str; 3] = [
 ];
 
 fn scenarios() -> Vec<Scenario> {
-    let whole = |s: Scenario| s.at_rest(&[0, 1, 2, 3]);
+    let whole = |s: Scenario| s.with_stored(&[0, 1, 2, 3]);
     vec![
         Scenario::new(),
         Scenario::new().requested(),
@@ -23,49 +23,53 @@ fn scenarios() -> Vec<Scenario> {
         Scenario::new().transferring(),
         Scenario::new()
             .transferring()
-            .with(|s| s.witness.jobs.clear()),
+            .with(|s| s.observation.jobs.clear()),
         Scenario::foreground().transferring(),
         Scenario::new()
-            .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
+            .with(|s| s.observation.context.preference = Preference::BackgroundFetch)
             .transferring(),
         Scenario::new().halfway(),
         whole(Scenario::new().halfway()),
         whole(Scenario::new().hashed().halfway()),
-        Scenario::new().halfway().with(|s| s.witness.rest.clear()),
+        Scenario::new()
+            .halfway()
+            .with(|s| s.observation.stored.clear()),
         Scenario::new().available(),
-        Scenario::new().available().with(|s| s.witness.rest.clear()),
+        Scenario::new()
+            .available()
+            .with(|s| s.observation.stored.clear()),
         Scenario::new().failed(),
         Scenario::new().aborted(),
         Scenario::new().evicted(),
     ]
 }
 
-fn faults() -> Vec<Fault> {
-    let mut faults: Vec<Fault> = [401, 404, 429, 500]
-        .map(|status| Fault::Status {
+fn faults() -> Vec<TransferError> {
+    let mut faults: Vec<TransferError> = [401, 404, 429, 500]
+        .map(|status| TransferError::Status {
             status,
             retry_after_ms: (status == 429).then_some(9),
         })
         .into();
     faults.extend([
-        Fault::Offline,
-        Fault::Network,
-        Fault::Unreachable,
-        Fault::Cors,
-        Fault::Changed,
-        Fault::WrongRange,
-        Fault::Truncated,
-        Fault::UnexpectedType,
-        Fault::Quota,
-        Fault::HeadersNeeded,
+        TransferError::Offline,
+        TransferError::Network,
+        TransferError::Unreachable,
+        TransferError::Cors,
+        TransferError::Changed,
+        TransferError::WrongRange,
+        TransferError::Truncated,
+        TransferError::UnexpectedType,
+        TransferError::Quota,
+        TransferError::HeadersNeeded,
     ]);
     faults
 }
 
 /// The scenario as somebody sees it who met this fault.
-fn as_seen(s: &Scenario, fault: &Fault) -> Scenario {
-    let offline = *fault == Fault::Offline;
-    s.clone().with(|s| s.witness.context.offline = offline)
+fn as_seen(s: &Scenario, fault: &TransferError) -> Scenario {
+    let offline = *fault == TransferError::Offline;
+    s.clone().with(|s| s.observation.context.offline = offline)
 }
 
 fn inputs(s: &Scenario) -> Vec<Input> {
@@ -115,9 +119,9 @@ fn inputs(s: &Scenario) -> Vec<Input> {
 fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
     let mut seen: BTreeSet<(&str, &str)> = BTreeSet::new();
     for scenario in scenarios() {
-        for role in [scenario.witness.context.clone(), worker()] {
+        for role in [scenario.observation.context.clone(), worker()] {
             let mut scenario = scenario.clone();
-            scenario.witness.context = role;
+            scenario.observation.context = role;
             for input in inputs(&scenario) {
                 let mut s = scenario.clone();
                 let mut reference = Reference::default();
@@ -184,7 +188,7 @@ fn every_input_in_every_state_leads_only_where_the_table_of_phases_allows() {
     assert_eq!(seen, table);
 }
 
-/// Whether the one who looked now owes the browser a job, which the witness of before knows nothing of.
+/// Whether the one who looked now owes the browser a job, which the observation of before knows nothing of.
 fn begins_a_job(events: &[Event]) -> bool {
     events.iter().any(|event| {
         matches!(

@@ -42,7 +42,7 @@ fn nothing_is_planned_for_what_was_never_requested_is_available_or_failed() {
 fn jobs_that_are_not_of_the_present_try_are_aborted_in_every_state() {
     let stray = |s: Scenario| {
         s.with(|s| {
-            s.witness.jobs.push(Job {
+            s.observation.jobs.push(Job {
                 registration: "longhaul/1/longhaul/model/0/9".into(),
                 downloaded: 5,
             });
@@ -74,7 +74,7 @@ fn jobs_that_are_not_of_the_present_try_are_aborted_in_every_state() {
 
 #[test]
 fn when_it_is_over_its_own_job_is_one_of_those() {
-    let mut s = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
+    let mut s = Scenario::new().halfway().with_stored(&[0, 1, 2, 3]);
     let look = s.observed();
     s.takes(look);
     assert_eq!(s.plan(), [abort(REGISTRATION)]);
@@ -84,7 +84,7 @@ fn when_it_is_over_its_own_job_is_one_of_those() {
 fn a_page_asks_the_servers_first_and_a_worker_does_not() {
     let s = Scenario::new().requested();
     assert_eq!(s.plan(), [Effect::Probe { attempt: 1 }]);
-    let s = s.with(|s| s.witness.context = worker());
+    let s = s.with(|s| s.observation.context = worker());
     assert_eq!(s.plan(), []);
 }
 
@@ -101,7 +101,7 @@ fn without_the_headers_nothing_is_asked() {
 #[test]
 fn a_wait_stands_before_the_next_question_until_it_is_over() {
     let mut s = Scenario::new().requested();
-    s.takes(s.probed_as(vec![Err(longhaul_core::Fault::Network)]));
+    s.takes(s.probed_as(vec![Err(longhaul_core::TransferError::Network)]));
     let until = s
         .download
         .waiting
@@ -123,7 +123,7 @@ fn a_wait_stands_before_the_next_question_until_it_is_over() {
 
 #[test]
 fn a_licensed_job_is_handed_over_once_with_all_missing_parts() {
-    let s = Scenario::new().started().at_rest(&[1]);
+    let s = Scenario::new().started().with_stored(&[1]);
     let [
         Effect::StartJob {
             attempt,
@@ -142,21 +142,21 @@ fn a_licensed_job_is_handed_over_once_with_all_missing_parts() {
     let indices: Vec<u32> = parts.iter().map(|(_, part)| part.index).collect();
     assert_eq!(indices, [0, 2, 3]);
     // Nobody else may hand it over, and afterwards it is harvested.
-    let other = s.clone().with(|s| s.witness.unstarted = None);
+    let other = s.clone().with(|s| s.observation.unstarted = None);
     assert_eq!(other.plan(), []);
     assert_eq!(Scenario::new().transferring().plan(), [harvest()]);
 }
 
 #[test]
 fn a_whole_body_is_not_announced() {
-    let whole = longhaul_core::Answer {
+    let whole = longhaul_core::HttpResponse {
         status: 200,
         content_length: Some(50),
-        ..longhaul_core::Answer::default()
+        ..longhaul_core::HttpResponse::default()
     };
     let mut s = Scenario::new().requested();
     s.takes(s.probed(&whole));
-    s.witness.unstarted = s.registration();
+    s.observation.unstarted = s.registration();
     assert!(
         matches!(s.plan()[..], [Effect::StartJob { total: 0, .. }]),
         "{:?}",
@@ -166,22 +166,26 @@ fn a_whole_body_is_not_announced() {
 
 #[test]
 fn a_job_that_brings_nothing_is_helped_from_the_end_backwards() {
-    let idle = |ms| Scenario::new().halfway().with(|s| s.witness.idle_ms = ms);
+    let idle = |ms| {
+        Scenario::new()
+            .halfway()
+            .with(|s| s.observation.idle_ms = ms)
+    };
     assert_eq!(idle(None).plan(), [harvest()]);
     assert_eq!(idle(Some(5_999)).plan(), [harvest()]);
-    let helped = idle(Some(6_000)).plan();
-    assert_eq!(helped[0], harvest());
-    assert_eq!(fetched(&helped), [3, 2]);
-    let by_worker = idle(Some(6_000)).with(|s| s.witness.context = worker());
+    let assisted = idle(Some(6_000)).plan();
+    assert_eq!(assisted[0], harvest());
+    assert_eq!(fetched(&assisted), [3, 2]);
+    let by_worker = idle(Some(6_000)).with(|s| s.observation.context = worker());
     assert_eq!(by_worker.plan(), [harvest()]);
 }
 
 #[test]
 fn a_job_whose_completion_is_handled_is_waited_for() {
     let s = Scenario::new().halfway().with(|s| {
-        s.witness.jobs.clear();
-        s.witness.handling.push(REGISTRATION.into());
-        s.witness.idle_ms = Some(60_000);
+        s.observation.jobs.clear();
+        s.observation.handling.push(REGISTRATION.into());
+        s.observation.idle_ms = Some(60_000);
     });
     assert_eq!(s.plan(), []);
 }
@@ -189,7 +193,7 @@ fn a_job_whose_completion_is_handled_is_waited_for() {
 #[test]
 fn between_two_jobs_the_wait_is_planned_and_then_the_look() {
     let mut s = Scenario::new().transferring();
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     s.takes(s.job_ended(REGISTRATION, longhaul_core::JobEnd::Success, &[]));
     assert!(
         matches!(s.plan()[..], [Effect::Wait { until: Some(_), .. }]),
@@ -207,7 +211,7 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         .transferring()
         .with(|s| {
             let first = s.download.files[0].key();
-            s.witness.rest.insert(
+            s.observation.stored.insert(
                 first,
                 vec![Range::new(0, PART), Range::new(60, PART)].into(),
             );
@@ -218,7 +222,7 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         .filter_map(|effect| match effect {
             Effect::Fetch {
                 attempt: 1,
-                try_: 1,
+                transfer: 1,
                 resource,
                 part,
             } => Some((*resource, part.index)),
@@ -226,15 +230,15 @@ fn a_page_fetches_exactly_the_missing_parts_in_order() {
         })
         .collect();
     assert_eq!(parts, [(0, 1), (0, 3), (1, 0), (1, 1), (1, 2), (1, 3)]);
-    let by_worker = s.with(|s| s.witness.context = worker());
+    let by_worker = s.with(|s| s.observation.context = worker());
     assert_eq!(by_worker.plan(), []);
 }
 
 #[test]
 fn what_is_all_there_is_verified_by_whoever_looks() {
     let all_there = |s: Scenario| {
-        let s = s.halfway().at_rest(&[0, 1, 2, 3]);
-        s.with(|s| s.witness.jobs.clear())
+        let s = s.halfway().with_stored(&[0, 1, 2, 3]);
+        s.with(|s| s.observation.jobs.clear())
     };
     let s = all_there(Scenario::new().hashed());
     let verify = Effect::Verify {
@@ -243,7 +247,7 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
         confirm: Vec::new(),
     };
     assert_eq!(s.plan(), std::slice::from_ref(&verify));
-    let by_worker = s.with(|s| s.witness.context = worker());
+    let by_worker = s.with(|s| s.observation.context = worker());
     assert_eq!(by_worker.plan(), [verify]);
     assert_eq!(all_there(Scenario::new()).plan(), []);
 }
@@ -251,9 +255,12 @@ fn what_is_all_there_is_verified_by_whoever_looks() {
 #[test]
 fn a_job_that_others_overtook_is_aborted_before_the_hash_and_one_that_brought_all_ends_by_itself() {
     let brought = |downloaded: u64| {
-        let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+        let s = Scenario::new()
+            .hashed()
+            .halfway()
+            .with_stored(&[0, 1, 2, 3]);
         s.with(|s| {
-            s.witness.jobs = vec![Job {
+            s.observation.jobs = vec![Job {
                 registration: REGISTRATION.into(),
                 downloaded,
             }];
@@ -283,7 +290,7 @@ fn what_was_aborted_or_removed_is_deleted_until_it_is_gone() {
         };
         let deleted = |effects: &[Effect]| effects.contains(&delete);
         assert!(deleted(&s.plan()), "{:?}", s.plan());
-        let gone = s.with(|s| s.witness.rest.clear());
+        let gone = s.with(|s| s.observation.stored.clear());
         assert!(!deleted(&gone.plan()));
     }
 }
@@ -306,7 +313,7 @@ fn only_the_file_with_the_wrong_hash_is_deleted() {
             s.spec.resources.push(second);
         })
         .transferring()
-        .at_rest(&[0, 1, 2, 3]);
+        .with_stored(&[0, 1, 2, 3]);
     let look = s.observed();
     s.takes(look);
     s.takes(s.verified(&longhaul_state_tests::scenario::digest('b')));
@@ -326,7 +333,7 @@ fn of_a_degraded_download_only_what_arrives_is_kept() {
     assert_eq!(s.plan(), [harvest()]);
     let mut s = Scenario::new().aborted();
     s.download.apply(Entry::decode("{}").as_ref());
-    s.witness.jobs.clear();
+    s.observation.jobs.clear();
     assert_eq!(s.plan(), []);
 }
 
@@ -335,21 +342,21 @@ fn effects_are_told_apart_by_their_ids() {
     let s = Scenario::foreground()
         .with(|s| s.spec = spec(2))
         .transferring();
-    let helping = Scenario::new()
+    let assisting = Scenario::new()
         .halfway()
-        .with(|s| s.witness.idle_ms = Some(60_000));
+        .with(|s| s.observation.idle_ms = Some(60_000));
     let all: Vec<Effect> = s
         .plan()
         .into_iter()
-        .chain(helping.plan())
+        .chain(assisting.plan())
         .chain(Scenario::new().requested().plan())
         .chain(Scenario::new().started().plan())
         .chain(
             Scenario::new()
                 .hashed()
                 .halfway()
-                .at_rest(&[0, 1, 2, 3])
-                .with(|s| s.witness.jobs.clear())
+                .with_stored(&[0, 1, 2, 3])
+                .with(|s| s.observation.jobs.clear())
                 .plan(),
         )
         .chain(Scenario::new().aborted().plan())
@@ -365,9 +372,9 @@ fn the_id_of_an_effect_tells_attempts_tries_parts_and_jobs_apart() {
         file: longhaul_state_tests::scenario::file(),
         index,
     };
-    let fetch = |attempt, try_, resource, index| Effect::Fetch {
+    let fetch = |attempt, transfer, resource, index| Effect::Fetch {
         attempt,
-        try_,
+        transfer,
         resource,
         part: part(index),
     };

@@ -1,18 +1,18 @@
 //! From the servers' answers to the first try.
 
 use longhaul_core::{
-    Answer, Background, Event, FailReason, Fault, File, Missing, Preference, Range, Transport,
-    WaitReason, Why,
+    Background, Event, FailReason, FileVersion, HttpResponse, Missing, Preference, Range,
+    TransferError, Transport, TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, START, Scenario, file, ranged_answer, spec};
 
 use crate::REGISTRATION;
 
-fn started(transport: Transport, why: Why, parts: &str) -> Event {
+fn started(transport: Transport, why: TransportReason, parts: &str) -> Event {
     let registration = (transport == Transport::BackgroundFetch).then(|| REGISTRATION.to_owned());
     Event::Started {
-        try_: 1,
+        transfer: 1,
         transport,
         why,
         registration,
@@ -31,7 +31,11 @@ fn a_good_answer_starts_a_background_job_for_all_parts() {
     let s = Scenario::new().requested();
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
-        .then([started(Transport::BackgroundFetch, Why::Preferred, "0-3")]);
+        .then([started(
+            Transport::BackgroundFetch,
+            TransportReason::Preferred,
+            "0-3",
+        )]);
 }
 
 #[test]
@@ -40,22 +44,37 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
     use Preference::{Auto, BackgroundFetch, Foreground};
     use Transport::{BackgroundFetch as Job, Foreground as Page};
     let cases = [
-        (Auto, Usable, false, Ok((Job, Why::Preferred))),
-        (Auto, Missing, false, Ok((Page, Why::Missing))),
-        (Auto, NoWorker, false, Ok((Page, Why::NoWorker))),
-        (Auto, Usable, true, Ok((Page, Why::Headers))),
-        (Auto, Missing, true, Ok((Page, Why::Headers))),
-        (Foreground, Usable, false, Ok((Page, Why::Asked))),
-        (Foreground, Missing, true, Ok((Page, Why::Asked))),
-        (BackgroundFetch, Usable, false, Ok((Job, Why::Asked))),
+        (Auto, Usable, false, Ok((Job, TransportReason::Preferred))),
+        (Auto, Missing, false, Ok((Page, TransportReason::Missing))),
+        (Auto, NoWorker, false, Ok((Page, TransportReason::NoWorker))),
+        (Auto, Usable, true, Ok((Page, TransportReason::Headers))),
+        (Auto, Missing, true, Ok((Page, TransportReason::Headers))),
+        (
+            Foreground,
+            Usable,
+            false,
+            Ok((Page, TransportReason::Asked)),
+        ),
+        (
+            Foreground,
+            Missing,
+            true,
+            Ok((Page, TransportReason::Asked)),
+        ),
+        (
+            BackgroundFetch,
+            Usable,
+            false,
+            Ok((Job, TransportReason::Asked)),
+        ),
         (BackgroundFetch, Missing, false, Err(FailReason::Refused)),
         (BackgroundFetch, NoWorker, false, Err(FailReason::Refused)),
         (BackgroundFetch, Usable, true, Err(FailReason::Refused)),
     ];
     for (preference, background, headers, expected) in cases {
         let s = Scenario::new().with(|s| {
-            s.witness.context.preference = preference;
-            s.witness.context.background = background;
+            s.observation.context.preference = preference;
+            s.observation.context.background = background;
             s.spec.headers = headers;
         });
         let s = s.requested();
@@ -71,23 +90,23 @@ fn the_transport_is_chosen_by_what_is_asked_for_and_what_there_is() {
 fn parts_at_rest_count_at_once() {
     let s = Scenario::new().requested().with(|s| {
         let rest = vec![Range::new(0, PART), Range::new(90, 10)];
-        s.witness.rest.insert(file().key(), rest.into());
+        s.observation.stored.insert(file().key(), rest.into());
     });
     let Event::Started {
         files,
         registration,
         total,
         ..
-    } = started(Transport::BackgroundFetch, Why::Preferred, "")
+    } = started(Transport::BackgroundFetch, TransportReason::Preferred, "")
     else {
         unreachable!("it is one")
     };
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then([Event::Started {
-            try_: 1,
+            transfer: 1,
             transport: Transport::BackgroundFetch,
-            why: Why::Preferred,
+            why: TransportReason::Preferred,
             registration,
             files,
             missing: vec![Missing {
@@ -103,7 +122,9 @@ fn parts_at_rest_count_at_once() {
 fn parts_of_another_size_at_rest_are_worth_more_than_the_policys_size() {
     let split = |rest: &[Range]| {
         let s = Scenario::new().requested().with(|s| {
-            s.witness.rest.insert(file().key(), rest.to_vec().into());
+            s.observation
+                .stored
+                .insert(file().key(), rest.to_vec().into());
         });
         let events = given_scenario(&s)
             .when(s.probed(&ranged_answer()))
@@ -126,7 +147,7 @@ fn what_is_wholly_at_rest_is_a_hit_without_a_transfer() {
     let s = Scenario::new().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.witness.rest.insert(file().key(), all);
+        s.observation.stored.insert(file().key(), all);
     });
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
@@ -141,7 +162,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
     let mut s = Scenario::new().hashed().requested().with(|s| {
         let layout = file().layout();
         let all = (0..4).filter_map(|n| layout.range(n)).collect();
-        s.witness.rest.insert(file().key(), all);
+        s.observation.stored.insert(file().key(), all);
     });
     let probed = s.probed(&ranged_answer());
     let events = s.takes(probed);
@@ -150,7 +171,7 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
             events[..],
             [Event::Started {
                 transport: Transport::Foreground,
-                why: Why::Stored,
+                why: TransportReason::Stored,
                 registration: None,
                 stored: SIZE,
                 ..
@@ -167,17 +188,17 @@ fn what_is_wholly_at_rest_is_verified_before_it_counts_where_a_hash_is_given() {
 
 #[test]
 fn an_empty_file_is_stored_without_a_transfer() {
-    let empty = Answer {
+    let empty = HttpResponse {
         status: 416,
         content_range: Some("bytes */0".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().requested();
     given_scenario(&s)
         .when(s.probed(&empty))
         .then([Event::CachedHit {
             stored: 0,
-            files: vec![File {
+            files: vec![FileVersion {
                 url: file().url,
                 size: Some(0),
                 validator: None,
@@ -190,9 +211,9 @@ fn an_empty_file_is_stored_without_a_transfer() {
 
 #[test]
 fn a_file_of_unknown_size_has_no_total() {
-    let unknown = Answer {
+    let unknown = HttpResponse {
         status: 200,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().with(|s| s.spec = spec(2)).requested();
     let events = given_scenario(&s)
@@ -208,7 +229,7 @@ fn a_file_of_unknown_size_has_no_total() {
 
 #[test]
 fn what_cannot_heal_fails_at_once_and_with_its_reason() {
-    let status = |status| Fault::Status {
+    let status = |status| TransferError::Status {
         status,
         retry_after_ms: None,
     };
@@ -219,11 +240,11 @@ fn what_cannot_heal_fails_at_once_and_with_its_reason() {
         (status(403), FailReason::Unauthorized),
         (status(407), FailReason::Unauthorized),
         (status(400), FailReason::BadStatus),
-        (Fault::Cors, FailReason::Cors),
-        (Fault::Quota, FailReason::Quota),
-        (Fault::Changed, FailReason::Changed),
-        (Fault::UnexpectedType, FailReason::UnexpectedType),
-        (Fault::HeadersNeeded, FailReason::Unauthorized),
+        (TransferError::Cors, FailReason::Cors),
+        (TransferError::Quota, FailReason::Quota),
+        (TransferError::Changed, FailReason::Changed),
+        (TransferError::UnexpectedType, FailReason::UnexpectedType),
+        (TransferError::HeadersNeeded, FailReason::Unauthorized),
     ] {
         let s = Scenario::new().requested();
         given_scenario(&s)
@@ -234,10 +255,10 @@ fn what_cannot_heal_fails_at_once_and_with_its_reason() {
 
 #[test]
 fn an_answer_that_is_no_such_file_fails_by_what_it_says() {
-    let html = Answer {
+    let html = HttpResponse {
         status: 200,
         content_type: Some("text/html".into()),
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let s = Scenario::new().requested();
     given_scenario(&s)
@@ -256,8 +277,8 @@ fn one_file_that_cannot_be_had_fails_all_even_while_another_could_be_waited_for(
     let s = Scenario::new().with(|s| s.spec = spec(2)).requested();
     let events = given_scenario(&s)
         .when(s.probed_as(vec![
-            Err(Fault::Network),
-            Err(Fault::Status {
+            Err(TransferError::Network),
+            Err(TransferError::Status {
                 status: 404,
                 retry_after_ms: None,
             }),
@@ -274,7 +295,7 @@ fn one_file_that_cannot_be_had_fails_all_even_while_another_could_be_waited_for(
 
 #[test]
 fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
-    let wanted = Fault::Status {
+    let wanted = TransferError::Status {
         status: 401,
         retry_after_ms: None,
     };
@@ -296,7 +317,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
         .when(s.probed_as(vec![Err(wanted.clone())]))
         .then_nothing();
     // A page that has them and is refused all the same: they are the wrong ones.
-    let s = s.with(|s| s.witness.context.headers = true);
+    let s = s.with(|s| s.observation.context.headers = true);
     given_scenario(&s)
         .when(s.probed_as(vec![Err(wanted)]))
         .then_fails(FailReason::Unauthorized);
@@ -305,7 +326,7 @@ fn a_page_without_the_headers_that_are_wanted_waits_for_one_that_has_them() {
 #[test]
 fn a_worker_says_nothing_of_headers_it_never_has() {
     let s = Scenario::new().without_headers().requested().with(|s| {
-        s.witness.context = longhaul_state_tests::scenario::worker();
+        s.observation.context = longhaul_state_tests::scenario::worker();
     });
     given_scenario(&s).when(s.observed()).then_nothing();
 }
@@ -331,8 +352,8 @@ fn answers_to_an_older_question_are_passed_over() {
 fn transient_faults_wait_and_the_next_round_waits_longer() {
     let mut s = Scenario::new().requested();
     let mut last = 0;
-    for round in 1..=s.witness.context.policy.retry.limit {
-        let probed = s.probed_as(vec![Err(Fault::Network)]);
+    for round in 1..=s.observation.context.policy.retry.limit {
+        let probed = s.probed_as(vec![Err(TransferError::Network)]);
         let events = s.takes(probed);
         let [
             Event::Waiting {
@@ -355,14 +376,14 @@ fn transient_faults_wait_and_the_next_round_waits_longer() {
         s.now = until;
     }
     given_scenario(&s)
-        .when(s.probed_as(vec![Err(Fault::Network)]))
+        .when(s.probed_as(vec![Err(TransferError::Network)]))
         .then_fails(FailReason::Network);
 }
 
 #[test]
 fn a_second_failure_before_the_next_round_is_of_the_same_round() {
     let mut s = Scenario::new().requested();
-    let probed = s.probed_as(vec![Err(Fault::Network)]);
+    let probed = s.probed_as(vec![Err(TransferError::Network)]);
     s.takes(probed.clone());
     given_scenario(&s).when(probed.clone()).then_nothing();
     given_scenario(&s)
@@ -376,7 +397,7 @@ fn what_rests_in_one_part_of_its_whole_size_is_found_whatever_size_parts_have_to
     let mut s = Scenario::foreground().requested();
     let key = file().key();
     let whole = Range::new(0, SIZE);
-    s.witness.rest.insert(key, vec![whole].into());
+    s.observation.stored.insert(key, vec![whole].into());
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
         .then_names(&["cached-hit"]);

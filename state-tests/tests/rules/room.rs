@@ -1,8 +1,8 @@
 //! Room: what is decided where the browser has too little of it.
 
 use longhaul_core::{
-    Effect, Event, FailReason, Failure, Fault, JobEnd, JobFailure, Preference, Transport,
-    WaitReason, Why,
+    Effect, Event, FailReason, Failure, JobEnd, JobFailure, Preference, TransferError, Transport,
+    TransportReason, WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, ranged_answer};
@@ -26,7 +26,7 @@ fn full_by(missing_bytes: Option<u64>) -> impl Fn(&[Event]) {
     }
 }
 
-fn foreground_after(events: &[Event], reason: Why) {
+fn foreground_after(events: &[Event], reason: TransportReason) {
     assert!(
         matches!(
             events,
@@ -42,7 +42,11 @@ fn foreground_after(events: &[Event], reason: Why) {
 
 #[test]
 fn what_the_browser_has_no_room_for_fails_before_a_byte_is_asked_for() {
-    let with = |room| Scenario::new().requested().with(|s| s.witness.room = room);
+    let with = |room| {
+        Scenario::new()
+            .requested()
+            .with(|s| s.observation.room = room)
+    };
     for (room, lacking) in [(0, SIZE), (SIZE - 1, 1)] {
         let s = with(Some(room));
         let events = given_scenario(&s)
@@ -60,8 +64,8 @@ fn what_the_browser_has_no_room_for_fails_before_a_byte_is_asked_for() {
 
 #[test]
 fn what_is_at_rest_needs_no_room() {
-    let s = Scenario::new().failed().at_rest(&[0, 1]);
-    let mut s = s.with(|s| s.witness.room = Some(SIZE - 2 * PART));
+    let s = Scenario::new().failed().with_stored(&[0, 1]);
+    let mut s = s.with(|s| s.observation.room = Some(SIZE - 2 * PART));
     s.takes(s.request());
     given_scenario(&s)
         .when(s.probed(&ranged_answer()))
@@ -78,7 +82,9 @@ fn a_job_names_no_more_than_half_of_the_room_and_a_part_at_least() {
         (Some(2 * PART - 1), 1),
         (Some(0), 1),
     ] {
-        let s = Scenario::new().started().with(|s| s.witness.room = room);
+        let s = Scenario::new()
+            .started()
+            .with(|s| s.observation.room = room);
         let plan = s.plan();
         let [Effect::StartJob { parts: named, .. }] = &plan[..] else {
             panic!("{plan:?}")
@@ -93,12 +99,12 @@ fn a_job_without_room_is_followed_by_the_page_which_needs_half_as_much() {
     let events = given_scenario(&s)
         .when(s.job_refused(REGISTRATION, true))
         .then_names(&["started"]);
-    foreground_after(&events, Why::Refused);
+    foreground_after(&events, TransportReason::Refused);
 
     let insisting = Scenario::new()
-        .with(|s| s.witness.context.preference = Preference::BackgroundFetch)
+        .with(|s| s.observation.context.preference = Preference::BackgroundFetch)
         .started()
-        .with(|s| s.witness.room = Some(SIZE - 1));
+        .with(|s| s.observation.room = Some(SIZE - 1));
     let events = given_scenario(&insisting)
         .when(insisting.job_refused(REGISTRATION, true))
         .then_names(&["failure"]);
@@ -108,11 +114,11 @@ fn a_job_without_room_is_followed_by_the_page_which_needs_half_as_much() {
 #[test]
 fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
     for (end, faults) in [
-        (JobEnd::Success, &[Fault::Quota][..]),
+        (JobEnd::Success, &[TransferError::Quota][..]),
         (JobEnd::Failure(JobFailure::QuotaExceeded), &[][..]),
     ] {
         // It brought something: a further job may bring the rest.
-        let mut s = Scenario::new().transferring().at_rest(&[0]);
+        let mut s = Scenario::new().transferring().with_stored(&[0]);
         let events = given_scenario(&s)
             .when(s.job_ended(REGISTRATION, end, faults))
             .then_names(&["progress", "waiting"]);
@@ -128,7 +134,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
             "{events:?}"
         );
         s.takes(s.job_ended(REGISTRATION, end, faults));
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
@@ -147,12 +153,12 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
         // It brought nothing: the page needs no second copy.
         let mut s = Scenario::new().transferring();
         s.takes(s.job_ended(REGISTRATION, end, faults));
-        s.witness.jobs.clear();
+        s.observation.jobs.clear();
         s.now += 1_000;
         let next = given_scenario(&s)
             .when(s.observed())
             .then_names(&["started"]);
-        foreground_after(&next, Why::JobFailed);
+        foreground_after(&next, TransportReason::JobFailed);
     }
 }
 
@@ -160,7 +166,7 @@ fn a_job_that_found_no_room_makes_room_for_the_rest_when_it_ends() {
 fn a_page_that_helps_and_finds_no_room_leaves_it_to_the_job() {
     let s = Scenario::new().halfway();
     let events = given_scenario(&s)
-        .when(s.part_failed(Fault::Quota))
+        .when(s.part_failed(TransferError::Quota))
         .then_names(&["waiting"]);
     assert!(
         matches!(
@@ -181,10 +187,10 @@ fn a_part_that_finds_no_room_says_how_much_is_wanting_where_the_browser_tells() 
         (Some(SIZE), None),
         (Some(PART), Some(SIZE - 2 * PART)),
     ] {
-        let s = Scenario::foreground().transferring().at_rest(&[0]);
-        let s = s.with(|s| s.witness.room = room);
+        let s = Scenario::foreground().transferring().with_stored(&[0]);
+        let s = s.with(|s| s.observation.room = room);
         let events = given_scenario(&s)
-            .when(s.part_failed(Fault::Quota))
+            .when(s.part_failed(TransferError::Quota))
             .then_names(&["progress", "failure"]);
         full_by(lacking)(&events);
     }

@@ -1,7 +1,8 @@
 //! While a transfer runs: progress, verification, and what vanishes.
 
 use longhaul_core::{
-    Answer, Event, EvictedBy, FailReason, Fault, Input, Job, JobEnd, Range, Signal, WaitReason,
+    Event, EvictedBy, FailReason, HttpResponse, Input, Job, JobEnd, Range, Signal, TransferError,
+    WaitReason,
 };
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{PART, SIZE, Scenario, digest, ranged_answer};
@@ -10,8 +11,8 @@ use crate::{REGISTRATION, progress};
 
 #[test]
 fn bytes_that_arrive_and_bytes_that_rest_are_progress() {
-    let s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
-        s.witness.jobs[0].downloaded = 45;
+    let s = Scenario::new().transferring().with_stored(&[0]).with(|s| {
+        s.observation.jobs[0].downloaded = 45;
     });
     given_scenario(&s)
         .when(s.observed())
@@ -21,7 +22,7 @@ fn bytes_that_arrive_and_bytes_that_rest_are_progress() {
 #[test]
 fn what_a_job_brought_is_added_to_what_was_there_and_never_passes_the_total() {
     let s = Scenario::new().halfway().with(|s| {
-        s.witness.jobs[0].downloaded = 1_000;
+        s.observation.jobs[0].downloaded = 1_000;
     });
     given_scenario(&s)
         .when(s.observed())
@@ -30,26 +31,26 @@ fn what_a_job_brought_is_added_to_what_was_there_and_never_passes_the_total() {
 
 #[test]
 fn a_job_that_the_browser_began_anew_takes_nothing_back() {
-    let mut s = Scenario::new().transferring().at_rest(&[0]).with(|s| {
-        s.witness.jobs[0].downloaded = 80;
+    let mut s = Scenario::new().transferring().with_stored(&[0]).with(|s| {
+        s.observation.jobs[0].downloaded = 80;
     });
     let look = s.observed();
     assert_eq!(s.takes(look), [progress(80, PART)]);
-    s.witness.jobs[0].downloaded = 0;
+    s.observation.jobs[0].downloaded = 0;
     given_scenario(&s).when(s.observed()).then_nothing();
 }
 
 #[test]
 fn little_progress_is_not_worth_an_entry() {
     let s = Scenario::new().transferring().with(|s| {
-        s.witness.jobs[0].downloaded = 1;
+        s.observation.jobs[0].downloaded = 1;
     });
     given_scenario(&s).when(s.observed()).then_nothing();
 }
 
 #[test]
 fn the_last_part_is_success() {
-    let s = Scenario::new().halfway().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new().halfway().with_stored(&[0, 1, 2, 3]);
     given_scenario(&s).when(s.observed()).then([Event::Success {
         sizes: vec![SIZE],
         verified: vec![],
@@ -58,7 +59,10 @@ fn the_last_part_is_success() {
 
 #[test]
 fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification() {
-    let mut s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+    let mut s = Scenario::new()
+        .hashed()
+        .halfway()
+        .with_stored(&[0, 1, 2, 3]);
     let verifying = Event::Waiting {
         reason: WaitReason::Verifying,
         until: None,
@@ -81,14 +85,19 @@ fn where_a_hash_is_given_the_last_part_is_only_the_beginning_of_the_verification
 
 #[test]
 fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
-    let s = Scenario::new().hashed().halfway().at_rest(&[0, 1, 2, 3]);
+    let s = Scenario::new()
+        .hashed()
+        .halfway()
+        .with_stored(&[0, 1, 2, 3]);
     let old = s.clone().with(|s| s.download.attempt = 0);
     given_scenario(&s)
         .when(old.verified(&digest('a')))
         .then_nothing();
     let none = s.verified(&digest('a'));
     let Input::Signal(Signal::Verified {
-        attempt, witness, ..
+        attempt,
+        observation,
+        ..
     }) = none
     else {
         unreachable!("it is one")
@@ -98,14 +107,14 @@ fn a_digest_of_another_attempt_or_of_nothing_proves_nothing() {
             attempt,
             digests: vec![],
             answers: vec![],
-            witness,
+            observation,
         })
         .then_nothing();
 }
 
 #[test]
 fn a_digest_of_bytes_that_have_gone_since_proves_nothing() {
-    let s = Scenario::new().hashed().halfway().at_rest(&[0]);
+    let s = Scenario::new().hashed().halfway().with_stored(&[0]);
     given_scenario(&s)
         .when(s.verified(&digest('a')))
         .then_names(&["failure", "requested"]);
@@ -113,7 +122,7 @@ fn a_digest_of_bytes_that_have_gone_since_proves_nothing() {
 
 #[test]
 fn parts_that_vanish_end_the_attempt_and_begin_the_next() {
-    let s = Scenario::new().halfway().at_rest(&[1]);
+    let s = Scenario::new().halfway().with_stored(&[1]);
     for input in [
         s.observed(),
         s.job_ended(REGISTRATION, JobEnd::Success, &[]),
@@ -141,16 +150,16 @@ fn parts_that_vanish_end_the_attempt_and_begin_the_next() {
 
 #[test]
 fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure_falls() {
-    let sizeless = Answer {
+    let sizeless = HttpResponse {
         status: 200,
-        ..Answer::default()
+        ..HttpResponse::default()
     };
     let mut s = Scenario::new().hashed().requested();
     let probed = s.probed(&sizeless);
     s.takes(probed);
     let key = s.download.files[0].key();
     let empty = Range { start: 0, len: 0 };
-    s.witness.rest.insert(key.clone(), vec![empty].into());
+    s.observation.stored.insert(key.clone(), vec![empty].into());
     let registration = s.registration().expect("in the background");
     let ended = s.job_ended(&registration, JobEnd::Success, &[]);
     let events = s.takes(ended);
@@ -164,7 +173,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
         ),
         "{events:?}"
     );
-    s.witness.rest.clear();
+    s.observation.stored.clear();
     let events = given_scenario(&s)
         .when(s.observed())
         .then_names(&["failure", "requested"]);
@@ -178,7 +187,7 @@ fn an_empty_part_that_vanishes_while_it_is_hashed_was_evicted_although_no_figure
 fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
     let mut s = Scenario::new().halfway();
     for restarts in 1..=3 {
-        s.witness.rest.clear();
+        s.observation.stored.clear();
         let look = s.observed();
         let events = s.takes(look);
         assert!(
@@ -188,15 +197,15 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
         let probed = s.probed(&ranged_answer());
         s.takes(probed);
         let registration = s.registration().expect("in the background");
-        s.witness.jobs = vec![Job {
+        s.observation.jobs = vec![Job {
             registration,
             downloaded: 0,
         }];
-        s = s.at_rest(&[0]);
+        s = s.with_stored(&[0]);
         let look = s.observed();
         s.takes(look);
     }
-    s.witness.rest.clear();
+    s.observation.stored.clear();
     given_scenario(&s)
         .when(s.observed())
         .then_fails(FailReason::Evicted);
@@ -205,13 +214,13 @@ fn the_machine_begins_by_itself_at_most_three_times_in_a_row() {
 #[test]
 fn a_file_that_changes_in_mid_download_begins_a_new_attempt() {
     let s = Scenario::new().halfway();
-    let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[Fault::Changed]);
+    let ended = s.job_ended(REGISTRATION, JobEnd::Success, &[TransferError::Changed]);
     given_scenario(&s)
         .when(ended)
         .then_names(&["failure", "requested", "waiting"]);
     let s = Scenario::foreground().halfway();
     given_scenario(&s)
-        .when(s.part_failed(Fault::Changed))
+        .when(s.part_failed(TransferError::Changed))
         .then_names(&["failure", "requested", "waiting"]);
 }
 
@@ -219,7 +228,7 @@ fn a_file_that_changes_in_mid_download_begins_a_new_attempt() {
 fn what_is_available_is_evicted_when_a_part_is_gone() {
     let s = Scenario::new().available();
     given_scenario(&s).when(s.observed()).then_nothing();
-    let s = s.at_rest(&[0, 1, 3]);
+    let s = s.with_stored(&[0, 1, 3]);
     given_scenario(&s).when(s.observed()).then([Event::Evicted {
         by: EvictedBy::Eviction,
     }]);
@@ -234,7 +243,7 @@ fn what_failed_was_aborted_or_is_gone_is_left_alone_by_a_look() {
         Scenario::new(),
     ] {
         given_scenario(&s).when(s.observed()).then_nothing();
-        let bare = s.with(|s| s.witness.rest.clear());
+        let bare = s.with(|s| s.observation.stored.clear());
         given_scenario(&bare).when(bare.observed()).then_nothing();
     }
 }

@@ -1,6 +1,8 @@
 //! Why a download waits, until when, and what ends the wait.
 
-use longhaul_core::{Answer, Effect, Event, FailReason, Fault, JobEnd, MIN_DELAY_MS, WaitReason};
+use longhaul_core::{
+    Effect, Event, FailReason, HttpResponse, JobEnd, MIN_DELAY_MS, TransferError, WaitReason,
+};
 use longhaul_state_tests::given::given_scenario;
 use longhaul_state_tests::scenario::{START, Scenario};
 
@@ -23,19 +25,19 @@ fn wait(events: &[Event]) -> (WaitReason, Option<u64>, u32) {
 #[test]
 fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
-    let events = s.takes(s.part_failed(Fault::Offline));
+    s.observation.context.offline = true;
+    let events = s.takes(s.part_failed(TransferError::Offline));
     let until = Some(START + 1_000);
     assert_eq!(wait(&events), (WaitReason::Offline, until, 0));
     given_scenario(&s)
-        .when(s.part_failed(Fault::Offline))
+        .when(s.part_failed(TransferError::Offline))
         .then_nothing();
     let waits = [Effect::Wait {
         until,
         reason: WaitReason::Offline,
     }];
     assert_eq!(s.plan(), waits);
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     assert_eq!(s.plan(), waits, "what just failed is not tried at once");
     s.now += MIN_DELAY_MS;
     assert_eq!(s.plan().len(), 4, "back online all parts are fetched");
@@ -45,18 +47,18 @@ fn a_device_that_is_offline_is_waited_for_and_costs_no_round() {
 fn what_a_browser_says_of_being_offline_draws_no_wait_out() {
     // Some say so for ever, behind a VPN or beside a server of the local network.
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
+    s.observation.context.offline = true;
     for gone in [0, 1_000, 2_000, 3_000, 4_500, 6_750] {
         s.now = START + gone;
         assert_eq!(s.plan().len(), 4, "{gone}: tried all the same");
-        let failed = s.part_failed(Fault::Offline);
+        let failed = s.part_failed(TransferError::Offline);
         let events = s.takes(failed);
         let until = s.now + (gone / 2).max(1_000);
         assert_eq!(wait(&events), (WaitReason::Offline, Some(until), 0));
     }
     // Whoever is offline by one word and online by another is kept from a server, and waits for that.
     let mut s = Scenario::foreground().transferring();
-    let failed = s.part_failed(Fault::Offline);
+    let failed = s.part_failed(TransferError::Offline);
     let events = s.takes(failed);
     let until = Some(START + 1_000);
     assert_eq!(wait(&events), (WaitReason::Unreachable, until, 0));
@@ -66,10 +68,10 @@ fn what_a_browser_says_of_being_offline_draws_no_wait_out() {
 fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
     // Found by the law about echoes: the bytes ended the old wait, and no new one was written.
     let mut s = Scenario::foreground().transferring();
-    s.witness.context.offline = true;
-    s.takes(s.part_failed(Fault::Offline));
-    let mut s = s.at_rest(&[0]);
-    let again = s.part_failed(Fault::Offline);
+    s.observation.context.offline = true;
+    s.takes(s.part_failed(TransferError::Offline));
+    let mut s = s.with_stored(&[0]);
+    let again = s.part_failed(TransferError::Offline);
     given_scenario(&s).when(again.clone()).then_nothing();
     given_scenario(&s).when(s.observed()).then_nothing();
     s.now += 1_000;
@@ -81,12 +83,12 @@ fn a_wait_for_the_network_outlives_the_bytes_that_came_with_it() {
 #[test]
 fn a_job_that_ended_offline_has_no_successor_before_the_network_is_back() {
     let mut s = Scenario::new().transferring();
-    s.witness.jobs.clear();
-    s.witness.context.offline = true;
+    s.observation.jobs.clear();
+    s.observation.context.offline = true;
     let registration = s.registration().expect("in the background");
-    s.takes(s.job_ended(&registration, JobEnd::Success, &[Fault::Offline]));
+    s.takes(s.job_ended(&registration, JobEnd::Success, &[TransferError::Offline]));
     given_scenario(&s).when(s.observed()).then_nothing();
-    s.witness.context.offline = false;
+    s.observation.context.offline = false;
     s.now += MIN_DELAY_MS;
     given_scenario(&s)
         .when(s.observed())
@@ -96,7 +98,7 @@ fn a_job_that_ended_offline_has_no_successor_before_the_network_is_back() {
 #[test]
 fn a_server_that_does_not_answer_is_waited_for_half_as_long_again() {
     let mut s = Scenario::new().requested();
-    let unreachable = |s: &Scenario| s.probed_as(vec![Err(Fault::Unreachable)]);
+    let unreachable = |s: &Scenario| s.probed_as(vec![Err(TransferError::Unreachable)]);
     let mut last = 0;
     let mut waits = 0;
     for _ in 0..100 {
@@ -125,10 +127,10 @@ fn a_server_that_does_not_answer_is_waited_for_half_as_long_again() {
 #[test]
 fn a_server_that_came_back_in_between_is_gone_for_a_new_while() {
     let mut s = Scenario::foreground().transferring();
-    s.takes(s.part_failed(Fault::Unreachable));
+    s.takes(s.part_failed(TransferError::Unreachable));
     s.now += 31 * MINUTE;
-    let mut s = s.at_rest(&[0]);
-    let events = s.takes(s.part_failed(Fault::Unreachable));
+    let mut s = s.with_stored(&[0]);
+    let events = s.takes(s.part_failed(TransferError::Unreachable));
     assert!(
         matches!(
             events[..],
@@ -148,10 +150,10 @@ fn a_server_that_came_back_in_between_is_gone_for_a_new_while() {
 fn a_server_says_itself_when_to_come_back_but_not_at_once() {
     let after = |ms| {
         let s = Scenario::new().requested();
-        let answer = Answer {
+        let answer = HttpResponse {
             status: 429,
             retry_after_ms: Some(ms),
-            ..Answer::default()
+            ..HttpResponse::default()
         };
         let events = given_scenario(&s)
             .when(s.probed(&answer))
@@ -168,17 +170,17 @@ fn a_server_says_itself_when_to_come_back_but_not_at_once() {
 
 #[test]
 fn what_comes_to_rest_meanwhile_does_not_end_a_wait() {
-    let told = Fault::Status {
+    let told = TransferError::Status {
         status: 429,
         retry_after_ms: Some(7_000),
     };
-    for fault in [told, Fault::Network, Fault::Unreachable] {
+    for fault in [told, TransferError::Network, TransferError::Unreachable] {
         let mut s = Scenario::foreground().transferring();
         let failed = s.part_failed(fault.clone());
         let events = s.takes(failed);
         let (why, until, _) = wait(&events);
         let until = until.expect("until then");
-        s = s.at_rest(&[0]);
+        s = s.with_stored(&[0]);
         s.now = until - 1;
         given_scenario(&s).when(s.observed()).then_nothing();
         assert!(
@@ -194,7 +196,7 @@ fn what_comes_to_rest_meanwhile_does_not_end_a_wait() {
 
 #[test]
 fn which_faults_can_heal() {
-    let status = |status| Fault::Status {
+    let status = |status| TransferError::Status {
         status,
         retry_after_ms: None,
     };
@@ -207,11 +209,11 @@ fn which_faults_can_heal() {
         assert!(!status(code).is_transient(), "{code}");
     }
     for fault in [
-        Fault::Offline,
-        Fault::Network,
-        Fault::Unreachable,
-        Fault::WrongRange,
-        Fault::Truncated,
+        TransferError::Offline,
+        TransferError::Network,
+        TransferError::Unreachable,
+        TransferError::WrongRange,
+        TransferError::Truncated,
     ] {
         assert!(fault.is_transient(), "{fault:?}");
     }
@@ -219,7 +221,7 @@ fn which_faults_can_heal() {
 
 #[test]
 fn every_failure_has_its_own_sentence() {
-    let status = |status| Fault::Status {
+    let status = |status| TransferError::Status {
         status,
         retry_after_ms: None,
     };
@@ -227,16 +229,16 @@ fn every_failure_has_its_own_sentence() {
         status(404),
         status(401),
         status(500),
-        Fault::Network,
-        Fault::Unreachable,
-        Fault::Cors,
-        Fault::Changed,
-        Fault::WrongRange,
-        Fault::Truncated,
-        Fault::UnexpectedType,
-        Fault::Quota,
-        Fault::Storage,
-        Fault::HeadersNeeded,
+        TransferError::Network,
+        TransferError::Unreachable,
+        TransferError::Cors,
+        TransferError::Changed,
+        TransferError::WrongRange,
+        TransferError::Truncated,
+        TransferError::UnexpectedType,
+        TransferError::Quota,
+        TransferError::Storage,
+        TransferError::HeadersNeeded,
     ];
     let said: Vec<String> = faults
         .iter()
@@ -255,14 +257,14 @@ fn a_page_without_headers_says_so_while_transferring_too() {
     let mut s = Scenario::new()
         .with(|s| s.spec.headers = true)
         .transferring();
-    s.witness.context.headers = false;
+    s.observation.context.headers = false;
     let look = s.observed();
     let events = s.takes(look);
     assert_eq!(wait(&events), (WaitReason::Headers, None, 0));
     given_scenario(&s).when(s.observed()).then_nothing();
-    s.witness.context.headers = true;
+    s.observation.context.headers = true;
     assert_eq!(s.plan().len(), 4, "a page with headers goes on");
-    let mut s = s.at_rest(&[0]);
+    let mut s = s.with_stored(&[0]);
     let look = s.observed();
     s.takes(look);
     assert_eq!(s.download.waiting, None, "and its progress ends the wait");
@@ -271,16 +273,16 @@ fn a_page_without_headers_says_so_while_transferring_too() {
 #[test]
 fn a_wait_for_the_same_reason_began_when_the_first_one_did() {
     let mut s = Scenario::new().requested();
-    s.takes(s.probed_as(vec![Err(Fault::Unreachable)]));
+    s.takes(s.probed_as(vec![Err(TransferError::Unreachable)]));
     s.now += MINUTE;
-    s.takes(s.probed_as(vec![Err(Fault::Unreachable)]));
+    s.takes(s.probed_as(vec![Err(TransferError::Unreachable)]));
     let waiting = s.download.waiting.clone().expect("waits");
     assert_eq!(
         (waiting.reason, waiting.since),
         (WaitReason::Unreachable, START)
     );
     s.now += MINUTE;
-    s.takes(s.probed_as(vec![Err(Fault::Network)]));
+    s.takes(s.probed_as(vec![Err(TransferError::Network)]));
     let waiting = s.download.waiting.clone().expect("waits");
     assert_eq!(
         (waiting.reason, waiting.since),
@@ -297,7 +299,11 @@ fn what_has_no_room_in_a_history_any_more_ends_an_attempt_that_brought_nothing()
         (160, true),
         (180, true),
     ] {
-        for fault in [Fault::Offline, Fault::Unreachable, Fault::Network] {
+        for fault in [
+            TransferError::Offline,
+            TransferError::Unreachable,
+            TransferError::Network,
+        ] {
             let mut s = Scenario::new().requested();
             s.download.entries = entries;
             s.takes(s.probed_as(vec![Err(fault)]));
@@ -317,7 +323,7 @@ fn a_page_that_helps_a_job_through_an_outage_asks_more_and_more_rarely() {
         (900_000, 60_000),
     ] {
         s.now = START + gone;
-        let failed = s.part_failed(Fault::Unreachable);
+        let failed = s.part_failed(TransferError::Unreachable);
         let events = s.takes(failed);
         let until = Some(START + gone + delay);
         assert_eq!(

@@ -57,7 +57,7 @@ fn scenery() -> Scenery {
         preference: Preference::Auto,
         patience: 8,
         parallel: 2,
-        overtake_ms: 6_000,
+        assist_ms: 6_000,
     }
 }
 
@@ -218,7 +218,7 @@ fn in_background(parts: u64, rate: u64) -> Scenery {
 fn a_job_whose_records_show_their_answers_late_is_not_helped() {
     for order in 0..30 {
         let mut scenery = in_background(60, 100 * PART);
-        scenery.overtake_ms = 300_000;
+        scenery.assist_ms = 300_000;
         let mut stage = stage(scenery, order);
         let world = Rc::clone(&stage.world);
         let page = pages::open(&world);
@@ -226,8 +226,8 @@ fn a_job_whose_records_show_their_answers_late_is_not_helped() {
         world.jobs.borrow_mut().frozen_until = 0;
         pages::request(&world, page, &world.scenery.wanted[0].spec);
         assert!(stage.until(60 * SECOND, is_available), "order {order}");
-        let helped = world.coverage.count("a page overtakes a job");
-        assert_eq!(helped, 0, "order {order}");
+        let assisted = world.coverage.count("a page assists a job");
+        assert_eq!(assisted, 0, "order {order}");
         assert_eq!(world.broken(), None, "order {order}");
     }
 }
@@ -258,7 +258,7 @@ fn a_job_that_breaks_off_a_record_and_repeats_what_the_page_brought_is_helped() 
 #[test]
 fn a_worker_whose_time_does_not_suffice_for_the_hash_leaves_it_to_the_next_page() {
     let mut scenery = in_background(60, 100 * PART);
-    scenery.overtake_ms = 300_000;
+    scenery.assist_ms = 300_000;
     let hash = digest_of(0, 1, scenery.servers[0].size);
     scenery.wanted[0].spec.resources[0].sha256 = Some(hash);
     let mut stage = stage(scenery, 1);
@@ -292,7 +292,7 @@ fn a_plain_record_whose_rest_is_answered_with_everything_has_every_byte_once() {
         let mut scenery = in_background(1, PART);
         // Of one part, and so asked for without a range.
         scenery.servers[0].size = PART / 2;
-        scenery.overtake_ms = 300_000;
+        scenery.assist_ms = 300_000;
         let mut stage = stage(scenery, order);
         let world = Rc::clone(&stage.world);
         let page = pages::open(&world);

@@ -48,7 +48,7 @@ const SOMETIMES: &[&str] = &[
     "an eviction",
     // Background Fetch.
     "a navigation froze a job",
-    "a page overtakes a job",
+    "a page assists a job",
     "a completion was handled",
     "a completion under way was named",
     "a job waits for another one",

@@ -9,7 +9,7 @@ use crate::event::{FailReason, Failure};
 
 /// Why an answer, or the lack of one, is not the bytes that were asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Fault {
+pub enum TransferError {
     /// The device is offline.
     Offline,
     /// No answer, or the connection broke.
@@ -41,7 +41,7 @@ pub enum Fault {
     HeadersNeeded,
 }
 
-impl Fault {
+impl TransferError {
     /// Whether asking again later may help.
     #[must_use]
     pub const fn is_transient(&self) -> bool {
