@@ -268,6 +268,55 @@ async fn scopes(world: &World) -> Result<Vec<String>> {
 }
 
 #[tokio::test]
+async fn a_first_visit_asks_for_the_wasm_once_for_page_and_worker() -> Result<()> {
+    tokio::try_join!(
+        asked_once("ours", ""),
+        asked_once("module", "{ serviceWorker: '/sw.js' }"),
+        asked_once(
+            "classic",
+            "{ serviceWorker: { url: '/classic-sw.js', type: 'classic' } }"
+        ),
+    )?;
+    Ok(())
+}
+
+/// The page is closed, so that the worker needs its wasm, too. Nothing that the server sends may be used again unasked: no HTTP cache helps.
+async fn asked_once(worker: &str, options: &str) -> Result<()> {
+    const CLASSIC: &str = "importScripts('/longhaul/sw.classic.js'); longhaul.attach();";
+    let site = Site::new([
+        ("/index.html", Answer::html(INDEX)),
+        ("/sw.js", Answer::script(&own_attached())),
+        ("/classic-sw.js", Answer::script(CLASSIC)),
+    ]);
+    let name = format!("guest_once_{worker}");
+    visit(&name, &site, async |world: &mut World| {
+        let page = world.browser.open("/").await?;
+        open(&page, options).await?;
+        let model = Model::throttled(world, "once", 12 * MIB, 4 * MIB);
+        page.gesture().await?;
+        page.request(&model.spec).await?;
+        until_sent(world, 2 * MIB).await?;
+        page.close().await?;
+        let page = world.browser.open("/").await?;
+        page.eval::<()>(
+            r#"await written("longhaul", '\\"type\\":\\"success\\"')"#,
+            json!(null),
+        )
+        .await?;
+        let asked = site.times("/longhaul/longhaul_bg.wasm");
+        ensure!(asked == 1, "asked for {asked} times: {:?}", site.asked());
+
+        open(&page, options).await?;
+        let history = page.history("once").await?;
+        let success = history.only("success")?;
+        ensure!(success.origin == "service-worker", "{success:?}");
+        model.check_bytes(&page).await
+    })
+    .await
+    .with_context(|| name.clone())
+}
+
+#[tokio::test]
 async fn naming_a_worker_that_is_not_longhauls_replaces_nothing() -> Result<()> {
     let site = site_of_workbox("generated")?;
     // Ours, but the scope is taken.

@@ -39,7 +39,7 @@ export interface OpenOptions {
     /** How long a transfer of the page may bring nothing before it counts as broken, in milliseconds. Default: 30000. */
     stallMs?: number;
   };
-  /** Where `page_bg.wasm` is, or what is in it. Default: beside `index.js`. */
+  /** Where `longhaul_bg.wasm` is, or what is in it. Default: beside `index.js`. */
   wasm?: string | URL | Response | BufferSource | WebAssembly.Module;
 }
 
