@@ -66,8 +66,8 @@ const ENTRIES: [Entry; 4] = [
 /// What a browser loads, in all, where a site has Longhaul for the first time: a page with the service worker that `open()` brings.
 const FIRST_VISIT: [&str; 4] = ["index.js", GLUE, WASM, "longhaul.worker.js"];
 
-/// What that may weigh compressed by gzip, in KiB. A build above it fails.
-const FIRST_VISIT_BUDGET_KIB: usize = 240;
+/// What that may weigh compressed by gzip, in KiB. A build above it fails. Whoever raises it says in ADR 0030 what that buys.
+const FIRST_VISIT_BUDGET_KIB: usize = 230;
 
 const CONFORMANCE_CRATE: &str = "longhaul-state-tests";
 
@@ -75,6 +75,10 @@ const CONFORMANCE_CRATE: &str = "longhaul-state-tests";
 pub(crate) fn run() -> Result<()> {
     let sizes = build()?;
     print!("{}", sizes.table());
+    if !wasm_target::ensure()?.ships_small() {
+        println!("dist: the budget is for a standard library built for size, and is not checked.");
+        return Ok(());
+    }
     sizes.check()
 }
 
