@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use support::engine::Engine;
 use support::model::{MIB, Model, until_sent};
 use support::page::Page;
-use support::site::{Answer, Site, site_of_workbox};
+use support::site::{Answer, Site, package_file, site_of_workbox};
 use support::world::{SOON, World, scenario_in};
 
 /// What a download of these tests weighs, and how fast it comes: long enough to close its page in the middle.
@@ -267,26 +267,38 @@ async fn scopes(world: &World) -> Result<Vec<String>> {
     Ok(found)
 }
 
+const WASM: &str = "/longhaul/longhaul_bg.wasm";
+
 #[tokio::test]
 async fn a_first_visit_asks_for_the_wasm_once_for_page_and_worker() -> Result<()> {
     tokio::try_join!(
-        asked_once("ours", ""),
-        asked_once("module", "{ serviceWorker: '/sw.js' }"),
+        asked_once("ours", "", WASM),
+        asked_once(
+            "elsewhere",
+            "{ wasm: '/elsewhere.wasm' }",
+            "/elsewhere.wasm"
+        ),
+        asked_once("module", "{ serviceWorker: '/sw.js' }", WASM),
         asked_once(
             "classic",
-            "{ serviceWorker: { url: '/classic-sw.js', type: 'classic' } }"
+            "{ serviceWorker: { url: '/classic-sw.js', type: 'classic' } }",
+            WASM
         ),
     )?;
     Ok(())
 }
 
 /// The page is closed, so that the worker needs its wasm, too. Nothing that the server sends may be used again unasked: no HTTP cache helps.
-async fn asked_once(worker: &str, options: &str) -> Result<()> {
+async fn asked_once(worker: &str, options: &str, wasm: &str) -> Result<()> {
     const CLASSIC: &str = "importScripts('/longhaul/sw.classic.js'); longhaul.attach();";
     let site = Site::new([
         ("/index.html", Answer::html(INDEX)),
         ("/sw.js", Answer::script(&own_attached())),
         ("/classic-sw.js", Answer::script(CLASSIC)),
+        (
+            "/elsewhere.wasm",
+            Answer::bytes("application/wasm", package_file("longhaul_bg.wasm")?),
+        ),
     ]);
     let name = format!("guest_once_{worker}");
     visit(&name, &site, async |world: &mut World| {
@@ -303,8 +315,12 @@ async fn asked_once(worker: &str, options: &str) -> Result<()> {
             json!(null),
         )
         .await?;
-        let asked = site.times("/longhaul/longhaul_bg.wasm");
-        ensure!(asked == 1, "asked for {asked} times: {:?}", site.asked());
+        let asked = site.asked();
+        let of_wasm = asked
+            .iter()
+            .filter_map(|line| line.split('?').next())
+            .filter(|path| path.contains(".wasm"));
+        ensure!(of_wasm.count() == 1 && site.times(wasm) == 1, "{asked:?}");
 
         open(&page, options).await?;
         let history = page.history("once").await?;
