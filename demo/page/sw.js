@@ -25,8 +25,8 @@ const PRECACHE = [
   "/icons/longhaul.svg",
   "/icons/longhaul-192.png",
   "/longhaul/index.js",
-  "/longhaul/page.js",
-  "/longhaul/page_bg.wasm",
+  "/longhaul/longhaul_glue.js",
+  "/longhaul/longhaul_bg.wasm",
 ];
 
 /** Kept when first used: the package's other files, the language model's engine (9 MB), the list of models. */

@@ -21,8 +21,11 @@ const LATER_MS: u64 = 2_000;
 
 /// The package's own worker, what it is made of, and an app's.
 const OURS: &str = "/longhaul/longhaul.worker.js";
-const WASM: &str = "/longhaul/worker_bg.wasm";
+const WASM: &str = "/longhaul/longhaul_bg.wasm";
 const APPS: &str = "/sw.js";
+
+/// The same wasm, where no worker looks for it.
+const ELSEWHERE: &str = "/elsewhere.wasm";
 
 const INDEX: &str = "<!doctype html><title>The site</title><link rel=icon href=data:,><script src=/blank.js></script>";
 
@@ -132,12 +135,12 @@ fn workers_of_the_app() -> Vec<Case> {
         ),
         Case {
             name: "the app's has HTML for wasm",
-            named: &["worker_bg.wasm", "HTML"],
+            named: &["longhaul_bg.wasm", "HTML"],
             ..attached_without_wasm(page_of_html())
         },
         Case {
             name: "the app's has 404 for wasm",
-            named: &["worker_bg.wasm", "404"],
+            named: &["longhaul_bg.wasm", "404"],
             ..attached_without_wasm(Answer::not_found())
         },
     ]
@@ -150,25 +153,25 @@ fn workers_of_the_package() -> Result<Vec<Case>> {
             "wasm is HTML",
             WASM,
             page_of_html(),
-            &["worker_bg.wasm", "HTML"],
+            &["longhaul_bg.wasm", "HTML"],
         ),
         ours(
             "wasm is 404",
             WASM,
             Answer::not_found(),
-            &["worker_bg.wasm", "404"],
+            &["longhaul_bg.wasm", "404"],
         ),
         ours(
             "wasm is cut short",
             WASM,
             Answer::bytes("application/wasm", b"\0asm\x01\0\0\0\x01".to_vec()),
-            &["worker_bg.wasm"],
+            &["longhaul_bg.wasm"],
         ),
         ours(
             "wasm never comes",
             WASM,
             Answer::endless_script(),
-            &["longhaul.worker.js", "install|worker_bg.wasm"],
+            &["longhaul.worker.js", "install|longhaul_bg.wasm"],
         ),
         ours(
             "a policy without wasm",
@@ -209,6 +212,11 @@ fn workers_of_the_package() -> Result<Vec<Case>> {
     ])
 }
 
+/// What a page is opened with that has no wasm to hand over, so that the worker needs its own. A page that gets none either does not open
+/// at all (`e2e_policies`).
+const COMPILED: &str =
+    "args.options.wasm = await WebAssembly.compileStreaming(fetch('/elsewhere.wasm'));";
+
 /// How a first download went.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -222,8 +230,30 @@ struct First {
     problem: Option<String>,
 }
 
+const FIRST_DOWNLOAD: &str = "
+    const began = Date.now();
+    const lh = await longhaul(args.options);
+    const opened = Date.now() - began;
+    const begun = once(lh, 'entry', ({ detail }) => detail.event.type === 'started');
+    await lh.request(args.spec);
+    const { at, event } = (await begun).detail;
+    return {
+      opened, started: at - began, transport: event.transport, why: event.why,
+      problem: lh.serviceWorker?.problem ?? null,
+    }";
+
 /// Opens Longhaul in the page and asks for a file at once.
 async fn first_download(page: &Page, id: &str, of_the_app: bool) -> Result<First> {
+    first_download_with(page, id, of_the_app, "").await
+}
+
+/// The same; `before` runs before the time does.
+async fn first_download_with(
+    page: &Page,
+    id: &str,
+    of_the_app: bool,
+    before: &str,
+) -> Result<First> {
     let file = Generated::new(MIB, id);
     let options = if of_the_app {
         json!({ "serviceWorker": { "url": APPS, "type": "module" } })
@@ -233,16 +263,7 @@ async fn first_download(page: &Page, id: &str, of_the_app: bool) -> Result<First
     page.gesture().await?;
     page.eval_within(
         Duration::from_secs(50),
-        "const began = Date.now();
-         const lh = await longhaul(args.options);
-         const opened = Date.now() - began;
-         const begun = once(lh, 'entry', ({ detail }) => detail.event.type === 'started');
-         await lh.request(args.spec);
-         const { at, event } = (await begun).detail;
-         return {
-           opened, started: at - began, transport: event.transport, why: event.why,
-           problem: lh.serviceWorker?.problem ?? null,
-         }",
+        &format!("{before}{FIRST_DOWNLOAD}"),
         json!({ "options": options, "spec": {
             "id": id, "resources": [{ "url": file.path(), "bytes": file.bytes, "sha256": file.sha256() }],
         } }),
@@ -272,11 +293,15 @@ fn check_named(problem: Option<&str>, named: &[&str]) -> Result<()> {
 async fn disturbed(world: &World, case: &Case, undisturbed: &First) -> Result<()> {
     let site = Site::new(case.wrong.iter().cloned());
     site.put("/index.html", Answer::html(INDEX));
+    let wasm = support::site::package_file("longhaul_bg.wasm")?;
+    site.put(ELSEWHERE, Answer::bytes("application/wasm", wasm));
     let server = Server::builder().site(Arc::clone(&site) as _).spawn()?;
     let address = format!("{}/", server.origin());
     let page = world.browser.open(&address).await?;
 
-    let first = first_download(&page, "first", case.of_the_app).await?;
+    let needs_its_own = case.wrong.iter().any(|(path, _)| *path == WASM);
+    let before = if needs_its_own { COMPILED } else { "" };
+    let first = first_download_with(&page, "first", case.of_the_app, before).await?;
     println!("{}: {first:?}", case.name);
     let limit = undisturbed.started + LATER_MS;
     ensure!(

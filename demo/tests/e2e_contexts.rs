@@ -191,8 +191,8 @@ async fn a_frame_downloads_or_says_at_once_why_it_cannot() -> Result<()> {
     // A frame that is nobody's reads nothing without its server's leave.
     for (name, kind) in [
         ("index.js", "text/javascript"),
-        ("page.js", "text/javascript"),
-        ("page_bg.wasm", "application/wasm"),
+        ("longhaul_glue.js", "text/javascript"),
+        ("longhaul_bg.wasm", "application/wasm"),
     ] {
         let file = Answer::bytes(kind, package_file(name)?);
         site.put(

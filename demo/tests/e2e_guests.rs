@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use support::engine::Engine;
 use support::model::{MIB, Model, until_sent};
 use support::page::Page;
-use support::site::{Answer, Site, site_of_workbox};
+use support::site::{Answer, Site, package_file, site_of_workbox};
 use support::world::{SOON, World, scenario_in};
 
 /// What a download of these tests weighs, and how fast it comes: long enough to close its page in the middle.
@@ -265,6 +265,71 @@ async fn scopes(world: &World) -> Result<Vec<String>> {
     let found = page.eval(scopes, json!(null)).await?;
     page.close().await?;
     Ok(found)
+}
+
+const WASM: &str = "/longhaul/longhaul_bg.wasm";
+
+#[tokio::test]
+async fn a_first_visit_asks_for_the_wasm_once_for_page_and_worker() -> Result<()> {
+    tokio::try_join!(
+        asked_once("ours", "", WASM),
+        asked_once(
+            "elsewhere",
+            "{ wasm: '/elsewhere.wasm' }",
+            "/elsewhere.wasm"
+        ),
+        asked_once("module", "{ serviceWorker: '/sw.js' }", WASM),
+        asked_once(
+            "classic",
+            "{ serviceWorker: { url: '/classic-sw.js', type: 'classic' } }",
+            WASM
+        ),
+    )?;
+    Ok(())
+}
+
+/// The page is closed, so that the worker needs its wasm, too. Nothing that the server sends may be used again unasked: no HTTP cache helps.
+async fn asked_once(worker: &str, options: &str, wasm: &str) -> Result<()> {
+    const CLASSIC: &str = "importScripts('/longhaul/sw.classic.js'); longhaul.attach();";
+    let site = Site::new([
+        ("/index.html", Answer::html(INDEX)),
+        ("/sw.js", Answer::script(&own_attached())),
+        ("/classic-sw.js", Answer::script(CLASSIC)),
+        (
+            "/elsewhere.wasm",
+            Answer::bytes("application/wasm", package_file("longhaul_bg.wasm")?),
+        ),
+    ]);
+    let name = format!("guest_once_{worker}");
+    visit(&name, &site, async |world: &mut World| {
+        let page = world.browser.open("/").await?;
+        open(&page, options).await?;
+        let model = Model::throttled(world, "once", 12 * MIB, 4 * MIB);
+        page.gesture().await?;
+        page.request(&model.spec).await?;
+        until_sent(world, 2 * MIB).await?;
+        page.close().await?;
+        let page = world.browser.open("/").await?;
+        page.eval::<()>(
+            r#"await written("longhaul", '\\"type\\":\\"success\\"')"#,
+            json!(null),
+        )
+        .await?;
+        let asked = site.asked();
+        let of_wasm = asked
+            .iter()
+            .filter_map(|line| line.split('?').next())
+            .filter(|path| path.contains(".wasm"));
+        ensure!(of_wasm.count() == 1 && site.times(wasm) == 1, "{asked:?}");
+
+        open(&page, options).await?;
+        let history = page.history("once").await?;
+        let success = history.only("success")?;
+        ensure!(success.origin == "service-worker", "{success:?}");
+        model.check_bytes(&page).await
+    })
+    .await
+    .with_context(|| name.clone())
 }
 
 #[tokio::test]

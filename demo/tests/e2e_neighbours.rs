@@ -15,12 +15,11 @@ use support::site::{Answer, Site, package_file};
 use support::world::{SOON, World, scenario_in};
 
 /// The files of the package that a page and its worker need.
-const PACKAGE: [(&str, &str); 5] = [
+const PACKAGE: [(&str, &str); 4] = [
     ("index.js", "text/javascript"),
-    ("page.js", "text/javascript"),
-    ("page_bg.wasm", "application/wasm"),
+    ("longhaul_glue.js", "text/javascript"),
+    ("longhaul_bg.wasm", "application/wasm"),
     ("longhaul.worker.js", "text/javascript"),
-    ("worker_bg.wasm", "application/wasm"),
 ];
 
 /// Requests beyond one for each part, where a page and a job bring the same file.
@@ -55,12 +54,33 @@ fn put_app(site: &Site, path: &str, other_build: bool) -> Result<()> {
     Ok(())
 }
 
+fn wasm_of(app: &str) -> String {
+    format!("{app}/longhaul/longhaul_bg.wasm")
+}
+
+fn put_wasm(site: &Site, app: &str) -> Result<()> {
+    let wasm = package_file("longhaul_bg.wasm")?;
+    site.put(&wasm_of(app), Answer::bytes("application/wasm", wasm));
+    Ok(())
+}
+
+/// What a page has that needs no wasm of its app's, and has none for a worker either.
+const COMPILED: &str =
+    "{ wasm: await WebAssembly.compileStreaming(fetch('/longhaul/longhaul_bg.wasm')) }";
+
 /// A page of the app, with that app's own Longhaul.
 async fn visit(world: &World, app: &str) -> Result<Page> {
+    visit_with(world, app, "{}").await
+}
+
+/// The same; `options` is an expression.
+async fn visit_with(world: &World, app: &str, options: &str) -> Result<Page> {
     let page = world.browser.open(&format!("{app}/index.html")).await?;
     page.eval::<()>(
-        "const { open } = await load(`${args}/longhaul/index.js`);
-         e2e.longhaul = await open()",
+        &format!(
+            "const {{ open }} = await load(`${{args}}/longhaul/index.js`);
+             e2e.longhaul = await open({options})"
+        ),
         json!(app),
     )
     .await?;
@@ -100,17 +120,17 @@ async fn apps_under_two_paths_share_downloads_and_keep_their_own_code() -> Resul
         }
         // Each starts from the code that it kept, whatever the other one has done since.
         for app in ["/one", "/two"] {
-            site.put(
-                &format!("{app}/longhaul/worker_bg.wasm"),
-                Answer::not_found(),
-            );
+            site.put(&wasm_of(app), Answer::not_found());
         }
         world.browser.pages().await?[0].select().await?;
         world.browser.stop_workers().await?;
         for (app, id) in [("/one", "again-by-one"), ("/two", "again-by-two")] {
-            let page = visit(world, app).await?;
+            let page = visit_with(world, app, COMPILED).await?;
             by_a_job(world, &page, id).await?;
             page.close().await?;
+        }
+        for app in ["/one", "/two"] {
+            put_wasm(&site, app)?;
         }
 
         // What one began the other one finds.

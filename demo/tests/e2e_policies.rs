@@ -17,7 +17,7 @@ use support::world::{SOON, World, scenario_in};
 const INDEX: &str = "<!doctype html><title>The site</title><link rel=icon href=data:,><script src=/blank.js></script>";
 
 /// Where the page's wasm stands.
-const WASM: &str = "/longhaul/page_bg.wasm";
+const WASM: &str = "/longhaul/longhaul_bg.wasm";
 
 /// What every policy here allows.
 const SCRIPTS: &str = "script-src 'self' 'wasm-unsafe-eval'";
@@ -142,7 +142,7 @@ async fn under_trusted_types_the_worker_is_registered_or_what_to_allow_is_said()
 #[tokio::test]
 async fn wasm_that_does_not_come_is_told_from_a_bug() -> Result<()> {
     let site = Site::new([]);
-    let wasm = package_file("page_bg.wasm")?;
+    let wasm = package_file("longhaul_bg.wasm")?;
     // What stands there, and what the message must name.
     let wrong: [(&str, Answer, &str); 4] = [
         ("404", Answer::not_found(), "404"),
@@ -154,12 +154,12 @@ async fn wasm_that_does_not_come_is_told_from_a_bug() -> Result<()> {
         (
             "a text that claims to be wasm",
             Answer::bytes("application/wasm", b"<!doctype html>".to_vec()),
-            "page_bg.wasm",
+            "longhaul_bg.wasm",
         ),
         (
             "half of it",
             Answer::bytes("application/wasm", wasm[..wasm.len() / 2].to_vec()),
-            "page_bg.wasm",
+            "longhaul_bg.wasm",
         ),
     ];
     at("page_wasm", &site, async |world: &mut World| {
@@ -176,7 +176,7 @@ async fn wasm_that_does_not_come_is_told_from_a_bug() -> Result<()> {
                 "{name}: {thrown}"
             );
             ensure!(
-                thrown.message.contains("page_bg.wasm") && thrown.message.contains(named),
+                thrown.message.contains("longhaul_bg.wasm") && thrown.message.contains(named),
                 "{name}: {thrown}"
             );
         }

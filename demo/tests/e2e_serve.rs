@@ -130,7 +130,7 @@ async fn unrelated(world: &World, site: &Site) -> Result<()> {
     ensure!(wrong.is_empty(), "{wrong:?}");
     let started = wasm_started(&page).await?;
     ensure!(started == 0, "wasm was started {started} times");
-    let asked = site.times("/longhaul/worker_bg.wasm");
+    let asked = site.times("/longhaul/longhaul_bg.wasm");
     ensure!(asked == 0, "wasm was asked for {asked} times");
     let data = site.times("/app/data");
     ensure!(data == UNRELATED / 2, "{data} of the app's requests came");

@@ -1,7 +1,7 @@
 // What the app says about its service worker, as one thing: which script, of which type, with which scope.
 
 import { absoluteUrl, isA } from "./context.js";
-import { workerFiles } from "./code.js";
+import { isAddress, wasmFile, workerFile } from "./code.js";
 
 const WANTED =
   "options.serviceWorker must be the address of a script, a ServiceWorkerRegistration, { url, scope, type } or false";
@@ -35,21 +35,28 @@ export function isOwn(scriptURL, scope, name) {
   return signs.filter(Boolean).length >= 2;
 }
 
+/** Where workers are to have the wasm from: where the page has it from, if they can. */
+function wasmFor(given) {
+  const url = isAddress(given) ? absoluteUrl(given) : undefined;
+  return url?.protocol.startsWith("http") ? url : wasmFile();
+}
+
 /**
- * The app's choice: `{ off }`, `{ registration }` or `{ own, url, scope, type, handed }`, where `handed` is what register()
- * is to be given. Throws a TypeError where it is none.
+ * The app's choice: `{ off }`, `{ registration }` or `{ own, url, scope, type, handed, wasm }`, where `handed` is what register()
+ * is to be given, and `wasm` the address that the worker has its wasm from, as far as that is known. `given` and `wasmGiven` are the options
+ * `serviceWorker` and `wasm`. Throws a TypeError where it is none.
  */
-export function chosen(given, name) {
+export function chosen(given, name, wasmGiven) {
   if (given === false) return { off: true };
   if (isRegistration(given)) return { registration: given };
   const wrapped = given !== null && typeof given === "object" && !isA("URL", given) && !isTrusted(given);
   const { url: named, scope, type } = wrapped ? given : { url: given };
-  const files = workerFiles();
-  const handed = named ?? (given === undefined ? files.script : named);
+  const handed = named ?? (given === undefined ? workerFile() : named);
   if (!(typeof handed === "string" || isA("URL", handed) || isTrusted(handed))) throw new TypeError(WANTED);
   if (type !== undefined && type !== "classic" && type !== "module") {
     throw new TypeError('options.serviceWorker.type must be "classic" or "module"');
   }
+  let wasm = wasmFor(wasmGiven);
   let url;
   let within;
   try {
@@ -60,19 +67,22 @@ export function chosen(given, name) {
     throw new TypeError(WANTED);
   }
   if (!OWN.test(url.pathname) && given !== undefined) {
-    return { own: false, url, scope: within ?? new URL("./", url).href, asked: within, type: type ?? "module", handed };
+    const scope = within ?? new URL("./", url).href;
+    return { own: false, url, scope, asked: within, type: type ?? "module", handed, wasm };
   }
-  if (url.protocol === "data:" || files.wasm.protocol === "data:") {
+  if (url.protocol === "data:" || wasm.protocol === "data:") {
     return { own: true, inlined: true, url, scope: "", type: "classic", handed: url };
   }
-  if (!isTrusted(handed)) {
+  if (isTrusted(handed)) {
+    wasm = new URL(url.searchParams.get("wasm") ?? "./longhaul_bg.wasm", url);
+  } else {
     // Served by hand the wasm lies beside its script; where a bundler named both, it knows where.
     const byHand = given !== undefined && url.pathname.endsWith("/longhaul.worker.js");
-    const wasm = byHand ? new URL("./worker_bg.wasm", url) : files.wasm;
+    if (byHand && !isAddress(wasmGiven)) wasm = new URL("./longhaul_bg.wasm", url);
     // The address must not end in `.wasm`: Vite's dev server would take the script for wasm.
     url.searchParams.set("wasm", wasm.href);
     url.searchParams.set("name", name);
   }
   const own = within ?? new URL(`.${ownScopeEnd(name)}`, url).href;
-  return { own: true, url, scope: own, asked: own, type: "classic", handed: isTrusted(handed) ? handed : url };
+  return { own: true, url, scope: own, asked: own, type: "classic", handed: isTrusted(handed) ? handed : url, wasm };
 }

@@ -1,8 +1,9 @@
-// Loading the wasm of the page, and saying why it cannot be had.
+// Loading the wasm, saying why it cannot be had, and handing it over to the service worker.
 
+import { cacheOf, keepCode, keptCode, ofThisBuild } from "../../browser/js/kept-code.js";
 import { absoluteUrl, isA, underPolicy } from "./context.js";
 import { LonghaulError } from "./error.js";
-import init from "./page.js";
+import init from "./longhaul_glue.js";
 
 /**
  * A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. No slash in brackets:
@@ -22,19 +23,17 @@ function found(named) {
   return moved;
 }
 
-/** The wasm of a build of its own has an address of its own, whatever a cache on the way thinks of the one before. */
-function ofThisBuild(url) {
-  if (url.protocol.startsWith("http")) url.searchParams.set("build", __LONGHAUL_PAGE_BUILD__);
-  return url;
-}
+/** The package's files that a service worker is made of. Bundlers find them here. */
+export const workerFile = () => found(new URL("./longhaul.worker.js", import.meta.url));
+export const wasmFile = () => found(new URL("./longhaul_bg.wasm", import.meta.url));
 
-/** The script and the wasm of the service worker that this package brings along. Both are found by bundlers, too. */
-export const workerFiles = () => ({
-  script: found(new URL("./longhaul.worker.js", import.meta.url)),
-  wasm: found(new URL("./worker_bg.wasm", import.meta.url)),
-});
+/** Whether the option `wasm` says where the wasm is, and not what is in it. */
+export const isAddress = (wasm) => typeof wasm === "string" || isA("URL", wasm);
 
 let instance;
+
+/** Hands out the bytes that were compiled here, once. Undefined where the app has compiled them, and when a worker has them. */
+let takeBytes;
 
 /** One wasm instance for all `open()` calls of a page, begun with what the first one says. */
 export function instantiate(wasm) {
@@ -46,12 +45,11 @@ export function instantiate(wasm) {
 }
 
 async function begin(wasm) {
-  const isAddress = wasm === undefined || typeof wasm === "string" || isA("URL", wasm);
   const compiled = await moduleOf(wasm);
   try {
     return await init({ module_or_path: compiled });
   } catch (thrown) {
-    if (!isAddress) throw ofAnotherBuild(thrown);
+    if (wasm !== undefined && !isAddress(wasm)) throw ofAnotherBuild(thrown);
   }
   // Once more past the HTTP cache, which may have kept that of another build.
   const renewed = await moduleOf(wasm, { cache: "reload" });
@@ -69,11 +67,35 @@ const ofAnotherBuild = (thrown) =>
     { name: thrown?.name },
   );
 
+/**
+ * Puts what was loaded here where the service worker of this scope looks for it first, so that it is loaded once for both. `wasm` is the
+ * address that the worker knows. Never rejects: a worker that finds nothing asks the network.
+ */
+export async function handOver(scope, wasm) {
+  try {
+    const cache = cacheOf(scope);
+    const url = ofThisBuild(wasm);
+    if (!takeBytes || (await keptCode(cache, url))) return;
+    const bytes = await takeBytes();
+    takeBytes = undefined;
+    if (await isOfThisBuild(bytes)) await keepCode(cache, url, bytes);
+  } catch (thrown) {
+    console.debug(`Longhaul: the wasm could not be handed over to the service worker (${thrown?.name})`);
+  }
+}
+
+/** The app may have passed something else that happens to start. */
+async function isOfThisBuild(bytes) {
+  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes));
+  const hex = Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("");
+  return hex.startsWith(__LONGHAUL_BUILD__);
+}
+
 async function moduleOf(wasm, how) {
   if (isA("WebAssembly.Module", wasm)) return wasm;
   if (isA("Response", wasm)) return compiledFrom(wasm, "the Response given as `wasm`");
   if (isA("ArrayBuffer", wasm) || ArrayBuffer.isView(wasm)) return compiled(wasm, "what was given as `wasm`");
-  const url = wasm === undefined ? ofThisBuild(found(new URL("./page_bg.wasm", import.meta.url))) : absoluteUrl(wasm);
+  const url = wasm === undefined ? ofThisBuild(wasmFile()) : absoluteUrl(wasm);
   if (url.protocol === "file:") return compiled(await readFile(url), url.href);
   try {
     return await compiledFrom(await fetched(url, how), url.href);
@@ -119,7 +141,9 @@ async function compiledFrom(response, what) {
   }
   if (/^application\/wasm\b/i.test(type) && WebAssembly.compileStreaming) {
     try {
-      return await WebAssembly.compileStreaming(response.clone());
+      const compiled = await WebAssembly.compileStreaming(response.clone());
+      takeBytes = () => response.arrayBuffer();
+      return compiled;
     } catch {
       // The bytes tell why.
     }
@@ -129,7 +153,9 @@ async function compiledFrom(response, what) {
 
 async function compiled(bytes, what, data) {
   try {
-    return await WebAssembly.compile(bytes);
+    const compiled = await WebAssembly.compile(bytes);
+    takeBytes = () => bytes;
+    return compiled;
   } catch (thrown) {
     const type = data?.type && ` but ${data.type.split(";")[0]}`;
     const fault = isWasm(bytes) ? "does not compile: it is incomplete or damaged" : `is no wasm${type ?? ""}`;
@@ -146,6 +172,6 @@ function isWasm(bytes) {
 const missing = (what, data) =>
   new LonghaulError(
     "unsupported-environment",
-    `${what}. Serve page_bg.wasm beside index.js (\`npx longhaul copy <folder>\` copies all that must be served), pass its address as \`wasm\`, or, in Vite, set optimizeDeps: { exclude: ["longhaul"] }`,
+    `${what}. Serve longhaul_bg.wasm beside index.js (\`npx longhaul copy <folder>\` copies all that must be served), pass its address as \`wasm\`, or, in Vite, set optimizeDeps: { exclude: ["longhaul"] }`,
     data,
   );

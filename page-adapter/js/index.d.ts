@@ -39,7 +39,10 @@ export interface OpenOptions {
     /** How long a transfer of the page may bring nothing before it counts as broken, in milliseconds. Default: 30000. */
     stallMs?: number;
   };
-  /** Where `page_bg.wasm` is, or what is in it. Default: beside `index.js`. */
+  /**
+   * Where `longhaul_bg.wasm` is, or what is in it. Default: beside `index.js`. It is the service worker's, too: an http(s) address is told to the
+   * package's own worker, and bytes that come from it, or in a `Response` or buffer, are handed over, so that they are loaded once.
+   */
   wasm?: string | URL | Response | BufferSource | WebAssembly.Module;
 }
 

@@ -1,4 +1,4 @@
-// Longhaul for pages: the classes of the contract over the engine in `page_bg.wasm`.
+// Longhaul for pages: the classes of the contract over the engine in `longhaul_bg.wasm`.
 //
 // This file checks what an app hands over, turns relative URLs into absolute ones and keeps promises; every decision
 // is made by the state machine behind `Engine`.
@@ -8,7 +8,7 @@ import { instantiate } from "./code.js";
 import { absoluteUrl, checkContext, isA } from "./context.js";
 import { LonghaulError } from "./error.js";
 import { WorkerLink } from "./link.js";
-import { Engine, parseImport, stateAt as foldTexts } from "./page.js";
+import { Engine, parseImport, stateAt as foldTexts } from "./longhaul_glue.js";
 
 export { LonghaulError };
 
@@ -128,7 +128,7 @@ function checkedOptions(options) {
   checkWasm(options.wasm);
   return {
     engine: { name, transport, partBytes, parallel, retry: { limit, baseMs, maxMs, unreachableMs, stallMs } },
-    worker: chosen(options.serviceWorker, name),
+    worker: chosen(options.serviceWorker, name, options.wasm),
   };
 }
 
@@ -197,14 +197,17 @@ export class Longhaul extends EventTarget {
 
   async #start(options, link) {
     this.#link = link;
-    this.#engine = await engineCall(() =>
-      Engine.open(options, link, (kind, payload) => {
-        // What an app's listener throws is the app's; dispatchEvent reports it and goes on.
-        if (kind === "gone") return this.#downloads.get(payload)?.[gone]();
-        if (kind === "change") this.#downloads.get(payload.id)?.[changed](payload);
-        this.dispatchEvent(new CustomEvent(kind, { detail: payload }));
-      }),
-    );
+    const tell = (kind, payload) => {
+      // What an app's listener throws is the app's; dispatchEvent reports it and goes on.
+      if (kind === "gone") return this.#downloads.get(payload)?.[gone]();
+      if (kind === "change") this.#downloads.get(payload.id)?.[changed](payload);
+      this.dispatchEvent(new CustomEvent(kind, { detail: payload }));
+    };
+    await engineCall(async () => {
+      const engine = new Engine(options, link, tell);
+      await engine.open();
+      this.#engine = engine;
+    });
   }
 
   static {

@@ -5,6 +5,7 @@
 // ever replaced. Whoever does not answer costs about a second, once.
 
 import { isOwn, ownScopeEnd } from "./choice.js";
+import { handOver } from "./code.js";
 import { isA, underPolicy, within } from "./context.js";
 
 /** How long an answer is waited for, in milliseconds. A later one is heard all the same. */
@@ -23,6 +24,9 @@ const INSISTENT_MS = 10_000;
  * and starting one takes seconds on a busy device.
  */
 const HANDLING_MS = 10_000;
+
+/** How long handing the wasm over may take, in milliseconds: a worker can fetch its own. */
+const HAND_OVER_MS = 500;
 
 /** For how long a worker that is not fit, or silent, is not asked again, in milliseconds. */
 const DOUBTED_MS = 600_000;
@@ -348,7 +352,7 @@ export class WorkerLink {
   #inactive(registration) {
     const coming = newest(registration);
     if (coming) {
-      const wants = this.#choice.own ? " (it may be waiting for worker_bg.wasm)" : "";
+      const wants = this.#choice.own ? " (it may be waiting for longhaul_bg.wasm)" : "";
       const state = coming.state === "installing" ? `its \`install\` has not ended yet${wants}` : "it is not active yet";
       return `the service worker ${shown(coming.scriptURL)} is of no use so far, because ${state}: background jobs begin as soon as it is active`;
     }
@@ -418,7 +422,7 @@ export class WorkerLink {
     }
     if (inlined) {
       this.#trouble(
-        "the bundler put longhaul.worker.js or worker_bg.wasm into the text of a script, and a service worker must be a file: in Vite lower build.assetsInlineLimit, or copy the files (`npx longhaul copy <folder>`) and pass the address of longhaul.worker.js as `serviceWorker`",
+        "the bundler put longhaul.worker.js or longhaul_bg.wasm into the text of a script, and a service worker must be a file: in Vite lower build.assetsInlineLimit, or copy the files (`npx longhaul copy <folder>`) and pass the address of longhaul.worker.js as `serviceWorker`",
       );
       return;
     }
@@ -435,6 +439,7 @@ export class WorkerLink {
       if (!own) return;
       if (!(await this.#letGo(held))) {
         // No page lies in its scope, so that no navigation makes the browser look for a newer one.
+        await this.#handOver();
         held.update().catch(() => {});
         return;
       }
@@ -491,8 +496,15 @@ export class WorkerLink {
     return own ? isOwn(scriptURL, held.scope, this.#name) : isOurs && new URL(scriptURL).pathname === url.pathname;
   }
 
+  /** What the page has loaded is there before a worker looks for it. */
+  async #handOver() {
+    const { scope, wasm } = this.#choice;
+    await within(HAND_OVER_MS, handOver(scope, wasm));
+  }
+
   /** Registers; in a sentence why not, where that fails. */
   async #register(container) {
+    await this.#handOver();
     const { own, url, asked, type, handed } = this.#choice;
     const script = own ? trusted(handed) : handed;
     const options = asked === undefined ? { type } : { type, scope: asked };

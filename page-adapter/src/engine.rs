@@ -32,14 +32,21 @@ fn promise(work: impl Future<Output = Result<JsValue, PageError>> + 'static) -> 
 
 #[wasm_bindgen]
 impl Engine {
-    /// Opens the stores and looks after everything that is under way; an `Engine`. `options` are those of
-    /// `js/index.js`, `worker` the link to the service worker.
-    pub fn open(options: JsValue, worker: WorkerLink, emit: Function) -> Promise {
+    /// `options` are those of `js/index.js`, `worker` the link to the service worker. No function hands out an `Engine`: the
+    /// glue would then name the class in what the wasm imports, and no script that has no use for it could leave it out.
+    #[wasm_bindgen(constructor)]
+    pub fn new(options: &JsValue, worker: WorkerLink, emit: Function) -> Result<Self, JsValue> {
         trace::install();
+        let options: Options = from_js(options)?;
+        Ok(Self(Session::new(&options, worker, emit)))
+    }
+
+    /// Opens the stores and looks after everything that is under way.
+    pub fn open(&self) -> Promise {
+        let session = Rc::clone(&self.0);
         promise(async move {
-            let options: Options = from_js(&options)?;
-            let session = Session::open(&options, worker, emit).await?;
-            Ok(Self(session).into())
+            session.open().await?;
+            Ok(JsValue::UNDEFINED)
         })
     }
 

@@ -23,7 +23,7 @@ pub(crate) enum PageError {
     #[error("this download has {0} resources: say which by its URL")]
     Ambiguous(usize),
     /// What came in is not what `js/index.js` hands over.
-    #[error("index.js and page_bg.wasm do not fit: serve both from the same build")]
+    #[error("index.js and longhaul_bg.wasm do not fit: serve both from the same build")]
     Misfit,
 }
 

@@ -66,19 +66,14 @@ impl Shown {
 }
 
 impl Session {
-    /// Opens the stores, listens, and looks after everything that is under way.
-    pub(crate) async fn open(
-        options: &Options,
-        worker: WorkerLink,
-        emit: Function,
-    ) -> Result<Rc<Self>, PageError> {
+    /// Touches nothing before [`open`](Self::open).
+    pub(crate) fn new(options: &Options, worker: WorkerLink, emit: Function) -> Rc<Self> {
         let setup = options.setup();
         let web = Web::new(&setup.name, PageHost::new(worker));
         let node = Node::new(setup, web);
         // Set once, here.
         let _ = node.platform.host.node.set(Rc::downgrade(&node));
-        node.platform.store.open().await?;
-        let session = Rc::new(Self {
+        Rc::new(Self {
             keeper: Keeper::new(Rc::clone(&node)),
             node,
             emit,
@@ -86,17 +81,22 @@ impl Session {
             refreshing: RefCell::default(),
             listeners: RefCell::default(),
             closed: Cell::default(),
-        });
-        session.listen();
-        for download in session.node.list().await? {
-            session.show(&download);
+        })
+    }
+
+    /// Opens the stores, listens, and looks after everything that is under way.
+    pub(crate) async fn open(self: Rc<Self>) -> Result<(), PageError> {
+        self.node.platform.store.open().await?;
+        self.listen();
+        for download in self.node.list().await? {
+            self.show(&download);
         }
-        if session.node.platform.host.worker.sees_jobs() {
-            spawn_local(Rc::clone(&session.keeper).reconcile());
+        if self.node.platform.host.worker.sees_jobs() {
+            spawn_local(Rc::clone(&self.keeper).reconcile());
         } else {
-            spawn_local(Rc::clone(&session).look_now_and_then());
+            spawn_local(self.look_now_and_then());
         }
-        Ok(session)
+        Ok(())
     }
 
     /// Whether a download is to be driven from here: a background job that cannot be seen is left to the pages and the

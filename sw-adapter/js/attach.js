@@ -1,9 +1,9 @@
 // Longhaul in a service worker: registers the listeners synchronously, as service workers demand, and hands every event to the
-// worker in `worker_bg.wasm`, which is instantiated once each time the worker starts, and only where it is needed.
+// worker in `longhaul_bg.wasm`, which is instantiated once each time the worker starts, and only where it is needed.
 
 import { Code } from "./code.js";
 import { UrlIndex } from "./index-of-urls.js";
-import { WorkerNode } from "./worker.js";
+import { WorkerNode } from "./longhaul_glue.js";
 
 /** Names that this worker works for. */
 const names = new Set();
@@ -157,11 +157,4 @@ async function insist(work) {
       await sleep(wait);
     }
   }
-}
-
-/** The wasm of a build of its own has an address of its own, whatever a cache on the way thinks of the one before. */
-export function ofThisBuild(wasm) {
-  const url = new URL(wasm, self.location.href);
-  if (url.protocol.startsWith("http")) url.searchParams.set("build", __LONGHAUL_WORKER_BUILD__);
-  return url;
 }

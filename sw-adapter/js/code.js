@@ -1,6 +1,8 @@
-// The worker's wasm: fetched, compiled, kept for starts without a network, and, where it cannot be had, why.
+// The worker's wasm: what the page has handed over, or fetched and compiled; kept for starts without a network, and, where it
+// cannot be had, why.
 
-import init from "./worker.js";
+import { cacheOf, keepCode, keptCode } from "../../browser/js/kept-code.js";
+import init from "./longhaul_glue.js";
 
 /** How long a first installation waits for the wasm, in milliseconds: it can do without. */
 const INSTALLATION_MS = 10_000;
@@ -8,7 +10,7 @@ const INSTALLATION_MS = 10_000;
 /** The smallest module there is. */
 const EMPTY_MODULE = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
 
-const CURE = "serve worker_bg.wasm there (`npx longhaul copy <folder>` copies all that must be served), or pass its address as `wasm` to attach()";
+const CURE = "serve longhaul_bg.wasm there (`npx longhaul copy <folder>` copies all that must be served), or pass its address as `wasm` to attach()";
 
 /** Why the wasm cannot be had: one sentence, without its beginning and its end. */
 class CodeProblem extends Error {
@@ -30,9 +32,7 @@ export class Code {
   constructor(wasm) {
     this.#url = new URL(wasm);
     this.#shown = this.#url.href.split("?")[0];
-    // Each registration has code of its own: one of another path may be of another build.
-    const mine = `longhaul-code/${encodeURIComponent(self.registration.scope)}/`;
-    this.#cache = { prefix: mine, name: mine + __LONGHAUL_WORKER_BUILD__ };
+    this.#cache = cacheOf(self.registration.scope);
   }
 
   /** The wasm, instantiated once. What was kept is used first; where it does not compile it is dropped. */
@@ -66,6 +66,7 @@ export class Code {
       timer = setTimeout(() => reject(new CodeProblem(`${this.#shown} does not come`)), INSTALLATION_MS);
     });
     try {
+      checkPolicy();
       if (!(await this.#kept())) await Promise.race([this.#fetched(), late]);
     } finally {
       clearTimeout(timer);
@@ -81,7 +82,7 @@ export class Code {
 
   async #kept() {
     try {
-      return await caches.match(this.#url.href, { cacheName: this.#cache.name });
+      return await keptCode(this.#cache, this.#url);
     } catch {
       // Without a cache it is fetched each time.
       return undefined;
@@ -135,8 +136,7 @@ export class Code {
       throw answered(isWasm ? "does not compile (it is incomplete or damaged)" : `is no wasm${type ? ` but ${type}` : ""}`);
     }
     try {
-      const store = await caches.open(this.#cache.name);
-      await store.put(this.#url.href, new Response(bytes, { headers: { "Content-Type": "application/wasm" } }));
+      await keepCode(this.#cache, this.#url, bytes);
     } catch (thrown) {
       console.warn(`Longhaul: the worker's wasm could not be kept for starts without a network (${thrown?.name})`);
     }

@@ -1,7 +1,8 @@
 // The service worker that open() registers where the app has none for it: under a scope of its own, in which no page lies. Its
 // name and its wasm stand in its own address; where that had to stay as the app made it, the name stands in the scope.
 
-import { attachTo, ofThisBuild } from "./attach.js";
+import { ofThisBuild } from "../../browser/js/kept-code.js";
+import { attachTo } from "./attach.js";
 
 const asked = new URL(self.location.href).searchParams;
 
@@ -17,6 +18,6 @@ function nameInScope() {
 
 attachTo({
   name: asked.get("name") || nameInScope(),
-  wasm: ofThisBuild(asked.get("wasm") ?? "worker_bg.wasm"),
+  wasm: ofThisBuild(new URL(asked.get("wasm") ?? "longhaul_bg.wasm", self.location.href)),
   own: true,
 });

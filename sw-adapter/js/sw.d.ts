@@ -16,7 +16,10 @@ export interface AttachOptions {
   serve?: boolean | ((url: URL) => boolean);
   /** Take over from an older worker at once (`skipWaiting()` and `clients.claim()`). Default: false, as the app decides. */
   takeOver?: boolean;
-  /** Where `worker_bg.wasm` is, relative to the worker's script. Default: beside this module. */
+  /**
+   * Where `longhaul_bg.wasm` is, relative to the worker's script. Default: beside this module. It is asked for only where no page has handed it
+   * over.
+   */
   wasm?: string | URL;
 }
 

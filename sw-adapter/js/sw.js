@@ -1,6 +1,7 @@
 // The package's entry for an app's own service worker, as a module.
 
-import { attachTo, ofThisBuild } from "./attach.js";
+import { ofThisBuild } from "../../browser/js/kept-code.js";
+import { attachTo } from "./attach.js";
 
 /** A dev server's dependency optimizer moves modules into a folder of its own and leaves their files behind. */
 const OPTIMIZED = /\/\.vite\/deps\w*\//;
@@ -10,9 +11,9 @@ const OPTIMIZED = /\/\.vite\/deps\w*\//;
  * object of it that only looks like a URL, and is relative.
  */
 const besideUs = () => {
-  let named = "worker_bg.wasm";
+  let named = "longhaul_bg.wasm";
   try {
-    named = String(new URL("./worker_bg.wasm", import.meta.url));
+    named = String(new URL("./longhaul_bg.wasm", import.meta.url));
   } catch {
     // There is no address.
   }

@@ -7,12 +7,10 @@ import { fileURLToPath } from "node:url";
 
 const FILES = {
   "index.js": "the package: `import { open } from \"longhaul\"` leads here",
-  "page.js": "loaded by index.js",
-  "page_bg.wasm": "loaded by page.js",
+  "longhaul_glue.js": "loaded by index.js and sw.js",
+  "longhaul_bg.wasm": "the code of pages and service workers, loaded once for both",
   "longhaul.worker.js": "the service worker that open() registers by default",
-  "worker_bg.wasm": "loaded by every service worker below and above",
   "sw.js": "attach() for an app's own module worker",
-  "worker.js": "loaded by sw.js",
   "sw.classic.js": "attach() for an app's own classic worker: importScripts()",
 };
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::Result;
 
-use crate::dist::{self, sizes};
+use crate::dist;
 use crate::setup::{self, Part};
 use crate::shell;
 use crate::test::targets::Targets;
@@ -18,12 +18,9 @@ pub(crate) fn run() -> Result<()> {
     let folder = workspace::target().join("bench");
     fs::create_dir_all(&folder)?;
     setup::ensure(&[Part::Browser, Part::Firefox, Part::WebKit])?;
-    let entry_points = dist::build()?;
-    print!("{}", sizes::table(&entry_points));
-    fs::write(
-        folder.join("sizes.json"),
-        format!("{:#}\n", sizes::json(&entry_points)),
-    )?;
+    let sizes = dist::build()?;
+    print!("{}", sizes.table());
+    fs::write(folder.join("sizes.json"), format!("{:#}\n", sizes.json()))?;
     for (package, bench) in Targets::read()?.benches() {
         println!("\n== {package}: {bench} ==");
         shell::run(

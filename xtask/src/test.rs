@@ -207,7 +207,7 @@ fn clippy_for_wasm(report: &mut Report) -> Result<()> {
     }
     let mut command = compiler.cargo("clippy");
     command.arg("--lib");
-    for package in ["core", "browser", "page", "sw", "state-tests"] {
+    for package in ["core", "browser", "page", "sw", "wasm", "state-tests"] {
         command.args(["-p", &format!("longhaul-{package}")]);
     }
     command.args(["--", "-D", "warnings"]);

@@ -216,7 +216,7 @@ export async function app(): Promise<void> {
     name: "models",
     serve: (url) => url.pathname.endsWith(".gguf"),
     takeOver: false,
-    wasm: "/worker_bg.wasm",
+    wasm: "/longhaul_bg.wasm",
   });
   console.log(await match(new Request("https://example.org/model.gguf")));
   const frozen = Object.freeze(["a.bin", new URL("https://example.org/b.bin")] as const);

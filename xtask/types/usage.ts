@@ -66,11 +66,11 @@ export async function opened(registration: ServiceWorkerRegistration): Promise<L
   ];
   for (const serviceWorker of ways) await open({ serviceWorker });
 
-  const module = await WebAssembly.compileStreaming(fetch("/page_bg.wasm"));
+  const module = await WebAssembly.compileStreaming(fetch("/longhaul_bg.wasm"));
   const wasms: readonly OpenOptions["wasm"][] = [
-    "/page_bg.wasm",
-    new URL("https://app.example/page_bg.wasm"),
-    await fetch("/page_bg.wasm"),
+    "/longhaul_bg.wasm",
+    new URL("https://app.example/longhaul_bg.wasm"),
+    await fetch("/longhaul_bg.wasm"),
     new ArrayBuffer(8),
     new Uint8Array(8),
     module,
@@ -204,7 +204,7 @@ export function said({ event }: Entry): string {
 
 /** Every option of the worker's side. */
 export function attached(): void {
-  const options: AttachOptions = { name: "app", serve: true, takeOver: false, wasm: "/worker_bg.wasm" };
+  const options: AttachOptions = { name: "app", serve: true, takeOver: false, wasm: "/longhaul_bg.wasm" };
   const { match } = attach(options);
   attach({ serve: (url: URL) => url.pathname.startsWith("/models/"), wasm: new URL("https://app.example/w.wasm") });
   const answer: Promise<Response | undefined> = match(new Request("/model.gguf"));

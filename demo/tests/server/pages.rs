@@ -18,7 +18,7 @@ fn site() -> (tempfile::TempDir, Server) {
         ("page/style.css", "body {}"),
         ("page/icons/longhaul.svg", "<svg/>"),
         ("dist/index.js", "export {};"),
-        ("dist/page_bg.wasm", "\0asm"),
+        ("dist/longhaul_bg.wasm", "\0asm"),
         ("vendor/index.js", "export {};"),
     ] {
         let path = folder.path().join(name);
@@ -43,7 +43,7 @@ fn every_file_has_its_type_is_asked_for_anew_and_carries_the_policy() {
         ("/style.css", "text/css"),
         ("/icons/longhaul.svg", "image/svg+xml"),
         ("/longhaul/index.js", "text/javascript"),
-        ("/longhaul/page_bg.wasm", "application/wasm"),
+        ("/longhaul/longhaul_bg.wasm", "application/wasm"),
         ("/vendor/wllama/index.js", "text/javascript"),
     ] {
         let answer = get(&server.origin(), path, &[]);

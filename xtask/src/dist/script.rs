@@ -45,7 +45,7 @@ pub(crate) fn minify(module: &[u8]) -> Result<Vec<u8>> {
 pub(crate) fn bundle(
     module: &Path,
     format: Format,
-    glue: (&str, &[u8]),
+    glue: (&str, &str),
     names: &[(String, String)],
 ) -> Result<Vec<u8>> {
     let (name, text) = glue;
@@ -53,7 +53,7 @@ pub(crate) fn bundle(
     let folder = workspace::target().join("dist-cache/glue");
     fs::create_dir_all(&folder)?;
     let file = folder.join(name);
-    fs::write(&file, text)?;
+    fs::write(&file, without_effects(text))?;
     let define: Map<String, Value> = names
         .iter()
         .map(|(name, value)| (name.clone(), value.as_str().into()))
@@ -113,6 +113,23 @@ fn rename(module: &mut Module) -> BTreeMap<String, String> {
     names
 }
 
+/// The glue with registries marked as what may be left out, together with the class they are for, by a script that has no use for it.
+fn without_effects(glue: &str) -> String {
+    glue.replace(
+        "new FinalizationRegistry(",
+        "/* @__PURE__ */ new FinalizationRegistry(",
+    )
+}
+
+/// The glue without the lines that make its classes disposable for `using`, which nobody asks of them: a bundler keeps any class
+/// that such a line names.
+pub(crate) fn without_disposal(glue: &str) -> String {
+    glue.lines()
+        .filter(|line| !line.starts_with("if (Symbol.dispose) "))
+        .flat_map(|line| [line, "\n"])
+        .collect()
+}
+
 fn replace_words(text: &str, names: &BTreeMap<String, String>) -> String {
     let is_word = |c: char| c.is_alphanumeric() || c == '_' || c == '$';
     let mut replaced = String::with_capacity(text.len());
@@ -143,6 +160,36 @@ mod tests {
             "{_0: x.__wbg_a_1f2, é: $__wbg_a_1f, y: _0}"
         );
         assert_eq!(replace_words("", &names), "");
+    }
+
+    #[test]
+    fn what_a_script_never_calls_is_not_in_it() {
+        let glue = "class Engine { free() {} }
+if (Symbol.dispose) Engine.prototype[Symbol.dispose] = Engine.prototype.free;
+const EngineFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_engine_free(ptr, 1));
+class WorkerNode {}
+export { Engine, WorkerNode };
+";
+        let glue = minify(without_disposal(glue).as_bytes()).unwrap();
+        let folder = std::env::temp_dir().join(format!("longhaul-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let module = folder.join("worker.js");
+        fs::write(
+            &module,
+            "import { WorkerNode } from './g.js'; self.made = WorkerNode;",
+        )
+        .unwrap();
+        let glue = String::from_utf8(glue).unwrap();
+        let script = bundle(&module, Format::Classic, ("g.js", &glue), &[]).unwrap();
+        fs::remove_dir_all(folder).unwrap();
+        let script = String::from_utf8(script).unwrap();
+        assert!(script.contains("made"), "{script}");
+        assert!(
+            !script.contains("engine") && !script.contains("free"),
+            "{script}"
+        );
     }
 
     #[test]

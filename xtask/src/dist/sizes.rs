@@ -1,17 +1,24 @@
-//! The package's sizes, raw and compressed, against their budgets.
+//! The package's sizes, raw and compressed, and the budget of a first visit.
 
 use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde_json::{Map, Value, json};
 
-/// All that a browser loads for one entry point.
-pub(crate) struct EntryPoint {
+/// What a browser loads: for each entry point, and at a first visit.
+pub(crate) struct Sizes {
+    pub(crate) entries: Vec<Loaded>,
+    pub(crate) first_visit: Loaded,
+    /// What that may weigh compressed by gzip.
+    pub(crate) budget_kib: usize,
+}
+
+/// Files that a browser loads together.
+pub(crate) struct Loaded {
     name: String,
-    gzip_budget: usize,
     files: Vec<(String, Size)>,
 }
 
@@ -23,12 +30,10 @@ struct Size {
     brotli: usize,
 }
 
-impl EntryPoint {
-    /// The budget is for the gzip size.
-    pub(crate) fn new(name: &str, gzip_budget_kib: usize) -> Self {
+impl Loaded {
+    pub(crate) fn new(name: &str) -> Self {
         Self {
             name: name.to_owned(),
-            gzip_budget: gzip_budget_kib * 1024,
             files: Vec::new(),
         }
     }
@@ -50,37 +55,68 @@ impl EntryPoint {
     }
 }
 
-/// One line for each file, one for each entry point, with what is left of its budget.
-pub(crate) fn table(points: &[EntryPoint]) -> String {
-    let mut text = format!(
-        "{:<24}{:>10}{:>10}{:>10}\n",
-        "bytes", "raw", "gzip -9", "brotli 11"
-    );
-    for point in points {
-        for (path, size) in &point.files {
-            line(&mut text, &format!("  {path}"), *size, "");
+impl Sizes {
+    /// One line for each file, one for each entry point, and one for the first visit, with what is left of its budget.
+    pub(crate) fn table(&self) -> String {
+        let mut text = format!(
+            "{:<24}{:>10}{:>10}{:>10}\n",
+            "bytes", "raw", "gzip -9", "brotli 11"
+        );
+        for entry in &self.entries {
+            for (path, size) in &entry.files {
+                line(&mut text, &format!("  {path}"), *size, "");
+            }
+            line(&mut text, &entry.name, entry.size(), "");
         }
-        let sum = point.size();
-        line(
-            &mut text,
-            &point.name,
-            sum,
-            &verdict(sum.gzip, point.gzip_budget),
+        let sum = self.first_visit.size();
+        let verdict = verdict(sum.gzip, self.budget());
+        line(&mut text, &self.first_visit.name, sum, &verdict);
+        let files: Vec<&str> = self
+            .first_visit
+            .files
+            .iter()
+            .map(|(path, _)| path.as_str())
+            .collect();
+        writeln!(text, "  ({})", files.join(", ")).expect("a string takes all");
+        text
+    }
+
+    /// The sums for other programs to read, in bytes.
+    pub(crate) fn json(&self) -> Value {
+        let mut all: Map<String, Value> = self
+            .entries
+            .iter()
+            .map(|entry| (entry.name.clone(), entry.size().json()))
+            .collect();
+        let mut first = self.first_visit.size().json();
+        first["gzipBudget"] = self.budget().into();
+        all.insert(self.first_visit.name.clone(), first);
+        Value::Object(all)
+    }
+
+    /// Fails where a first visit weighs more than it may.
+    pub(crate) fn check(&self) -> Result<()> {
+        let gzip = self.first_visit.size().gzip;
+        if gzip <= self.budget() {
+            return Ok(());
+        }
+        bail!(
+            "a first visit loads {gzip} bytes, {} more than its budget of {} KiB: make the package smaller again, or raise FIRST_VISIT_BUDGET_KIB in xtask/src/dist.rs and write into docs/adr/0030-size.md what it buys.",
+            gzip - self.budget(),
+            self.budget_kib
         );
     }
-    text
+
+    fn budget(&self) -> usize {
+        self.budget_kib * 1024
+    }
 }
 
-/// The sums of the entry points for other programs to read, in bytes.
-pub(crate) fn json(points: &[EntryPoint]) -> Value {
-    let mut all = Map::new();
-    for point in points {
-        let Size { raw, gzip, brotli } = point.size();
-        let sizes =
-            json!({ "raw": raw, "gzip": gzip, "brotli": brotli, "gzipBudget": point.gzip_budget });
-        all.insert(point.name.clone(), sizes);
+impl Size {
+    fn json(self) -> Value {
+        let Self { raw, gzip, brotli } = self;
+        json!({ "raw": raw, "gzip": gzip, "brotli": brotli })
     }
-    Value::Object(all)
 }
 
 fn line(text: &mut String, name: &str, size: Size, note: &str) {
@@ -128,14 +164,39 @@ mod tests {
         assert_eq!(verdict(1025, 1024), "OVER 1 KiB gzip by 1 bytes");
     }
 
+    fn sizes(budget_kib: usize) -> Sizes {
+        let mut page = Loaded::new("page");
+        page.add("a.js", b"export {};").unwrap();
+        page.add("b.js", b"export {};").unwrap();
+        let mut first_visit = Loaded::new("first visit");
+        first_visit.add("a.js", b"export {};").unwrap();
+        Sizes {
+            entries: vec![page],
+            first_visit,
+            budget_kib,
+        }
+    }
+
     #[test]
     fn an_entry_point_is_the_sum_of_its_files() {
-        let mut point = EntryPoint::new("page", 90);
-        point.add("a.js", b"export {};").unwrap();
-        point.add("b.js", b"export {};").unwrap();
-        assert_eq!(json(std::slice::from_ref(&point))["page"]["raw"], 20);
-        let table = table(&[point]);
-        let last = table.lines().last().unwrap();
-        assert!(last.starts_with("page") && last.contains(" 20 "), "{table}");
+        let sizes = sizes(1);
+        let json = sizes.json();
+        assert_eq!(json["page"]["raw"], 20);
+        assert_eq!(json["first visit"]["raw"], 10);
+        assert_eq!(json["first visit"]["gzipBudget"], 1024);
+        let table = sizes.table();
+        let page = table.lines().find(|line| line.starts_with("page"));
+        assert!(page.unwrap().contains(" 20 "), "{table}");
+        let visit = table.lines().find(|line| line.starts_with("first visit"));
+        assert!(visit.unwrap().contains("within 1 KiB"), "{table}");
+    }
+
+    #[test]
+    fn a_first_visit_above_its_budget_fails_the_build_and_says_what_to_do() {
+        sizes(1).check().unwrap();
+        let said = sizes(0).check().unwrap_err().to_string();
+        for named in ["FIRST_VISIT_BUDGET_KIB", "0030-size.md", "smaller"] {
+            assert!(said.contains(named), "{said}");
+        }
     }
 }

@@ -65,10 +65,10 @@ impl WasmCompiler {
     /// and a panic is a trap without a message, whose text and formatting would make the package a seventh larger.
     pub(crate) fn build_to_ship(self) -> Command {
         let mut command = self.build();
+        if !self.ships_small() {
+            return command;
+        }
         if self == Self::Own {
-            if !own_has_source() {
-                return command;
-            }
             command.arg("-Zbuild-std=std,panic_abort");
         }
         let mut flags = without_paths_of_this_machine();
@@ -80,6 +80,11 @@ impl WasmCompiler {
             .arg("-Zbuild-std-features=optimize_for_size")
             .env("CARGO_ENCODED_RUSTFLAGS", flags);
         command
+    }
+
+    /// Whether what ships has a standard library of its own, built for size.
+    pub(crate) fn ships_small(self) -> bool {
+        self == Self::Debian || own_has_source()
     }
 
     /// A cargo command for the target.

@@ -11,7 +11,7 @@ use crate::shell;
 use crate::workspace;
 
 /// Exports that are files to serve and not modules to import, so that there is nothing to type.
-const SERVED: [&str; 3] = ["./page_bg.wasm", "./worker_bg.wasm", "./longhaul.worker.js"];
+const SERVED: [&str; 2] = ["./longhaul_bg.wasm", "./longhaul.worker.js"];
 
 /// Packs `dist/`.
 pub(crate) fn pack() -> Result<PathBuf> {
