@@ -67,7 +67,7 @@ const ENTRIES: [Entry; 4] = [
 const FIRST_VISIT: [&str; 4] = ["index.js", GLUE, WASM, "longhaul.worker.js"];
 
 /// What that may weigh compressed by gzip, in KiB. A build above it fails. Whoever raises it says in ADR 0030 what that buys.
-const FIRST_VISIT_BUDGET_KIB: usize = 230;
+const FIRST_VISIT_BUDGET_KIB: usize = 298;
 
 const CONFORMANCE_CRATE: &str = "longhaul-state-tests";
 
