@@ -5,13 +5,13 @@ use wasm_bindgen::JsValue;
 use web_sys::{Blob, Headers, Response, ResponseInit};
 
 use crate::js::Exception;
-use crate::web::{Host, Web};
+use crate::web::Web;
 use longhaul_runner::errors::PartError;
 
 use longhaul_runner::delivery::Stored;
 use longhaul_runner::translate::http_date_ms;
 
-impl<H: Host> Web<H> {
+impl Web {
     /// The bytes of a stored file as a Blob made of the parts' Blobs; none is read.
     pub async fn blob(&self, stored: &Stored) -> Result<Blob, PartError> {
         let blob = self

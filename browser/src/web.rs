@@ -26,9 +26,7 @@ use longhaul_runner::platform::{
 };
 
 /// What differs between a page and a worker.
-// Futures are not `Send` anywhere in a browser.
-#[allow(async_fn_in_trait)]
-pub trait Host: 'static {
+pub trait Host {
     /// Which side this is.
     fn role(&self) -> Role;
     /// The history of a download grew: everyone should read again.
@@ -38,17 +36,19 @@ pub trait Host: 'static {
     /// The headers that requests of a download carry, where this context has been given any for what it is about now.
     fn headers(&self, download: &Download) -> Option<Headers>;
     /// Whether background jobs can be started from here, and by which manager.
-    async fn background(&self) -> (Background, Option<BackgroundFetchManager>);
+    fn background(&self) -> LocalBoxFuture<'_, (Background, Option<BackgroundFetchManager>)>;
     /// Where running jobs can be looked up: an app under another path of the origin may share downloads.
-    async fn managers(&self) -> Vec<BackgroundFetchManager>;
+    fn managers(&self) -> LocalBoxFuture<'_, Vec<BackgroundFetchManager>>;
     /// Registrations whose completion the worker is handling now, see [`Platform::handling`].
-    async fn handling(&self) -> Vec<String>;
+    fn handling(&self) -> LocalBoxFuture<'_, Vec<String>>;
 }
 
 /// A page or a worker, over the stores of one name.
-pub struct Web<H> {
+//
+// One type for both: they are one module, and what is generic over this would be in it twice.
+pub struct Web {
     /// What differs between a page and a worker.
-    pub host: H,
+    host: Rc<dyn Host>,
     /// The histories.
     pub store: IndexedDb,
     /// The parts stored.
@@ -70,10 +70,10 @@ impl Drop for Transfer {
     }
 }
 
-impl<H: Host> Web<H> {
+impl Web {
     /// A context over the stores of this name.
     #[must_use]
-    pub fn new(name: &str, host: H) -> Self {
+    pub fn new(name: &str, host: Rc<dyn Host>) -> Self {
         Self {
             host,
             store: IndexedDb::new(name),
@@ -92,7 +92,7 @@ impl<H: Host> Web<H> {
     }
 }
 
-impl<H: Host> Platform for Web<H> {
+impl Platform for Web {
     type Store = IndexedDb;
     type Body = Body;
     type Blob = Blob;

@@ -115,8 +115,8 @@ impl Engine {
                     Err(AppendError::Store(error)) => return Err(error.into()),
                 }
             }
-            session.node.platform.host.forget(&id);
-            session.node.platform.host.changed(&id);
+            session.host.forget(&id);
+            session.host.changed(&id);
             Ok(JsValue::UNDEFINED)
         })
     }

@@ -4,6 +4,7 @@ use std::cell::{OnceCell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Weak;
 
+use futures_util::future::LocalBoxFuture;
 use longhaul_browser::background_fetch::BackgroundFetchManager;
 use longhaul_browser::channel::Channel;
 use longhaul_browser::web::{Host, Web};
@@ -36,7 +37,7 @@ pub(crate) struct PageHost {
     pub(crate) channel: OnceCell<Channel>,
     pub(crate) listener: OnceCell<Listener>,
     /// The node that works here.
-    pub(crate) node: OnceCell<Weak<Node<Web<Self>>>>,
+    pub(crate) node: OnceCell<Weak<Node<Web>>>,
 }
 
 impl PageHost {
@@ -115,19 +116,21 @@ impl Host for PageHost {
         (given.resources == spec.resources).then(|| given.headers.clone())
     }
 
-    async fn background(&self) -> (Background, Option<BackgroundFetchManager>) {
-        self.worker.background().await
+    fn background(&self) -> LocalBoxFuture<'_, (Background, Option<BackgroundFetchManager>)> {
+        Box::pin(self.worker.background())
     }
 
-    async fn managers(&self) -> Vec<BackgroundFetchManager> {
-        self.worker.managers().await
+    fn managers(&self) -> LocalBoxFuture<'_, Vec<BackgroundFetchManager>> {
+        Box::pin(self.worker.managers())
     }
 
-    async fn handling(&self) -> Vec<String> {
-        match self.worker.handling().await {
-            Some(handling) => handling,
-            // Jobs cannot be seen from here, as in a dedicated worker: somebody may have them.
-            None => self.written_down().await,
-        }
+    fn handling(&self) -> LocalBoxFuture<'_, Vec<String>> {
+        Box::pin(async {
+            match self.worker.handling().await {
+                Some(handling) => handling,
+                // Jobs cannot be seen from here, as in a dedicated worker: somebody may have them.
+                None => self.written_down().await,
+            }
+        })
     }
 }

@@ -7,7 +7,7 @@ use std::rc::Rc;
 use js_sys::Function;
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::js::{Listener, global, listen, property};
-use longhaul_browser::web::Web;
+use longhaul_browser::web::{Host, Web};
 use longhaul_core::{Command, Download, Snapshot, Spec};
 use longhaul_runner::delivery::{Stored, resource_of};
 use longhaul_runner::events::{EventStore, Row};
@@ -32,10 +32,11 @@ const LOOK_MS: u32 = 5_000;
 
 /// Longhaul over one name, as [`Engine`](crate::engine::Engine) hands it on.
 pub(crate) struct Session {
-    pub(crate) node: Rc<Node<Web<PageHost>>>,
+    pub(crate) node: Rc<Node<Web>>,
+    pub(crate) host: Rc<PageHost>,
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
-    pub(crate) keeper: Rc<Keeper<Web<PageHost>>>,
+    pub(crate) keeper: Rc<Keeper<Web>>,
     shown: RefCell<BTreeMap<String, Shown>>,
     refreshing: RefCell<BTreeMap<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
@@ -69,13 +70,15 @@ impl Session {
     /// Touches nothing before [`open`](Self::open).
     pub(crate) fn new(options: &Options, worker: WorkerLink, emit: Function) -> Rc<Self> {
         let setup = options.setup();
-        let web = Web::new(&setup.name, PageHost::new(worker));
+        let host = Rc::new(PageHost::new(worker));
+        let web = Web::new(&setup.name, Rc::clone(&host) as Rc<dyn Host>);
         let node = Node::new(setup, web);
         // Set once, here.
-        let _ = node.platform.host.node.set(Rc::downgrade(&node));
+        let _ = host.node.set(Rc::downgrade(&node));
         Rc::new(Self {
             keeper: Keeper::new(Rc::clone(&node)),
             node,
+            host,
             emit,
             shown: RefCell::default(),
             refreshing: RefCell::default(),
@@ -91,7 +94,7 @@ impl Session {
         for download in self.node.list().await? {
             self.show(&download);
         }
-        if self.node.platform.host.worker.sees_jobs() {
+        if self.host.worker.sees_jobs() {
             spawn_local(Rc::clone(&self.keeper).reconcile());
         } else {
             spawn_local(self.look_now_and_then());
@@ -104,7 +107,7 @@ impl Session {
     fn drives(&self, download: &Download) -> bool {
         let transfer = download.state.transfer();
         let in_background = transfer.is_some_and(|transfer| transfer.registration.is_some());
-        download.is_running() && (!in_background || self.node.platform.host.worker.sees_jobs())
+        download.is_running() && (!in_background || self.host.worker.sees_jobs())
     }
 
     /// What the keeper does elsewhere, where jobs cannot be seen: looks after what runs, and what is stored for nobody. The
@@ -152,7 +155,7 @@ impl Session {
         self.node.look(&id).await?;
         let request = Command::Request(Box::new(spec));
         let download = self.node.command(&id, request, Some(links)).await?;
-        self.node.platform.host.give(&download, headers);
+        self.host.give(&download, headers);
         if self.drives(&download) {
             self.keeper.drive(&id);
         }
@@ -169,7 +172,7 @@ impl Session {
         let name = self.node.setup.name.clone();
         if let Some(channel) = Channel::open(&name, hear.clone()) {
             // Set once, here.
-            let _ = self.node.platform.host.channel.set(channel);
+            let _ = self.host.channel.set(channel);
         }
         // The worker tells its clients one by one.
         let container = property(&global("navigator"), "serviceWorker");
@@ -191,7 +194,7 @@ impl Session {
             }
         });
         // Set once, here.
-        let _ = self.node.platform.host.listener.set(listener);
+        let _ = self.host.listener.set(listener);
     }
 
     /// Another context says "read again".

@@ -1,5 +1,8 @@
 //! What the service worker offers to the node that works in it.
 
+use std::future::ready;
+
+use futures_util::future::LocalBoxFuture;
 use js_sys::Array;
 use longhaul_browser::background_fetch::{BackgroundFetchManager, manager};
 use longhaul_browser::channel::message;
@@ -77,16 +80,17 @@ impl Host for WorkerHost {
         None
     }
 
-    async fn background(&self) -> (Background, Option<BackgroundFetchManager>) {
+    fn background(&self) -> LocalBoxFuture<'_, (Background, Option<BackgroundFetchManager>)> {
         // Jobs can be looked up here, but not started.
-        (Background::NoWorker, None)
+        Box::pin(ready((Background::NoWorker, None)))
     }
 
-    async fn managers(&self) -> Vec<BackgroundFetchManager> {
-        manager(&scope().registration()).into_iter().collect()
+    fn managers(&self) -> LocalBoxFuture<'_, Vec<BackgroundFetchManager>> {
+        let manager = manager(&scope().registration());
+        Box::pin(ready(manager.into_iter().collect()))
     }
 
-    async fn handling(&self) -> Vec<String> {
-        Vec::new()
+    fn handling(&self) -> LocalBoxFuture<'_, Vec<String>> {
+        Box::pin(ready(Vec::new()))
     }
 }

@@ -7,7 +7,7 @@ use longhaul_browser::background_fetch::BackgroundFetchEvent;
 use longhaul_browser::deliver::Asked;
 use longhaul_browser::js::set;
 use longhaul_browser::trace;
-use longhaul_browser::web::{Web, records};
+use longhaul_browser::web::{Host, Web, records};
 use longhaul_core::{Download, State};
 use longhaul_runner::completion::complete;
 use longhaul_runner::node::{CommitError, Node, Setup};
@@ -19,7 +19,8 @@ use crate::host::{WorkerHost, show_window};
 /// Longhaul in a service worker, over one name.
 #[wasm_bindgen]
 pub struct WorkerNode {
-    node: Rc<Node<Web<WorkerHost>>>,
+    node: Rc<Node<Web>>,
+    host: Rc<WorkerHost>,
 }
 
 #[wasm_bindgen]
@@ -33,8 +34,11 @@ impl WorkerNode {
             name: name.to_owned(),
             ..Setup::default()
         };
+        let host = Rc::new(WorkerHost::new(name));
+        let web = Web::new(name, Rc::clone(&host) as Rc<dyn Host>);
         Self {
-            node: Node::new(setup, Web::new(name, WorkerHost::new(name))),
+            node: Node::new(setup, web),
+            host,
         }
     }
 
@@ -63,7 +67,7 @@ impl WorkerNode {
             // The event of an abort has no such power, and a display that stays as it was is no fault.
             let _ = event.update_ui(Some(&title), &[]).await;
         }
-        self.node.platform.host.tell_all(&id).await;
+        self.host.tell_all(&id).await;
         Ok(())
     }
 
