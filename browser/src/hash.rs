@@ -8,6 +8,7 @@ use crate::bytes::Reader;
 use crate::js::{Exception, listen};
 use crate::net::now_ms;
 use longhaul_runner::errors::HashError;
+use longhaul_runner::hex::hex;
 use longhaul_runner::once;
 
 impl From<Exception> for HashError {
@@ -110,16 +111,6 @@ async fn yield_now() {
         receiver.await;
     }
     port.close();
-}
-
-fn hex(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut text = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        text.push(DIGITS[usize::from(byte >> 4)].into());
-        text.push(DIGITS[usize::from(byte & 15)].into());
-    }
-    text
 }
 
 // By value, as `map_err` wants it.

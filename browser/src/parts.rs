@@ -19,6 +19,7 @@ use web_sys::{Blob, Cache, CacheQueryOptions, CacheStorage, ReadableStream, Resp
 use crate::hash::Hash;
 use crate::js::{Exception, global, property, settle, text};
 use longhaul_core::Range;
+use longhaul_runner::delivery::cover;
 use longhaul_runner::errors::{DigestError, HashError, PartError};
 
 impl From<Exception> for PartError {
@@ -259,22 +260,6 @@ impl PartStore {
     fn cache_name(&self, file: &str) -> String {
         [&self.prefix, file].concat()
     }
-}
-
-/// The parts that hold `start..end`, in order, as few as greed finds. Parts of different lengths may overlap.
-fn cover(parts: &[Range], start: u64, end: u64) -> Result<Vec<Range>, PartError> {
-    let mut chosen = Vec::new();
-    let mut position = start;
-    while position < end {
-        let next = parts
-            .iter()
-            .filter(|part| part.start <= position && position < part.end())
-            .max_by_key(|part| part.end())
-            .ok_or(PartError::Missing { start: position })?;
-        chosen.push(*next);
-        position = next.end();
-    }
-    Ok(chosen)
 }
 
 /// The piece `from..to` of a file, taken from the Blob of the part that holds it.

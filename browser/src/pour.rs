@@ -12,8 +12,7 @@ use web_sys::{ReadableStream, ReadableStreamDefaultController};
 
 use crate::bytes::Reader;
 use crate::js::pulled;
-use crate::net::now_ms;
-use longhaul_runner::platform::Metering;
+use longhaul_runner::ports::Came;
 
 /// How much is passed on at a time. Whatever a read brings, a buffer of this size goes with it, so it is no more than
 /// browsers hand out at once.
@@ -31,7 +30,7 @@ pub(crate) enum Flaw {
 /// A body that passes by.
 pub(crate) struct Pour {
     reader: Reader,
-    metering: Metering,
+    came: Came,
     /// How long it must be.
     expected: Option<u64>,
     passed: Cell<u64>,
@@ -44,12 +43,12 @@ impl Pour {
     pub(crate) fn new(
         body: &ReadableStream,
         expected: Option<u64>,
-        metering: Metering,
+        came: Came,
         one_buffer: bool,
     ) -> Result<(ReadableStream, Rc<Self>), JsValue> {
         let pour = Rc::new(Self {
             reader: Reader::new(body, PIECE, one_buffer)?,
-            metering,
+            came,
             expected,
             passed: Cell::new(0),
             flaw: Cell::default(),
@@ -86,10 +85,8 @@ impl Pour {
         let len = next.as_ref().map_or(0, |bytes| bytes.byte_length().into());
         let passed = self.passed.get().saturating_add(len);
         self.passed.set(passed);
-        let (meter, moved) = &self.metering;
         if next.is_some() {
-            meter.add(len, now_ms());
-            moved();
+            (self.came)(len);
         }
         let Some(expected) = self.expected else {
             return Ok(next);

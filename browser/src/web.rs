@@ -21,8 +21,9 @@ use crate::{lease, locks};
 use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::{DigestError, LockError, NetError, PartError, StartError};
 use longhaul_runner::job::JobState;
-use longhaul_runner::platform::{
-    HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching,
+use longhaul_runner::ports::{
+    App, Came, Http, HttpRequest, Jobs, Locks, NewJob, Ownership, Parts, Platform, Runtime,
+    StoreStreamError, Watching,
 };
 
 /// What differs between a page and a worker.
@@ -39,7 +40,7 @@ pub trait Host {
     fn background(&self) -> LocalBoxFuture<'_, (Background, Option<BackgroundFetchManager>)>;
     /// Where running jobs can be looked up: an app under another path of the origin may share downloads.
     fn managers(&self) -> LocalBoxFuture<'_, Vec<BackgroundFetchManager>>;
-    /// Registrations whose completion the worker is handling now, see [`Platform::handling`].
+    /// Registrations whose completion the worker is handling now, see [`Jobs::handling`].
     fn handling(&self) -> LocalBoxFuture<'_, Vec<String>>;
 }
 
@@ -93,19 +94,44 @@ impl Web {
 }
 
 impl Platform for Web {
-    type Store = IndexedDb;
-    type Body = Body;
-    type Blob = Blob;
-    type Record = BackgroundFetchRecord;
+    type Runtime = Self;
+    type Histories = IndexedDb;
+    type Http = Self;
+    type Parts = PartStore;
+    type Jobs = Self;
+    type Locks = Self;
+    type App = Self;
 
-    fn role(&self) -> Role {
-        self.host.role()
+    fn runtime(&self) -> &Self {
+        self
     }
 
-    fn store(&self) -> &IndexedDb {
+    fn histories(&self) -> &IndexedDb {
         &self.store
     }
 
+    fn http(&self) -> &Self {
+        self
+    }
+
+    fn parts(&self) -> &PartStore {
+        &self.parts
+    }
+
+    fn jobs(&self) -> &Self {
+        self
+    }
+
+    fn locks(&self) -> &Self {
+        self
+    }
+
+    fn app(&self) -> &Self {
+        self
+    }
+}
+
+impl Runtime for Web {
     fn now_ms(&self) -> u64 {
         net::now_ms()
     }
@@ -121,13 +147,11 @@ impl Platform for Web {
     fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
         spawn_local(work);
     }
+}
 
-    fn online(&self) -> bool {
-        net::online()
-    }
-
-    fn came_online(&self) -> LocalBoxFuture<'static, ()> {
-        Box::pin(net::until_online())
+impl App for Web {
+    fn role(&self) -> Role {
+        self.host.role()
     }
 
     fn changed(&self, download: &str) {
@@ -141,7 +165,9 @@ impl Platform for Web {
     fn has_headers(&self, download: &Download) -> bool {
         self.host.headers(download).is_some()
     }
+}
 
+impl Locks for Web {
     async fn own(&self, name: &str, lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
         match locks::acquire(name, None).await {
             Ok(guard) => Ok(Box::new(guard)),
@@ -152,45 +178,25 @@ impl Platform for Web {
             Err(error) => Err(error),
         }
     }
+}
 
-    async fn files(&self) -> Result<Vec<String>, PartError> {
-        self.parts.files().await
-    }
+impl Http for Web {
+    type Body = Body;
 
-    async fn list(&self, key: &str) -> Result<Vec<Range>, PartError> {
-        self.parts.list(key).await
-    }
-
-    async fn put(&self, key: &str, start: u64, part: &Blob) -> Result<u64, PartError> {
-        self.parts.put(key, start, part).await
-    }
-
-    async fn delete(&self, key: &str) -> Result<(), PartError> {
-        self.parts.delete(key).await.map(|_| ())
-    }
-
-    async fn digest(
-        &self,
-        file: &FileVersion,
-        wanted: &dyn Fn() -> bool,
-    ) -> Result<String, DigestError> {
-        self.parts.digest(&file.key(), wanted).await
-    }
-
-    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, Body), NetError> {
+    async fn send(&self, request: &HttpRequest<'_>) -> Result<(HttpResponse, Body), NetError> {
         let transfer = AbortController::new().ok().map(Transfer);
         let signal = transfer.as_ref().map(|transfer| transfer.0.signal());
-        let of = question.headers_of.filter(|_| !question.opaque);
+        let of = request.headers_of.filter(|_| !request.opaque);
         let headers = of.and_then(|download| self.host.headers(download));
         let ask = Ask {
-            method: if question.head { "HEAD" } else { "" },
-            range: question.range,
+            method: if request.head { "HEAD" } else { "" },
+            range: request.range,
             headers: headers.as_ref(),
             signal: signal.as_ref(),
             no_store: true,
-            opaque: question.opaque,
+            opaque: request.opaque,
         };
-        let (answer, response) = net::fetch(question.url, &ask).await?;
+        let (answer, response) = net::fetch(request.url, &ask).await?;
         let body = Body { response, transfer };
         Ok((answer, body))
     }
@@ -203,22 +209,46 @@ impl Platform for Web {
         })
     }
 
-    async fn pour(
+    fn online(&self) -> bool {
+        net::online()
+    }
+
+    fn came_online(&self) -> LocalBoxFuture<'static, ()> {
+        Box::pin(net::until_online())
+    }
+}
+
+impl Parts<Body> for PartStore {
+    type Blob = Blob;
+
+    async fn files(&self) -> Result<Vec<String>, PartError> {
+        Self::files(self).await
+    }
+
+    async fn list(&self, key: &str) -> Result<Vec<Range>, PartError> {
+        Self::list(self, key).await
+    }
+
+    async fn put(&self, key: &str, start: u64, part: &Blob) -> Result<u64, PartError> {
+        Self::put(self, key, start, part).await
+    }
+
+    async fn store_stream(
         &self,
         body: Body,
         key: &str,
         range: Range,
-        metering: Metering,
-        enough: LocalBoxFuture<'_, ()>,
-    ) -> Result<(), Spilt> {
+        came: Came,
+        cancelled: LocalBoxFuture<'_, ()>,
+    ) -> Result<(), StoreStreamError> {
         let Body { response, transfer } = body;
         let Some(stream) = response.body() else {
-            return Err(Spilt::Length(0));
+            return Err(StoreStreamError::Length(0));
         };
-        let (stream, pour) = Pour::new(&stream, Some(range.len), metering, stores_streams_whole())
-            .map_err(|_| Spilt::Broken)?;
-        let storing = Box::pin(self.parts.pour(key, range, &stream));
-        let (stored, broken_off) = match select(storing, enough).await {
+        let (stream, pour) = Pour::new(&stream, Some(range.len), came, stores_streams_whole())
+            .map_err(|_| StoreStreamError::Cut)?;
+        let storing = Box::pin(self.pour(key, range, &stream));
+        let (stored, broken_off) = match select(storing, cancelled).await {
             Either::Left((stored, _)) => (stored, false),
             Either::Right(((), storing)) => {
                 // The stream fails with its transfer, and what is being stored with the stream: that is waited for, so
@@ -229,27 +259,39 @@ impl Platform for Web {
         };
         match (stored, pour.flaw()) {
             (Ok(()), _) => Ok(()),
-            (Err(_), _) if broken_off => Err(Spilt::Enough),
-            (Err(_), Some(Flaw::Broken)) => Err(Spilt::Broken),
-            (Err(_), Some(Flaw::Length(passed))) => Err(Spilt::Length(passed)),
-            (Err(error), None) => Err(Spilt::Refused(error)),
+            (Err(_), _) if broken_off => Err(StoreStreamError::Cancelled),
+            (Err(_), Some(Flaw::Broken)) => Err(StoreStreamError::Cut),
+            (Err(_), Some(Flaw::Length(passed))) => Err(StoreStreamError::Length(passed)),
+            (Err(error), None) => Err(StoreStreamError::Refused(error)),
         }
     }
 
-    async fn read(&self, body: Body, metering: Option<Metering>) -> Option<Blob> {
+    async fn read(&self, body: Body, came: Option<Came>) -> Option<Blob> {
         let stream = body.response.body();
-        let (Some(metering), Some(stream)) = (metering, stream) else {
+        let (Some(came), Some(stream)) = (came, stream) else {
             return blob(&body.response).await.ok();
         };
-        let (stream, _) = Pour::new(&stream, None, metering, false).ok()?;
+        let (stream, _) = Pour::new(&stream, None, came, false).ok()?;
         let metered = Response::new_with_opt_readable_stream(Some(&stream)).ok()?;
         blob(&metered).await.ok()
     }
 
     // Sizes of Blobs are whole and below 2^53.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    fn size(blob: &Blob) -> u64 {
+    fn size(&self, blob: &Blob) -> u64 {
         blob.size() as u64
+    }
+
+    async fn delete(&self, key: &str) -> Result<(), PartError> {
+        Self::delete(self, key).await.map(|_| ())
+    }
+
+    async fn digest(
+        &self,
+        file: &FileVersion,
+        wanted: &dyn Fn() -> bool,
+    ) -> Result<String, DigestError> {
+        Self::digest(self, &file.key(), wanted).await
     }
 
     // WebKit's may be missing, and nobody's is exact.
@@ -261,12 +303,16 @@ impl Platform for Web {
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         Some(room as u64)
     }
+}
+
+impl Jobs<Body> for Web {
+    type Record = BackgroundFetchRecord;
 
     async fn background(&self) -> Background {
         self.host.background().await.0
     }
 
-    async fn jobs(&self) -> Vec<JobState> {
+    async fn known(&self) -> Vec<JobState> {
         let mut jobs = Vec::new();
         for manager in self.host.managers().await {
             // Where the browser does not answer, there is nothing to be seen.
@@ -279,7 +325,7 @@ impl Platform for Web {
         jobs
     }
 
-    async fn start_job(&self, job: &NewJob<'_>) -> Result<(), StartError> {
+    async fn start(&self, job: &NewJob<'_>) -> Result<(), StartError> {
         let refused = || StartError::Refused {
             name: "Error".into(),
         };
@@ -294,14 +340,14 @@ impl Platform for Web {
         started.await.map(|_| ())
     }
 
-    async fn abort_job(&self, registration: &str) {
+    async fn abort(&self, registration: &str) {
         if let Some(job) = self.registration(registration).await {
             // A job that has ended meanwhile answers false, which is as good.
             let _ = job.abort().await;
         }
     }
 
-    async fn watch_job(
+    async fn watch(
         &self,
         registration: &str,
         moved: Box<dyn FnMut(JobState)>,
@@ -315,7 +361,7 @@ impl Platform for Web {
         records(&self.registration(registration).await?).await
     }
 
-    fn record_url(record: &BackgroundFetchRecord) -> String {
+    fn record_url(&self, record: &BackgroundFetchRecord) -> String {
         record.url()
     }
 

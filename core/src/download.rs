@@ -5,9 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use serde::{Deserialize, Serialize};
 
-use crate::entry::{DecodeError, Entry};
 use crate::event::{AbortedBy, EvictedBy, Failure, Transport, TransportReason, WaitReason};
-use crate::evolve::evolve;
 use crate::file::FileVersion;
 use crate::policy::MIN_DELAY_MS;
 use crate::spec::Spec;
@@ -237,41 +235,5 @@ impl Download {
         files
             .iter()
             .try_fold(0_u64, |sum, file| Some(sum.saturating_add(file.size?)))
-    }
-
-    /// Folds stored texts, in the order of their numbers, into a state.
-    ///
-    /// Never fails: an entry that cannot be read, a gap, or an entry of another download makes the
-    /// result [`degraded`](Self::degraded), until a later `requested`.
-    pub fn fold<'a>(id: &str, texts: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut download = Self::new(id);
-        for text in texts {
-            download.apply(Entry::decode(text).as_ref());
-        }
-        download
-    }
-
-    /// Applies what was read of one entry: as [`evolve`] does, or by marking the state degraded.
-    pub fn apply(&mut self, read: Result<&Entry, &DecodeError>) {
-        let expected = self.seq.saturating_add(1);
-        match read {
-            Ok(entry) if entry.download == self.id => {
-                let gap = entry.seq != expected;
-                self.seq = entry.seq;
-                self.at = entry.at;
-                self.degraded |= gap;
-                evolve(self, &entry.event);
-            }
-            // A stranger's entry says nothing of this download, not even its number.
-            Ok(_) | Err(DecodeError::Malformed) => {
-                self.degraded = true;
-                self.seq = expected;
-            }
-            Err(DecodeError::NewerVersion(envelope) | DecodeError::UnknownEvent(envelope)) => {
-                self.degraded = true;
-                self.seq = envelope.seq.max(expected);
-                self.at = envelope.at;
-            }
-        }
     }
 }

@@ -34,7 +34,7 @@ pub struct Icon {
 }
 
 /// One file of a download.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 pub struct Resource {
     /// Absolute URL: in a [`Spec`] the full one, in the history its identity.
     pub url: String,
@@ -58,7 +58,7 @@ impl Resource {
 }
 
 /// What an app asks for: one download of one or more resources.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// The app's name for the download.

@@ -120,11 +120,11 @@ impl TransferError {
             ),
             Self::Quota => (
                 FailReason::Quota,
-                "the browser has no room for it: remove something, then try again".to_owned(),
+                "there is no room for it: remove something, then try again".to_owned(),
             ),
             Self::Storage => (
                 FailReason::Storage,
-                "the browser's storage cannot be read or written: it may be blocked, or its disk broken"
+                "what is stored cannot be read or written: the storage may be blocked, or its disk broken"
                     .to_owned(),
             ),
             Self::HeadersNeeded => (

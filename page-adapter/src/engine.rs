@@ -7,7 +7,7 @@ use js_sys::{Array, Function, Promise};
 use longhaul_browser::trace;
 use longhaul_browser::web::Host;
 use longhaul_core::Command;
-use longhaul_runner::events::{AppendError, EventStore};
+use longhaul_runner::ports::histories::{AppendError, EventStore};
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::future_to_promise;
@@ -96,7 +96,7 @@ impl Engine {
         promise(async move {
             session.node.look(&id).await?;
             session.node.command(&id, Command::Retry, None).await?;
-            session.keeper.drive(&id);
+            session.supervisor.drive(&id);
             Ok(JsValue::UNDEFINED)
         })
     }
@@ -106,7 +106,7 @@ impl Engine {
         let session = Rc::clone(&self.0);
         promise(async move {
             loop {
-                session.keeper.end(&id, Command::Remove).await?;
+                session.supervisor.end(&id, Command::Remove).await?;
                 let download = session.node.load(&id).await?;
                 match session.node.platform.store.forget(&id, download.seq).await {
                     Ok(()) => break,
@@ -186,7 +186,7 @@ impl Engine {
     fn end(&self, id: String, command: Command) -> Promise {
         let session = Rc::clone(&self.0);
         promise(async move {
-            session.keeper.end(&id, command).await?;
+            session.supervisor.end(&id, command).await?;
             Ok(JsValue::UNDEFINED)
         })
     }

@@ -2,8 +2,8 @@
 
 use longhaul_core::{Download, InvalidSpec, State};
 use longhaul_runner::errors::PartError;
-use longhaul_runner::events::StoreError;
 use longhaul_runner::node::CommitError;
+use longhaul_runner::ports::histories::StoreError;
 use serde::Serialize;
 use wasm_bindgen::JsValue;
 

@@ -8,13 +8,12 @@ use js_sys::Function;
 use longhaul_browser::channel::{Channel, Notice as Heard, parse};
 use longhaul_browser::js::{Listener, global, listen, property};
 use longhaul_browser::web::{Host, Web};
-use longhaul_core::{Command, Download, Snapshot, Spec};
+use longhaul_core::{Download, Snapshot, Spec};
 use longhaul_runner::delivery::{Stored, resource_of};
-use longhaul_runner::events::{EventStore, Row};
-use longhaul_runner::keeper::Keeper;
-use longhaul_runner::links::FullUrls;
 use longhaul_runner::node::Node;
-use longhaul_runner::platform::Platform;
+use longhaul_runner::ports::Runtime;
+use longhaul_runner::ports::histories::{EventStore, Row};
+use longhaul_runner::supervisor::Supervisor;
 use wasm_bindgen::JsCast;
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::spawn_local;
@@ -36,7 +35,7 @@ pub(crate) struct Session {
     pub(crate) host: Rc<PageHost>,
     /// Called with `("entry", Entry)`, `("change", Snapshot)`, `("gone", id)`.
     emit: Function,
-    pub(crate) keeper: Rc<Keeper<Web>>,
+    pub(crate) supervisor: Rc<Supervisor<Web>>,
     shown: RefCell<BTreeMap<String, Shown>>,
     refreshing: RefCell<BTreeMap<String, bool>>,
     listeners: RefCell<Vec<Listener>>,
@@ -76,7 +75,7 @@ impl Session {
         // Set once, here.
         let _ = host.node.set(Rc::downgrade(&node));
         Rc::new(Self {
-            keeper: Keeper::new(Rc::clone(&node)),
+            supervisor: Supervisor::new(Rc::clone(&node)),
             node,
             host,
             emit,
@@ -95,7 +94,7 @@ impl Session {
             self.show(&download);
         }
         if self.host.worker.sees_jobs() {
-            spawn_local(Rc::clone(&self.keeper).reconcile());
+            spawn_local(Rc::clone(&self.supervisor).reconcile());
         } else {
             spawn_local(self.look_now_and_then());
         }
@@ -110,7 +109,7 @@ impl Session {
         download.is_running() && (!in_background || self.host.worker.sees_jobs())
     }
 
-    /// What the keeper does elsewhere, where jobs cannot be seen: looks after what runs, and what is stored for nobody. The
+    /// What the supervisor does elsewhere, where jobs cannot be seen: looks after what runs, and what is stored for nobody. The
     /// service worker's messages do not come here either, so that it is looked what is new.
     async fn look_now_and_then(self: Rc<Self>) {
         if let Err(error) = self.node.sweep().await {
@@ -134,7 +133,7 @@ impl Session {
     pub(crate) fn close(&self) {
         self.closed.set(true);
         self.listeners.take();
-        self.keeper.close();
+        self.supervisor.close();
     }
 
     pub(crate) async fn request(
@@ -145,19 +144,11 @@ impl Session {
         let mut spec: Spec = from_js(spec)?;
         spec.headers = headers.is_some();
         let spec = spec.validated()?;
-        let urls = spec.resources.iter();
-        let full = FullUrls {
-            urls: urls.map(|resource| resource.url.clone()).collect(),
-            icons: spec.icons.clone(),
-        };
-        let links = full.encode();
         let id = spec.id.clone();
-        self.node.look(&id).await?;
-        let request = Command::Request(Box::new(spec));
-        let download = self.node.command(&id, request, Some(links)).await?;
+        let download = self.node.request(spec).await?;
         self.host.give(&download, headers);
         if self.drives(&download) {
-            self.keeper.drive(&id);
+            self.supervisor.drive(&id);
         }
         Ok(self.snapshot_of(&download))
     }
@@ -205,7 +196,7 @@ impl Session {
         };
         for id in ids {
             self.refresh(&id);
-            self.keeper.poke(&id);
+            self.supervisor.notify(&id);
         }
     }
 
@@ -255,7 +246,7 @@ impl Session {
             self.emit("change", &self.snapshot_of(&download));
         }
         if self.drives(&download) {
-            self.keeper.drive(id);
+            self.supervisor.drive(id);
         }
         Ok(())
     }

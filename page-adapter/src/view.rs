@@ -2,7 +2,7 @@
 
 use longhaul_browser::js::{number, set, text};
 use longhaul_core::{DecodeError, Download, Entry, Snapshot};
-use longhaul_runner::events::Row;
+use longhaul_runner::ports::histories::Row;
 use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
 

@@ -31,3 +31,24 @@ pub struct HttpResponse {
     /// `Date`, as sent: what a `Retry-After` date is measured against.
     pub date: Option<String>,
 }
+
+impl HttpResponse {
+    /// An answer of this status, with whatever `header` says under a name. Where it came from is not in it.
+    #[must_use]
+    pub fn new(status: u16, header: impl Fn(&str) -> Option<String>) -> Self {
+        Self {
+            status,
+            redirected: false,
+            cross_origin: false,
+            content_range: header("Content-Range"),
+            content_length: header("Content-Length").and_then(|length| length.trim().parse().ok()),
+            etag: header("ETag"),
+            last_modified: header("Last-Modified"),
+            accept_ranges: header("Accept-Ranges"),
+            content_type: header("Content-Type"),
+            content_encoding: header("Content-Encoding"),
+            retry_after: header("Retry-After"),
+            date: header("Date"),
+        }
+    }
+}

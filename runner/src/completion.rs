@@ -8,7 +8,7 @@ use longhaul_core::{Download, Input, JobEnd, JobId, Signal, TransferError};
 use crate::driver::Driver;
 use crate::job::JobState;
 use crate::node::{CommitError, Node};
-use crate::platform::Platform;
+use crate::ports::{Platform, RecordOf, Runtime};
 use crate::translate;
 use crate::work::harvest;
 
@@ -24,10 +24,10 @@ const BUDGET_MS: u64 = 4 * 60_000;
 pub async fn complete<P: Platform>(
     node: &Rc<Node<P>>,
     state: &JobState,
-    records: Option<Vec<P::Record>>,
+    records: Option<Vec<RecordOf<P>>>,
     accounted: impl FnOnce(),
 ) -> Option<(String, Option<Download>)> {
-    let began = node.platform.now_ms();
+    let began = node.platform.runtime().now_ms();
     let id = node.own_job(&state.id)?;
     let end = translate::job_end(state);
     let faults = if end == JobEnd::Abort && !is_wanted(node, &id.download).await {
@@ -85,10 +85,10 @@ async fn account<P: Platform>(
 /// Does what is left, as the download's owner: where a page is, it may be faster, and then nothing is left.
 async fn finish<P: Platform>(node: &Rc<Node<P>>, download: &str, began: u64) {
     let driver = Driver::new(Rc::clone(node), download);
-    let spent = node.platform.now_ms().saturating_sub(began);
+    let spent = node.platform.runtime().now_ms().saturating_sub(began);
     let left = u32::try_from(BUDGET_MS.saturating_sub(spent)).unwrap_or(u32::MAX);
     let work = Box::pin(Rc::clone(&driver).run());
-    if let Either::Right(((), work)) = select(work, node.platform.sleep(left)).await {
+    if let Either::Right(((), work)) = select(work, node.platform.runtime().sleep(left)).await {
         driver.close();
         work.await;
     }

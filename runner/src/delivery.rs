@@ -4,7 +4,7 @@ use longhaul_core::{Download, FileVersion, Range, identity};
 
 use crate::errors::PartError;
 use crate::node::{CommitError, Node};
-use crate::platform::Platform;
+use crate::ports::{Parts, Platform};
 
 /// A stored file, with where it ends.
 #[derive(Debug, Clone)]
@@ -47,6 +47,7 @@ impl<P: Platform> Node<P> {
             Some(size) => size,
             None => self
                 .platform
+                .parts()
                 .list(&file.key())
                 .await?
                 .iter()
@@ -59,6 +60,25 @@ impl<P: Platform> Node<P> {
             size,
         }))
     }
+}
+
+/// The parts that the bytes from `start` to `end` can be read from, one after the other, of those that are stored.
+///
+/// # Errors
+/// [`PartError::Missing`] where there is a hole.
+pub fn cover(parts: &[Range], start: u64, end: u64) -> Result<Vec<Range>, PartError> {
+    let mut chosen = Vec::new();
+    let mut position = start;
+    while position < end {
+        let next = parts
+            .iter()
+            .filter(|part| part.start <= position && position < part.end())
+            .max_by_key(|part| part.end())
+            .ok_or(PartError::Missing { start: position })?;
+        chosen.push(*next);
+        position = next.end();
+    }
+    Ok(chosen)
 }
 
 /// Which resource of a download a URL means.

@@ -18,10 +18,10 @@ use longhaul_core::owner::{
 use longhaul_core::{Batch, Download, EffectId, WaitReason};
 
 use crate::cancel::Cancel;
-use crate::events::EventStore;
 use crate::links::FullUrls;
 use crate::node::{CommitError, Node};
-use crate::platform::{Ownership, Platform, Watching};
+use crate::ports::histories::EventStore;
+use crate::ports::{App, Http, Jobs, Locks, Ownership, Platform, Runtime, Watching};
 use live::Live;
 
 /// How long whoever loops over the stores rests after they failed, in milliseconds.
@@ -76,7 +76,7 @@ impl<P: Platform> Driver<P> {
     }
 
     /// Something changed that this driver has not seen: look again, at everything.
-    pub fn poke(&self) {
+    pub fn notify(&self) {
         self.urls.take();
         self.tell(Input::Notified);
     }
@@ -93,7 +93,7 @@ impl<P: Platform> Driver<P> {
     }
 
     /// Waits for the lock, then works until nothing is left of an attempt that has ended. A download that runs again by
-    /// then is left to its own driver: nobody pokes this one.
+    /// then is left to its own driver: nobody notifies this one.
     pub async fn clear_up(self: Rc<Self>) {
         self.work(true).await;
     }
@@ -111,7 +111,7 @@ impl<P: Platform> Driver<P> {
             return;
         };
         let settings = Settings {
-            role: self.node.platform.role(),
+            role: self.node.platform.app().role(),
             policy: self.node.setup.policy.clone(),
             parallel: self.node.setup.parallel,
             clears_up,
@@ -212,7 +212,7 @@ impl<P: Platform> Driver<P> {
         F: AsyncFnOnce(Rc<Self>) -> Input + 'static,
     {
         let driver = Rc::clone(self);
-        self.node.platform.spawn(Box::pin(async move {
+        self.node.platform.runtime().spawn(Box::pin(async move {
             let input = work(Rc::clone(&driver)).await;
             driver.tell(input);
         }));
@@ -259,7 +259,7 @@ impl<P: Platform> Driver<P> {
     async fn delete_ended(&self) {
         while let Err(error) = self.node.delete_ended(&self.id).await {
             self.trouble(&error);
-            let rest = self.node.platform.sleep(TROUBLE_MS);
+            let rest = self.node.platform.runtime().sleep(TROUBLE_MS);
             if self.closing.race(rest).await.is_none() {
                 return;
             }
@@ -274,7 +274,7 @@ impl<P: Platform> Driver<P> {
                 driver.close();
             }
         });
-        let owned = self.node.platform.own(&lock, lost);
+        let owned = self.node.platform.locks().own(&lock, lost);
         match self.closing.race(owned).await? {
             Ok(ownership) => Some(ownership),
             Err(error) => {
@@ -286,21 +286,21 @@ impl<P: Platform> Driver<P> {
 
     fn now(&self) -> Now {
         Now {
-            monotonic_ms: self.node.platform.monotonic_ms(),
-            wall_ms: self.node.platform.now_ms(),
+            monotonic_ms: self.node.platform.runtime().monotonic_ms(),
+            wall_ms: self.node.platform.runtime().now_ms(),
         }
     }
 
     async fn sleep_ms(&self, ms: u64) {
         let ms = u32::try_from(ms).unwrap_or(u32::MAX);
-        self.node.platform.sleep(ms).await;
+        self.node.platform.runtime().sleep(ms).await;
     }
 
     async fn full_urls(&self, download: &Download) -> Result<Rc<FullUrls>, CommitError> {
         if let Some(known) = self.urls.borrow().as_ref() {
             return Ok(Rc::clone(known));
         }
-        let kept = self.node.platform.store().links(&self.id).await?;
+        let kept = self.node.platform.histories().links(&self.id).await?;
         let urls = Rc::new(FullUrls::read(kept.as_deref(), download));
         self.urls.replace(Some(Rc::clone(&urls)));
         Ok(urls)
@@ -308,12 +308,12 @@ impl<P: Platform> Driver<P> {
 
     /// Being online again ends a wait early.
     fn tell_when_online(self: &Rc<Self>) {
-        if self.node.platform.online() || self.listens_for_network.replace(true) {
+        if self.node.platform.http().online() || self.listens_for_network.replace(true) {
             return;
         }
         let driver = Rc::downgrade(self);
-        let online = self.node.platform.came_online();
-        self.node.platform.spawn(Box::pin(async move {
+        let online = self.node.platform.http().came_online();
+        self.node.platform.runtime().spawn(Box::pin(async move {
             online.await;
             if let Some(driver) = driver.upgrade() {
                 driver.listens_for_network.set(false);
@@ -333,19 +333,24 @@ impl<P: Platform> Driver<P> {
             .transfer()
             .map_or(0, |transfer| transfer.base);
         let driver = Rc::clone(self);
-        self.node.platform.spawn(Box::pin(async move {
+        self.node.platform.runtime().spawn(Box::pin(async move {
             let (weak, of) = (Rc::downgrade(&driver), registration.clone());
             let moved = Box::new(move |state: crate::job::JobState| {
                 if let Some(driver) = weak.upgrade() {
                     let all = base.saturating_add(state.downloaded);
-                    driver.node.platform.live(&driver.id, all, 0);
+                    driver.node.platform.app().live(&driver.id, all, 0);
                     driver.tell(Input::JobMoved {
                         registration: of.clone(),
                         downloaded: state.downloaded,
                     });
                 }
             });
-            let watched = driver.node.platform.watch_job(&registration, moved).await;
+            let watched = driver
+                .node
+                .platform
+                .jobs()
+                .watch(&registration, moved)
+                .await;
             match watched {
                 Some((state, watching)) => {
                     let downloaded = state.downloaded;

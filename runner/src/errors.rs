@@ -4,7 +4,7 @@
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PartError {
     /// No room. What was stored before is untouched.
-    #[error("the browser has no room left for this part: free some space, then try again")]
+    #[error("there is no room left for this part: free some space, then try again")]
     Quota,
     /// A part that the composition needs is not there, or is not as long as it should be.
     #[error("the bytes from {start} on are not stored")]
@@ -13,7 +13,7 @@ pub enum PartError {
         start: u64,
     },
     /// The browser gives no Cache Storage here, or refused the operation.
-    #[error("the browser's cache cannot be used: {name}: {message}")]
+    #[error("the store of parts cannot be used: {name}: {message}")]
     StorageUnavailable {
         /// The exception's name.
         name: String,
@@ -58,6 +58,16 @@ pub enum NetError {
     },
 }
 
+impl NetError {
+    /// No answer. `name` is what the client calls it, and holds no address.
+    #[must_use]
+    pub fn failed(name: &str) -> Self {
+        Self::Failed {
+            name: name.to_owned(),
+        }
+    }
+}
+
 /// Why the browser did not start a job. Its texts are dropped: they may name addresses.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StartError {
@@ -65,7 +75,7 @@ pub enum StartError {
     #[error("a job needs an id and at least one request")]
     Empty,
     /// The browser has less room than `download_total`.
-    #[error("the browser has no room for a job of this size")]
+    #[error("there is no room for a job of this size")]
     Quota,
     /// The user or the context does not allow it (also: called in a service worker).
     #[error("background downloads are not allowed here")]

@@ -1,6 +1,6 @@
 //! The full URLs of a download. Kept apart from the history, which holds no credential.
 
-use longhaul_core::Download;
+use longhaul_core::{Download, Spec};
 use serde::{Deserialize, Serialize};
 
 /// The full URLs of a download, as a request gave them.
@@ -14,6 +14,16 @@ pub struct FullUrls {
 }
 
 impl FullUrls {
+    /// Those of a spec that is about to be requested.
+    #[must_use]
+    pub fn of(spec: &Spec) -> Self {
+        let urls = spec.resources.iter().map(|resource| resource.url.clone());
+        Self {
+            urls: urls.collect(),
+            icons: spec.icons.clone(),
+        }
+    }
+
     /// What was kept; where nothing was, identities are all there is, and where nothing was blanked they are the URLs.
     #[must_use]
     pub fn read(kept: Option<&str>, download: &Download) -> Self {

@@ -5,17 +5,15 @@ use std::rc::Rc;
 
 /// Counts the bytes of one transfer.
 pub struct Meter {
-    began_at: u64,
     bytes: Cell<u64>,
     moved_at: Cell<u64>,
 }
 
 impl Meter {
-    /// A meter at zero. Times are in milliseconds since 1970.
+    /// A meter at zero. Times are by the monotonic clock, in milliseconds: the wall clock may jump, and a jump is no silence.
     #[must_use]
     pub fn new(now: u64) -> Rc<Self> {
         Rc::new(Self {
-            began_at: now,
             bytes: Cell::new(0),
             moved_at: Cell::new(now),
         })
@@ -31,12 +29,6 @@ impl Meter {
     pub fn add(&self, bytes: u64, now: u64) {
         self.bytes.set(self.bytes.get().saturating_add(bytes));
         self.moved_at.set(now);
-    }
-
-    /// For how many milliseconds it has counted.
-    #[must_use]
-    pub fn age_ms(&self, now: u64) -> u64 {
-        now.saturating_sub(self.began_at)
     }
 
     /// For how many milliseconds nothing has come. A silent connection is reported by no browser.

@@ -13,7 +13,9 @@ use crate::cancel::Cancel;
 use crate::errors::PartError;
 use crate::links::FullUrls;
 use crate::meter::Meter;
-use crate::platform::{HttpRequest, Platform, Spilt};
+use crate::ports::{
+    BlobOf, Came, Http, HttpRequest, Jobs, Parts, Platform, RecordOf, Runtime, StoreStreamError,
+};
 use crate::translate;
 
 /// Asks the servers of some resources for size, validator and Range support, all at once. One that says nothing for
@@ -45,7 +47,7 @@ async fn unless_silent<P: Platform, T>(
     answered: impl Future<Output = T>,
 ) -> Option<T> {
     let stall_ms = u32::try_from(stall_ms).unwrap_or(u32::MAX);
-    match select(Box::pin(answered), platform.sleep(stall_ms)).await {
+    match select(Box::pin(answered), platform.runtime().sleep(stall_ms)).await {
         Either::Left((answered, _)) => Some(answered),
         Either::Right(_) => None,
     }
@@ -59,13 +61,13 @@ async fn probe_one<P: Platform>(
     url: &str,
     size: Option<u64>,
 ) -> Result<HttpResponse, TransferError> {
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(0, 1)),
         headers_of: Some(download),
         ..HttpRequest::default()
     };
-    let Ok((first, body)) = platform.ask(&question).await else {
+    let Ok((first, body)) = platform.http().send(&request).await else {
         return match head(platform, download, url).await {
             // Chromium refuses a compressed answer to a request with a range; without one it is welcome.
             Some(head) if head.status == 200 && translate::is_compressed(&head) => Ok(head),
@@ -73,7 +75,7 @@ async fn probe_one<P: Platform>(
             Some(_) => Err(diagnose(platform, url, false).await),
             None => Err(match diagnose(platform, url, true).await {
                 // Final, and so not to be believed because of two broken connections.
-                TransferError::Cors if platform.ask(&question).await.is_ok() => {
+                TransferError::Cors if platform.http().send(&request).await.is_ok() => {
                     TransferError::Network
                 }
                 fault => fault,
@@ -118,8 +120,8 @@ fn told<P: Platform>(
     url: &str,
     answer: &crate::answer::HttpResponse,
 ) -> HttpResponse {
-    let mut answer = translate::answer(answer, platform.now_ms());
-    answer.cross_origin |= platform.is_cross_origin(url);
+    let mut answer = translate::answer(answer, platform.runtime().now_ms());
+    answer.cross_origin |= platform.http().is_cross_origin(url);
     answer
 }
 
@@ -152,13 +154,13 @@ async fn hidden_size<P: Platform>(
     {
         return Ok(Some(length));
     }
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         range: Some(longhaul_core::Range::from(0)),
         headers_of: Some(download),
         ..HttpRequest::default()
     };
-    let Ok((answer, _)) = platform.ask(&question).await else {
+    let Ok((answer, _)) = platform.http().send(&request).await else {
         return Ok(None);
     };
     let answer = told(platform, url, &answer);
@@ -193,13 +195,13 @@ async fn ends_at<P: Platform>(
     let Some(last) = size.checked_sub(1) else {
         return Ok(false);
     };
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         range: Some(longhaul_core::Range::new(last, 2)),
         headers_of: Some(download),
         ..HttpRequest::default()
     };
-    let Ok((answer, _)) = platform.ask(&question).await else {
+    let Ok((answer, _)) = platform.http().send(&request).await else {
         return Ok(false);
     };
     let answer = told(platform, url, &answer);
@@ -209,30 +211,30 @@ async fn ends_at<P: Platform>(
 
 /// What `HEAD` tells, where its answer can be read.
 async fn head<P: Platform>(platform: &P, download: &Download, url: &str) -> Option<HttpResponse> {
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         head: true,
         headers_of: Some(download),
         ..HttpRequest::default()
     };
-    let (head, _) = platform.ask(&question).await.ok()?;
+    let (head, _) = platform.http().send(&request).await.ok()?;
     Some(translate::head(told(platform, url, &head)))
 }
 
 /// Finds out what silence means.
 async fn diagnose<P: Platform>(platform: &P, url: &str, never_answered: bool) -> TransferError {
-    if !platform.online() {
+    if !platform.http().online() {
         return TransferError::Offline;
     }
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         head: true,
         opaque: true,
         ..HttpRequest::default()
     };
-    let answers = platform.ask(&question).await.is_ok();
-    let may_be_cors = never_answered && platform.is_cross_origin(url);
-    translate::no_answer(platform.online(), answers, may_be_cors)
+    let answers = platform.http().send(&request).await.is_ok();
+    let may_be_cors = never_answered && platform.http().is_cross_origin(url);
+    translate::no_answer(platform.http().online(), answers, may_be_cors)
 }
 
 /// Why a part is not stored.
@@ -260,7 +262,7 @@ pub struct Fetch<'a> {
     pub url: &'a str,
     /// Parameters of that URL that are secret.
     pub secret_params: &'a [String],
-    /// Counts what comes.
+    /// Counts what comes; `came` is to see to that.
     pub meter: &'a Rc<Meter>,
     /// For how long nothing may come, in milliseconds.
     pub stall_ms: u64,
@@ -273,10 +275,10 @@ pub async fn fetch_part<P: Platform>(
     platform: &P,
     fetch: &Fetch<'_>,
     cancel: &Cancel,
-    moved: impl Fn() + 'static,
+    came: impl Fn(u64) + 'static,
 ) -> Result<Range, FetchFault> {
     let url = fetch.part.url(fetch.url, fetch.secret_params);
-    match transfer(platform, fetch, &url, cancel, Box::new(moved)).await {
+    match transfer(platform, fetch, &url, cancel, Box::new(came)).await {
         Ok(range) => Ok(range),
         Err(_) if cancel.is_cancelled() => Err(FetchFault::Cancelled),
         Err(Broken::Silent) => {
@@ -310,16 +312,16 @@ async fn transfer<P: Platform>(
     fetch: &Fetch<'_>,
     url: &str,
     cancel: &Cancel,
-    moved: Box<dyn Fn()>,
+    came: Came,
 ) -> Result<Range, Broken> {
     let part = fetch.part;
-    let question = HttpRequest {
+    let request = HttpRequest {
         url,
         range: part.range_asked(),
         headers_of: Some(fetch.download),
         ..HttpRequest::default()
     };
-    let (raw, body) = while_it_moves(platform, fetch, cancel, platform.ask(&question))
+    let (raw, body) = while_it_moves(platform, fetch, cancel, platform.http().send(&request))
         .await?
         .map_err(|_| Broken::Silent)?;
     let answer = told(platform, url, &raw);
@@ -328,9 +330,8 @@ async fn transfer<P: Platform>(
         .range()
         .map_or(answer.content_length.unwrap_or(1), |range| range.len);
     let measured = measure(part, &answer, expected)?;
-    let metering = (Rc::clone(fetch.meter), moved);
     if part.range().is_none() {
-        let read = platform.read(body, Some(metering));
+        let read = platform.parts().read(body, Some(came));
         let blob = while_it_moves(platform, fetch, cancel, read).await?;
         let blob = blob.ok_or(Broken::Silent)?;
         return Ok(store(platform, part, &answer, &blob).await?);
@@ -339,21 +340,23 @@ async fn transfer<P: Platform>(
         start: measured.start,
         len: measured.len,
     };
-    let enough = Box::pin(async {
-        // Cancelled or silent for too long: either way it is enough.
+    let cancelled = Box::pin(async {
+        // Not wanted any more, or silent for too long.
         cancel.race(stalled(platform, fetch)).await;
     });
     let key = part.file.key();
-    let poured = platform.pour(body, &key, range, metering, enough);
-    match poured.await {
+    let stored = platform
+        .parts()
+        .store_stream(body, &key, range, came, cancelled);
+    match stored.await {
         Ok(()) => Ok(range),
-        Err(Spilt::Enough) => Err(TransferError::Network.into()),
-        Err(Spilt::Broken) => Err(Broken::Silent),
-        Err(Spilt::Length(len)) => Err(measure(part, &answer, len)
+        Err(StoreStreamError::Cancelled) => Err(TransferError::Network.into()),
+        Err(StoreStreamError::Cut) => Err(Broken::Silent),
+        Err(StoreStreamError::Length(len)) => Err(measure(part, &answer, len)
             .err()
             .unwrap_or(TransferError::Truncated)
             .into()),
-        Err(Spilt::Refused(error)) => Err(refused(&error).into()),
+        Err(StoreStreamError::Refused(error)) => Err(refused(&error).into()),
     }
 }
 
@@ -374,12 +377,12 @@ async fn while_it_moves<P: Platform, T>(
 /// Waits until nothing has come for too long. A silent connection is reported by no browser.
 async fn stalled<P: Platform>(platform: &P, fetch: &Fetch<'_>) {
     loop {
-        let idle = fetch.meter.idle_ms(platform.now_ms());
+        let idle = fetch.meter.idle_ms(platform.runtime().monotonic_ms());
         if idle >= fetch.stall_ms {
             return;
         }
         let ms = u32::try_from(fetch.stall_ms - idle).unwrap_or(u32::MAX);
-        platform.sleep(ms).await;
+        platform.runtime().sleep(ms).await;
     }
 }
 
@@ -398,14 +401,14 @@ async fn store<P: Platform>(
     platform: &P,
     part: &PartRequest,
     answer: &HttpResponse,
-    blob: &P::Blob,
+    blob: &BlobOf<P>,
 ) -> Result<Range, TransferError> {
-    let range = measure(part, answer, P::size(blob))?;
+    let range = measure(part, answer, platform.parts().size(blob))?;
     let key = part.file.key();
-    let mut stored = platform.put(&key, range.start, blob).await;
+    let mut stored = platform.parts().put(&key, range.start, blob).await;
     if let Err(PartError::StorageUnavailable { .. }) = stored {
         // Stores may fail for a moment, and the bytes are here.
-        stored = platform.put(&key, range.start, blob).await;
+        stored = platform.parts().put(&key, range.start, blob).await;
     }
     match stored {
         Ok(len) => Ok(Range {
@@ -432,23 +435,23 @@ pub struct Harvest {
 ///
 /// With `wait` unfinished records are waited for: only where the job has ended, and their end is certain. What it repeated
 /// matters to nobody then, and is not counted.
-pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: bool) -> Harvest {
+pub async fn harvest<P: Platform>(platform: &P, records: Vec<RecordOf<P>>, wait: bool) -> Harvest {
     let mut harvest = Harvest::default();
     let mut listed = StoredParts::new();
     for record in records {
-        let Some(part) = PartRequest::parse(&P::record_url(&record)) else {
+        let Some(part) = PartRequest::parse(&platform.jobs().record_url(&record)) else {
             tracing::warn!("ignored a record that is not of our making");
             continue;
         };
         let key = part.file.key();
         if !listed.contains_key(&key) {
-            let stored_now = platform.list(&key).await.unwrap_or_default();
+            let stored_now = platform.parts().list(&key).await.unwrap_or_default();
             listed.insert(key.clone(), stored_now.into());
         }
         let layout = part.file.layout();
         let is_missing = |stored: &Ranges| layout.missing(stored).contains(part.index);
         if !listed.get(&key).is_some_and(is_missing) {
-            if !wait && let Some(Ok(_)) = platform.record_answer(&record, false).await {
+            if !wait && let Some(Ok(_)) = platform.jobs().record_answer(&record, false).await {
                 harvest.repeated += 1;
             }
             continue;
@@ -465,19 +468,19 @@ pub async fn harvest<P: Platform>(platform: &P, records: Vec<P::Record>, wait: b
 async fn harvest_one<P: Platform>(
     platform: &P,
     part: &PartRequest,
-    record: &P::Record,
+    record: &RecordOf<P>,
     wait: bool,
 ) -> Option<Result<Range, TransferError>> {
-    let Ok((raw, body)) = platform.record_answer(record, wait).await? else {
+    let Ok((raw, body)) = platform.jobs().record_answer(record, wait).await? else {
         return Some(Err(TransferError::Network));
     };
-    let answer = translate::answer(&raw, platform.now_ms());
+    let answer = translate::answer(&raw, platform.runtime().now_ms());
     // An answer that cannot be right needs no reading.
     let plausible = part.range().map_or(1, |range| range.len);
     if let Err(fault @ TransferError::Status { .. }) = measure(part, &answer, plausible) {
         return Some(Err(fault));
     }
-    let Some(blob) = platform.read(body, None).await else {
+    let Some(blob) = platform.parts().read(body, None).await else {
         return Some(Err(TransferError::Truncated));
     };
     Some(store(platform, part, &answer, &blob).await)

@@ -1,7 +1,7 @@
 //! Conformance suites: what a store must do, whoever implements it.
 //!
 //! The cases of [`event_store`] are written once, against the trait. `tests/conformance.rs` runs them natively against
-//! `Memory`; in a browser they run against `IndexedDb`, beside the cases that only a browser can judge: what is
+//! `MemoryHistories`; in a browser they run against `IndexedDb`, beside the cases that only a browser can judge: what is
 //! particular to `IndexedDB`, the part store over Cache Storage, locks, the channel, hashing and fetch.
 //!
 //! A case is a sentence, and answers with a sentence when it does not hold. It never panics: a panic would take the

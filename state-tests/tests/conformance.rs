@@ -3,23 +3,23 @@
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
-use longhaul_runner::events::Memory;
+use longhaul_runner::memory::MemoryHistories;
 use longhaul_state_tests::conformance::event_store::{CASES, Factory, run};
 use longhaul_state_tests::conformance::golden;
 
-struct Shared(Memory);
+struct Shared(MemoryHistories);
 
 impl Factory for Shared {
-    type Store = Memory;
+    type Store = MemoryHistories;
 
-    fn open(&self) -> Memory {
+    fn open(&self) -> MemoryHistories {
         self.0.clone()
     }
 }
 
 fn conforms(case: &str) {
-    let factory = Shared(Memory::new());
-    // Memory never waits, so one poll is a whole run.
+    let factory = Shared(MemoryHistories::new());
+    // MemoryHistories never waits, so one poll is a whole run.
     let outcome = pin!(run(case, &factory)).poll(&mut Context::from_waker(Waker::noop()));
     match outcome {
         Poll::Ready(Ok(())) => {}

@@ -2,7 +2,9 @@
 
 mod core_imports;
 mod counts;
+mod kinds;
 mod lanes;
+mod modules;
 mod reasons;
 mod report;
 mod tarball;
@@ -22,7 +24,8 @@ use crate::setup::wasm_target::{self, WasmCompiler};
 use crate::setup::{self, Part, deny};
 use crate::shell;
 use crate::workspace;
-use counts::{Counter, Kind};
+use counts::Counter;
+use kinds::Kind;
 use reasons::Reasons;
 use report::Report;
 use targets::Targets;
@@ -114,6 +117,13 @@ pub(crate) fn run(options: &Options) -> Result<()> {
     });
     report.check("documentation", documentation);
     report.check("licences and sources", licences);
+    report.check("examples", || {
+        // As the tests are built, one of which starts them.
+        cargo(
+            &["build", "--quiet", "--workspace", "--examples"],
+            "see the errors above",
+        )
+    });
     for example in targets.examples_of("longhaul-core") {
         report.check(&format!("example {example}"), || {
             cargo(

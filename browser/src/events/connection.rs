@@ -11,8 +11,8 @@ use super::migrations::{self, VERSION};
 use super::transaction::{abort_upgrade, exception};
 use crate::js::Exception;
 use crate::net::Timer;
-use longhaul_runner::events::StoreError;
 use longhaul_runner::once::{self, Sender};
+use longhaul_runner::ports::histories::StoreError;
 
 /// An open connection. Closes when dropped, after its running transactions.
 pub(super) struct Connection {

@@ -15,7 +15,7 @@ use super::records::{
 };
 use super::transaction::{Pending, abort, exception};
 use crate::js::{Exception, text};
-use longhaul_runner::events::{
+use longhaul_runner::ports::histories::{
     Append, AppendError, EventStore, Head, Links, Row, StoreError, confirmed,
 };
 

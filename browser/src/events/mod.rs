@@ -2,8 +2,8 @@
 //! no history) and, apart from both, the full addresses a running download needs.
 //!
 //! Appending is conditional: the writer says which sequence number it saw last, and the store answers
-//! [`AppendError::Conflict`] when another one stands there by now. Entries, head and links of one append are one
-//! transaction: all of it is written, or nothing is.
+//! [`Conflict`](longhaul_runner::ports::histories::AppendError::Conflict) when another one stands there by now. Entries, head
+//! and links of one append are one transaction: all of it is written, or nothing is.
 //!
 //! ```text
 //! entries   key [download, seq]   value { text }         text: JSON of one entry, kept as written
@@ -14,7 +14,7 @@
 //! The store understands none of these texts. Keeping them as text is what lets an unknown event type of a newer
 //! version survive reading and exporting by an older one.
 //!
-//! The contract is that of [`longhaul_runner::events`].
+//! The contract is that of [`longhaul_runner::ports::histories`].
 //!
 //! # Compatibility policy
 //!
@@ -36,7 +36,7 @@ pub(crate) mod transaction;
 pub use indexed_db::IndexedDb;
 
 use crate::js::Exception;
-use longhaul_runner::events::StoreError;
+use longhaul_runner::ports::histories::StoreError;
 
 impl From<Exception> for StoreError {
     #[inline(never)]

@@ -4,7 +4,7 @@ use js_sys::Array;
 use wasm_bindgen::{JsCast, JsValue};
 
 use crate::js::{number, set, text};
-use longhaul_runner::events::{Head, Row};
+use longhaul_runner::ports::histories::{Head, Row};
 
 // Sequence numbers stay far below 2^53.
 #[allow(clippy::cast_precision_loss)]

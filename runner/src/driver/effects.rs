@@ -9,7 +9,7 @@ use super::Driver;
 use crate::cancel::Cancel;
 use crate::errors::{DigestError, HashError, StartError};
 use crate::node::CommitError;
-use crate::platform::{NewJob, Platform};
+use crate::ports::{App, Jobs, NewJob, Parts, Platform, Runtime};
 use crate::work::{Fetch, FetchFault, fetch_part, harvest, probe};
 
 impl<P: Platform> Driver<P> {
@@ -60,7 +60,7 @@ impl<P: Platform> Driver<P> {
                     full: &full,
                     secret_params: secret_params(download),
                 };
-                let Err(error) = platform.start_job(&job).await else {
+                let Err(error) = platform.jobs().start(&job).await else {
                     return Ok(Outcome::Done);
                 };
                 tracing::warn!("no background job for {}: {}", self.id, error);
@@ -68,7 +68,11 @@ impl<P: Platform> Driver<P> {
                 Ok(Outcome::Refused { quota })
             }
             Effect::Harvest { registration } => {
-                let records = platform.records(registration).await.unwrap_or_default();
+                let records = platform
+                    .jobs()
+                    .records(registration)
+                    .await
+                    .unwrap_or_default();
                 let harvest = harvest(platform, records, false).await;
                 Ok(Outcome::Harvested {
                     stored: harvest.stored,
@@ -83,7 +87,7 @@ impl<P: Platform> Driver<P> {
                 resources, confirm, ..
             } => self.verify(resources, confirm, download, cancel).await,
             Effect::AbortJob { registration } => {
-                platform.abort_job(registration).await;
+                platform.jobs().abort(registration).await;
                 Ok(Outcome::Done)
             }
             Effect::DeleteFiles { keys, .. } => {
@@ -92,7 +96,7 @@ impl<P: Platform> Driver<P> {
             }
             Effect::Discard { keys, .. } => {
                 for key in keys {
-                    platform.delete(key).await?;
+                    platform.parts().delete(key).await?;
                 }
                 Ok(Outcome::Done)
             }
@@ -109,11 +113,14 @@ impl<P: Platform> Driver<P> {
         cancel: &Cancel,
     ) -> Result<Outcome, CommitError> {
         let full = self.full_urls(download).await?;
-        let meter = self.live.begin(&id, self.node.platform.now_ms());
+        let meter = self
+            .live
+            .begin(&id, self.node.platform.runtime().monotonic_ms());
         let (driver, coming, of) = (Rc::downgrade(self), Rc::clone(&meter), id.clone());
         let whole = part.range().map(|range| range.len);
-        let moved = move || {
+        let came = move |bytes| {
             if let Some(driver) = driver.upgrade() {
+                coming.add(bytes, driver.node.platform.runtime().monotonic_ms());
                 driver.show_live(false);
                 if whole == Some(coming.bytes()) {
                     driver.tell(Input::Received(of.clone()));
@@ -128,7 +135,7 @@ impl<P: Platform> Driver<P> {
             meter: &meter,
             stall_ms: self.node.setup.policy.retry.stall_ms,
         };
-        let fetched = fetch_part(&self.node.platform, &fetch, cancel, moved).await;
+        let fetched = fetch_part(&self.node.platform, &fetch, cancel, came).await;
         self.live.end(&id);
         Ok(match fetched {
             Ok(range) => Outcome::Stored(range),
@@ -157,7 +164,7 @@ impl<P: Platform> Driver<P> {
                 continue;
             };
             let wanted = || !cancel.is_cancelled();
-            match self.node.platform.digest(file, &wanted).await {
+            match self.node.platform.parts().digest(file, &wanted).await {
                 Ok(digest) => digests.push((*resource, digest)),
                 Err(DigestError::Hash(HashError::Cancelled)) => return Ok(Outcome::Cancelled),
                 Err(error) => {
@@ -186,14 +193,14 @@ impl<P: Platform> Driver<P> {
     /// Shows figures newer than the history: now, or where it is time.
     pub(super) fn show_live(&self, now: bool) {
         let platform = &self.node.platform;
-        let at = platform.now_ms();
+        let at = platform.runtime().now_ms();
         let figures = if now {
             Some(self.live.figures(at))
         } else {
             self.live.due(at)
         };
         if let Some((downloaded, stored)) = figures {
-            platform.live(&self.id, downloaded, stored);
+            platform.app().live(&self.id, downloaded, stored);
         }
     }
 }

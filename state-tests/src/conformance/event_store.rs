@@ -4,7 +4,9 @@ mod forgetting;
 mod reading;
 
 use futures_util::future::{join, join_all};
-use longhaul_runner::events::{Append, AppendError, EventStore, Head, Links, Row, StoreError};
+use longhaul_runner::ports::histories::{
+    Append, AppendError, EventStore, Head, Links, Row, StoreError,
+};
 
 use super::{Outcome, cases, ensure, ensure_eq};
 use forgetting::{

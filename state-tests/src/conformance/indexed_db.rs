@@ -4,8 +4,8 @@ use idb::{Database, DatabaseEvent, Factory, ObjectStoreParams, Request, Transact
 use js_sys::Array;
 use longhaul_browser::events::IndexedDb;
 use longhaul_browser::net::sleep;
-use longhaul_runner::events::{Append, AppendError, EventStore, Head, Links, StoreError};
 use longhaul_runner::once;
+use longhaul_runner::ports::histories::{Append, AppendError, EventStore, Head, Links, StoreError};
 use wasm_bindgen::prelude::*;
 
 use super::{Outcome, cases, ensure, ensure_eq};

@@ -9,8 +9,9 @@ use longhaul_core::{Background, Download, FileVersion, PartRequest, Range, Role}
 use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::{DigestError, HashError, LockError, NetError, PartError, StartError};
 use longhaul_runner::job::JobState;
-use longhaul_runner::platform::{
-    HttpRequest, Metering, NewJob, Ownership, Platform, Spilt, Watching,
+use longhaul_runner::ports::{
+    App, Came, Http, HttpRequest, Jobs, Locks, NewJob, Ownership, Parts, Platform, Runtime,
+    StoreStreamError, Watching,
 };
 
 use super::bytes::Bytes;
@@ -85,19 +86,44 @@ impl Context {
 }
 
 impl Platform for Context {
-    type Store = History;
-    type Body = SimBody;
-    type Blob = Bytes;
-    type Record = SimRecord;
+    type Runtime = Self;
+    type Histories = History;
+    type Http = Self;
+    type Parts = Self;
+    type Jobs = Self;
+    type Locks = Self;
+    type App = Self;
 
-    fn role(&self) -> Role {
-        self.role
+    fn runtime(&self) -> &Self {
+        self
     }
 
-    fn store(&self) -> &History {
+    fn histories(&self) -> &History {
         &self.store
     }
 
+    fn http(&self) -> &Self {
+        self
+    }
+
+    fn parts(&self) -> &Self {
+        self
+    }
+
+    fn jobs(&self) -> &Self {
+        self
+    }
+
+    fn locks(&self) -> &Self {
+        self
+    }
+
+    fn app(&self) -> &Self {
+        self
+    }
+}
+
+impl Runtime for Context {
     fn now_ms(&self) -> u64 {
         self.world.now_ms()
     }
@@ -113,6 +139,57 @@ impl Platform for Context {
     fn spawn(&self, work: LocalBoxFuture<'static, ()>) {
         self.world.executor.spawn(self.id, work);
     }
+}
+
+impl App for Context {
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn changed(&self, download: &str) {
+        pages::tell(&self.world, Some(self.id), download);
+    }
+
+    fn has_headers(&self, download: &Download) -> bool {
+        self.headers.borrow().contains(&download.id)
+    }
+}
+
+impl Locks for Context {
+    async fn own(&self, name: &str, _lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
+        let ticket = locks::acquire(&self.world, self.id, name).await;
+        Ok(Box::new(ticket))
+    }
+}
+
+impl Http for Context {
+    type Body = SimBody;
+
+    async fn send(&self, request: &HttpRequest<'_>) -> Result<(HttpResponse, SimBody), NetError> {
+        let part = PartRequest::parse(request.url);
+        let flight = match (request.headers_of, part) {
+            (Some(download), Some(part)) => {
+                Some(licence::begin(&self.world, self.id, &download.id, &part))
+            }
+            _ => None,
+        };
+        let asked = Asked {
+            head: request.head,
+            range: request.range.and_then(positions),
+            headers: request
+                .headers_of
+                .is_some_and(|download| self.has_headers(download)),
+            ..Asked::default()
+        };
+        let (answer, body) =
+            network::ask(&self.world, request.url, asked, request.opaque, flight).await?;
+        let url = request.url.to_owned();
+        Ok((answer, SimBody { body, url }))
+    }
+
+    fn is_cross_origin(&self, url: &str) -> bool {
+        self.world.network.borrow().is_cross_origin(url)
+    }
 
     fn online(&self) -> bool {
         self.world.online()
@@ -122,21 +199,10 @@ impl Platform for Context {
         let world = Rc::clone(&self.world);
         Box::pin(async move { world.came_online().await })
     }
+}
 
-    fn changed(&self, download: &str) {
-        pages::tell(&self.world, Some(self.id), download);
-    }
-
-    fn live(&self, _download: &str, _downloaded: u64, _stored: u64) {}
-
-    fn has_headers(&self, download: &Download) -> bool {
-        self.headers.borrow().contains(&download.id)
-    }
-
-    async fn own(&self, name: &str, _lost: Rc<dyn Fn()>) -> Result<Ownership, LockError> {
-        let ticket = locks::acquire(&self.world, self.id, name).await;
-        Ok(Box::new(ticket))
-    }
+impl Parts<SimBody> for Context {
+    type Blob = Bytes;
 
     async fn files(&self) -> Result<Vec<String>, PartError> {
         let keys = self.call(SHORT, |world| world.caches.borrow().keys()).await;
@@ -167,6 +233,45 @@ impl Platform for Context {
             Ok(len)
         };
         self.call((MS, 30 * MS), put).await
+    }
+
+    async fn store_stream(
+        &self,
+        body: SimBody,
+        key: &str,
+        range: Range,
+        came: Came,
+        cancelled: LocalBoxFuture<'_, ()>,
+    ) -> Result<(), StoreStreamError> {
+        let SimBody { mut body, url } = body;
+        // A part is on its way until it is stored.
+        let _flight = body.flight.take();
+        let read = Box::pin(body.read(&self.world, &url, Some(came)));
+        let bytes = match select(read, cancelled).await {
+            Either::Left((bytes, _)) => bytes.ok_or(StoreStreamError::Cut)?,
+            Either::Right(((), read)) => {
+                drop(read);
+                self.world.coverage.reached("a transfer was broken off");
+                // What is being stored fails a moment later.
+                self.world.while_between(0, 2 * MS).await;
+                return Err(StoreStreamError::Cancelled);
+            }
+        };
+        if bytes.len() != range.len {
+            return Err(StoreStreamError::Length(bytes.len()));
+        }
+        // The last bytes are in: whoever cancels now comes too late.
+        let put = self.put(key, range.start, &bytes).await;
+        put.map(drop).map_err(StoreStreamError::Refused)
+    }
+
+    async fn read(&self, body: SimBody, came: Option<Came>) -> Option<Bytes> {
+        let SimBody { body, url } = body;
+        body.read(&self.world, &url, came).await
+    }
+
+    fn size(&self, blob: &Bytes) -> u64 {
+        blob.len()
     }
 
     async fn delete(&self, key: &str) -> Result<(), PartError> {
@@ -210,75 +315,14 @@ impl Platform for Context {
         Ok(bytes.digest())
     }
 
-    async fn ask(&self, question: &HttpRequest<'_>) -> Result<(HttpResponse, SimBody), NetError> {
-        let part = PartRequest::parse(question.url);
-        let flight = match (question.headers_of, part) {
-            (Some(download), Some(part)) => {
-                Some(licence::begin(&self.world, self.id, &download.id, &part))
-            }
-            _ => None,
-        };
-        let asked = Asked {
-            head: question.head,
-            range: question.range.and_then(positions),
-            headers: question
-                .headers_of
-                .is_some_and(|download| self.has_headers(download)),
-            ..Asked::default()
-        };
-        let (answer, body) =
-            network::ask(&self.world, question.url, asked, question.opaque, flight).await?;
-        let url = question.url.to_owned();
-        Ok((answer, SimBody { body, url }))
-    }
-
-    fn is_cross_origin(&self, url: &str) -> bool {
-        self.world.network.borrow().is_cross_origin(url)
-    }
-
-    async fn pour(
-        &self,
-        body: SimBody,
-        key: &str,
-        range: Range,
-        metering: Metering,
-        enough: LocalBoxFuture<'_, ()>,
-    ) -> Result<(), Spilt> {
-        let SimBody { mut body, url } = body;
-        // A part is on its way until it is stored.
-        let _flight = body.flight.take();
-        let read = Box::pin(body.read(&self.world, &url, Some(metering)));
-        let bytes = match select(read, enough).await {
-            Either::Left((bytes, _)) => bytes.ok_or(Spilt::Broken)?,
-            Either::Right(((), read)) => {
-                drop(read);
-                self.world.coverage.reached("a transfer was broken off");
-                // What is being stored fails a moment later.
-                self.world.while_between(0, 2 * MS).await;
-                return Err(Spilt::Enough);
-            }
-        };
-        if bytes.len() != range.len {
-            return Err(Spilt::Length(bytes.len()));
-        }
-        // The last bytes are in: whoever has enough now comes too late.
-        let put = self.put(key, range.start, &bytes).await;
-        put.map(drop).map_err(Spilt::Refused)
-    }
-
-    async fn read(&self, body: SimBody, metering: Option<Metering>) -> Option<Bytes> {
-        let SimBody { body, url } = body;
-        body.read(&self.world, &url, metering).await
-    }
-
-    fn size(blob: &Bytes) -> u64 {
-        blob.len()
-    }
-
     async fn room(&self) -> Option<u64> {
         let quota = self.world.weather.borrow().quota;
         quota.map(|quota| quota.saturating_sub(self.world.usage()))
     }
+}
+
+impl Jobs<SimBody> for Context {
+    type Record = SimRecord;
 
     async fn background(&self) -> Background {
         if !self.world.scenery.background {
@@ -301,7 +345,7 @@ impl Platform for Context {
         Background::Usable
     }
 
-    async fn jobs(&self) -> Vec<JobState> {
+    async fn known(&self) -> Vec<JobState> {
         if !self.world.scenery.background {
             return Vec::new();
         }
@@ -312,7 +356,7 @@ impl Platform for Context {
         .await
     }
 
-    async fn start_job(&self, job: &NewJob<'_>) -> Result<(), StartError> {
+    async fn start(&self, job: &NewJob<'_>) -> Result<(), StartError> {
         let registration = job.registration.to_owned();
         let total = job.total;
         let records = job
@@ -331,14 +375,14 @@ impl Platform for Context {
         .await
     }
 
-    async fn abort_job(&self, registration: &str) {
+    async fn abort(&self, registration: &str) {
         let registration = registration.to_owned();
         licence::abort(&self.world, &registration);
         self.call(SHORT, move |world| manager::abort(world, &registration))
             .await;
     }
 
-    async fn watch_job(
+    async fn watch(
         &self,
         registration: &str,
         moved: Box<dyn FnMut(JobState)>,
@@ -369,7 +413,7 @@ impl Platform for Context {
         .await
     }
 
-    fn record_url(record: &SimRecord) -> String {
+    fn record_url(&self, record: &SimRecord) -> String {
         record.url.clone()
     }
 

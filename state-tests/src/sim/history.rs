@@ -4,7 +4,9 @@
 use std::rc::Rc;
 
 use futures_util::FutureExt;
-use longhaul_runner::events::{Append, AppendError, EventStore, Head, Row, StoreError, confirmed};
+use longhaul_runner::ports::histories::{
+    Append, AppendError, EventStore, Head, Row, StoreError, confirmed,
+};
 
 use super::executor::ContextId;
 use super::laws;

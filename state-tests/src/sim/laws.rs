@@ -6,7 +6,7 @@ use longhaul_core::{
     Download, Effect, Entry, Event, FileVersion, MAX_ENTRIES, Observation, Transport,
     TransportReason, plan,
 };
-use longhaul_runner::events::Append;
+use longhaul_runner::ports::histories::Append;
 
 use super::licence::Flights;
 use super::scenery::SECRET;

@@ -2,7 +2,7 @@
 //! Background Fetch with its quirks, servers that misbehave, and virtual time.
 //!
 //! [`World`] is the machine with everything on it, [`Context`] one page or the worker in it: another
-//! [`Platform`](longhaul_runner::platform::Platform) for the very same runner that works in browsers. Nothing in here
+//! [`Platform`](longhaul_runner::ports::Platform) for the very same runner that works in browsers. Nothing in here
 //! decides anything about downloads.
 //!
 //! ```text

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use longhaul_runner::answer::HttpResponse;
 use longhaul_runner::errors::NetError;
-use longhaul_runner::platform::Metering;
+use longhaul_runner::ports::Came;
 
 use super::bytes::{Bytes, Piece};
 use super::licence::Flight;
@@ -207,12 +207,7 @@ impl Body {
     }
 
     /// Reads it to its end; `None` where it ended early.
-    pub async fn read(
-        self,
-        world: &Rc<World>,
-        url: &str,
-        metering: Option<Metering>,
-    ) -> Option<Bytes> {
+    pub async fn read(self, world: &Rc<World>, url: &str, on_bytes: Option<Came>) -> Option<Bytes> {
         if let Some(bytes) = self.stored {
             world.while_between(MS, 200 * MS).await;
             // The bytes of a job that is over are gone, whoever still holds a record.
@@ -242,9 +237,8 @@ impl Body {
                 }
             }
             came += next;
-            if let Some((meter, moved)) = &metering {
-                meter.add(next, world.now_ms());
-                moved();
+            if let Some(on_bytes) = &on_bytes {
+                on_bytes(next);
             }
         }
         Some(Bytes::new([bytes]))

@@ -3,9 +3,8 @@
 use std::rc::Rc;
 
 use longhaul_core::{Command, Role, Spec};
-use longhaul_runner::keeper::Keeper;
-use longhaul_runner::links::FullUrls;
 use longhaul_runner::node::{CommitError, Node};
+use longhaul_runner::supervisor::Supervisor;
 
 use super::context::Context;
 use super::executor::ContextId;
@@ -20,7 +19,7 @@ pub struct Page {
     /// What works in it.
     pub node: Rc<Node<Context>>,
     /// Looks after its downloads.
-    pub keeper: Rc<Keeper<Context>>,
+    pub supervisor: Rc<Supervisor<Context>>,
 }
 
 /// Any page went anywhere.
@@ -38,14 +37,14 @@ pub fn open(world: &Rc<World>) -> ContextId {
     );
     let context = Context::new(world, id, Role::Page);
     let node = Node::new(world.scenery.setup(), context);
-    let keeper = Keeper::new(Rc::clone(&node));
-    let page = Rc::new(Page { node, keeper });
+    let supervisor = Supervisor::new(Rc::clone(&node));
+    let page = Rc::new(Page { node, supervisor });
     world.pages.borrow_mut().insert(id, Rc::clone(&page));
     world.trace(|| format!("page {id} opens"));
     let own = Rc::clone(world);
     world.spawn(id, async move {
         own.while_between(10 * MS, 100 * MS).await;
-        Rc::clone(&page.keeper).reconcile().await;
+        Rc::clone(&page.supervisor).reconcile().await;
     });
     id
 }
@@ -63,7 +62,7 @@ pub fn close(world: &Rc<World>, id: ContextId) {
     world.trace(|| format!("page {id} closes"));
     let page = world.pages.borrow_mut().remove(&id);
     if let Some(page) = page {
-        page.keeper.close();
+        page.supervisor.close();
     }
     let own = Rc::clone(world);
     world.spawn(super::executor::OUTSIDE, async move {
@@ -106,7 +105,7 @@ pub fn hear(world: &Rc<World>, id: ContextId, download: &str) {
     let page = world.pages.borrow().get(&id).cloned();
     if let Some(page) = page {
         refresh(world, id, download);
-        page.keeper.poke(download);
+        page.supervisor.notify(download);
     }
 }
 
@@ -120,7 +119,7 @@ fn refresh(world: &Rc<World>, id: ContextId, download: &str) {
         if let Ok(state) = page.node.load(&download).await
             && state.is_running()
         {
-            page.keeper.drive(&download);
+            page.supervisor.drive(&download);
         }
     });
 }
@@ -140,24 +139,17 @@ pub fn request(world: &Rc<World>, id: ContextId, spec: &Spec) {
 }
 
 async fn ask(page: &Page, spec: Spec) -> Result<(), CommitError> {
-    let urls = spec.resources.iter();
-    let full = FullUrls {
-        urls: urls.map(|resource| resource.url.clone()).collect(),
-        icons: Vec::new(),
-    };
     let (id, headers) = (spec.id.clone(), spec.headers);
-    page.node.look(&id).await?;
     let spec = spec
         .validated()
         .expect("apps ask for what can be asked for");
-    let command = Command::Request(Box::new(spec));
-    let state = page.node.command(&id, command, Some(full.encode())).await?;
+    let state = page.node.request(spec).await?;
     laws::commanded(&page.node.platform.world, &state);
     if headers {
         let context = &page.node.platform;
         context.headers.borrow_mut().insert(id.clone());
     }
-    page.keeper.drive(&id);
+    page.supervisor.drive(&id);
     Ok(())
 }
 
@@ -170,7 +162,7 @@ pub fn command(world: &Rc<World>, id: ContextId, download: &str, command: Comman
     world.spawn(id, async move {
         let done = match command {
             Command::Retry => retry(&page, &download).await,
-            command => page.keeper.end(&download, command).await,
+            command => page.supervisor.end(&download, command).await,
         };
         if let Err(error) = done {
             own.trace(|| format!("command for {download}: {error}"));
@@ -182,6 +174,6 @@ async fn retry(page: &Page, download: &str) -> Result<(), CommitError> {
     page.node.look(download).await?;
     let state = page.node.command(download, Command::Retry, None).await?;
     laws::commanded(&page.node.platform.world, &state);
-    page.keeper.drive(download);
+    page.supervisor.drive(download);
     Ok(())
 }

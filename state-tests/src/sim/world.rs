@@ -6,7 +6,7 @@ use std::future::{Future, pending};
 use std::rc::Rc;
 
 use longhaul_runner::cancel::Wake;
-use longhaul_runner::events::Memory;
+use longhaul_runner::memory::MemoryHistories;
 use longhaul_runner::once;
 
 use super::caches::Caches;
@@ -66,7 +66,7 @@ pub struct World {
     /// What may go wrong by itself.
     pub weather: RefCell<Weather>,
     /// The histories.
-    pub history: Memory,
+    pub history: MemoryHistories,
     /// When the last transaction that was begun is carried out: they are, in their order.
     pub transaction_at: Cell<u64>,
     /// Bytes stored.
@@ -102,7 +102,7 @@ impl World {
             coverage,
             scenery,
             weather: RefCell::default(),
-            history: Memory::new(),
+            history: MemoryHistories::new(),
             transaction_at: Cell::default(),
             caches: RefCell::default(),
             locks: RefCell::default(),

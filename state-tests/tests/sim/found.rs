@@ -2,7 +2,7 @@
 
 use futures_util::FutureExt;
 use longhaul_core::{Command, Download, Entry, Preference, Resource, Spec, WaitReason};
-use longhaul_runner::events::{Append, EventStore, Links};
+use longhaul_runner::ports::histories::{Append, EventStore, Links};
 use longhaul_state_tests::prove::Coverage;
 use longhaul_state_tests::sim::bytes::digest_of;
 use longhaul_state_tests::sim::pages;

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::Result;
 
-use super::counts::{Kind, Tally};
+use super::counts::Tally;
+use super::kinds::Kind;
 
 /// Collects the results of checks and tests.
 pub(crate) struct Report {

@@ -7,7 +7,7 @@ use std::process::Stdio;
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
-use super::counts::Kind;
+use super::kinds::Kind;
 use crate::shell;
 
 /// File names of tests that drive a browser start like this.

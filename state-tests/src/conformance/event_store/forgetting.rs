@@ -1,7 +1,7 @@
 //! Links beside the history, and downloads that are forgotten.
 
 use futures_util::future::join;
-use longhaul_runner::events::{Append, AppendError, EventStore, Links};
+use longhaul_runner::ports::histories::{Append, AppendError, EventStore, Links};
 
 use super::{Factory, append, batch, head, links, log, put_links};
 use crate::conformance::{Outcome, ensure_eq};

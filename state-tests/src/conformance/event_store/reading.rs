@@ -1,6 +1,6 @@
 //! What is read: ranges, limits, order, and any text.
 
-use longhaul_runner::events::{EventStore, Links};
+use longhaul_runner::ports::histories::{EventStore, Links};
 
 use super::{Factory, append, batch, head, links, log, store_error, texts};
 use crate::conformance::{Outcome, ensure, ensure_eq};
