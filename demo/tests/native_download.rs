@@ -141,10 +141,10 @@ impl World {
             .collect()
     }
 
-    /// Deletes the stored part that begins here.
+    /// Deletes the stored part that begins here, if there is one.
     fn delete_part(&self, start: u64) {
-        let folders = fs::read_dir(self.folder.path().join("store/parts")).expect("parts");
-        for folder in folders {
+        let folders = fs::read_dir(self.folder.path().join("store/parts"));
+        for folder in folders.into_iter().flatten() {
             let part = folder.expect("a file").path().join(start.to_string());
             if part.exists() {
                 fs::remove_file(part).expect("deleted");
