@@ -26,6 +26,19 @@
 //!
 //! The law holds by construction: an effect comes out only after the history that licenses it was read, or its batch was
 //! handed back as appended.
+//! Nobody else can make one, nor a batch:
+//!
+//! ```compile_fail,E0423
+//! use longhaul_core::{Effect, owner::Licensed};
+//! let effect = Effect::Probe { attempt: 1 };
+//! let licensed = Licensed(effect);
+//! ```
+//!
+//! ```compile_fail,E0451
+//! use longhaul_core::{Batch, Download, Event};
+//! let after = Download::new("model");
+//! let batch = Batch { expected: 0, events: vec![], entries: vec![], after };
+//! ```
 
 mod clock;
 mod inflight;
