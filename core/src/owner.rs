@@ -939,7 +939,9 @@ impl Owner {
     }
 
     fn ended(&mut self, now: Now, id: &EffectId, outcome: Outcome) {
-        let Some(flight) = self.in_flight.get(id).cloned() else {
+        // What was told before is not told again, whether it led to an event or not (law L6).
+        let running = self.in_flight.get(id).filter(|flight| flight.is_running());
+        let Some(flight) = running.cloned() else {
             return;
         };
         let told = match (outcome, &flight.effect) {

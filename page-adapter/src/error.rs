@@ -155,7 +155,7 @@ mod tests {
                 "version 2",
             ),
             (StoreError::Quota.into(), "quota", "free"),
-            (parts.into(), "storage-unavailable", "cache"),
+            (parts.into(), "storage-unavailable", "storage for parts"),
             (PartError::Quota.into(), "quota", "free"),
             (PartError::Missing { start: 3 }.into(), "not-available", "3"),
             (PageError::Ambiguous(3), "ambiguous-resource", "URL"),

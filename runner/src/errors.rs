@@ -13,7 +13,7 @@ pub enum PartError {
         start: u64,
     },
     /// The browser gives no Cache Storage here, or refused the operation.
-    #[error("the store of parts cannot be used: {name}: {message}")]
+    #[error("the storage for parts cannot be used: {name}: {message}")]
     StorageUnavailable {
         /// The exception's name.
         name: String,

@@ -101,7 +101,8 @@ impl<P: Platform> Node<P> {
         input: Option<Input>,
         links: Option<String>,
     ) -> Result<Option<Committed>, CommitError> {
-        let now = self.platform.runtime().now_ms();
+        // A clock can be set back; a history never goes back, and its waits are held against its own time.
+        let now = self.platform.runtime().now_ms().max(download.at);
         let events = match input {
             Some(input) => decide(&download, now, input)?,
             None => Vec::new(),

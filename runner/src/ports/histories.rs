@@ -83,7 +83,7 @@ pub enum StoreError {
         known: u32,
     },
     /// The browser gives no database (private window, blocked, damaged), or refused the operation.
-    #[error("the store of histories cannot be used: {name}: {message}")]
+    #[error("the storage for histories cannot be used: {name}: {message}")]
     StorageUnavailable {
         /// The exception's name.
         name: String,

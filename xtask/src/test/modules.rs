@@ -13,7 +13,7 @@ use crate::shell;
 use crate::workspace;
 
 /// What each crate may know of the others, by its folder and name.
-const CRATES: [(&str, &str, &[&str]); 8] = [
+const CRATES: [(&str, &str, &[&str]); 9] = [
     ("core", "longhaul-core", &[]),
     ("runner", "longhaul-runner", &["longhaul-core"]),
     (
@@ -23,6 +23,7 @@ const CRATES: [(&str, &str, &[&str]); 8] = [
     ),
     ("page-adapter", "longhaul-page", ADAPTER),
     ("sw-adapter", "longhaul-sw", ADAPTER),
+    ("wasm", "longhaul-wasm", &["longhaul-page", "longhaul-sw"]),
     (
         "state-tests",
         "longhaul-state-tests",
