@@ -44,6 +44,8 @@ mod clock;
 mod inflight;
 mod listing;
 mod pacing;
+#[cfg(test)]
+mod tests;
 mod watch;
 
 use alloc::boxed::Box;
@@ -68,7 +70,7 @@ use crate::policy::{MIN_DELAY_MS, Policy};
 use crate::transfer_error::TransferError;
 
 pub use clock::Now;
-use clock::Wait;
+use clock::{Rebase, Wait};
 use inflight::{AllInFlight, InFlight, Stage, has_room};
 use listing::Listing;
 use pacing::Pacing;
@@ -421,6 +423,52 @@ impl Owner {
         output
     }
 
+    /// Moves the origin of monotonic time so that `now_ms` becomes `memory_ms`: what is longer ago than that becomes so long
+    /// ago, and what is due becomes due now. For model checkers, where states that differ in nothing but the time must be
+    /// one state; nothing else changes as long as nothing is measured that takes longer than `memory_ms`.
+    pub fn rebase(&mut self, now_ms: u64, memory_ms: u64) {
+        let to = Rebase {
+            now: now_ms,
+            memory_ms,
+        };
+        match &mut self.step {
+            Step::Idle { until } => until.iter_mut().for_each(|until| to.due(until)),
+            Step::Troubled { until } => to.due(until),
+            Step::Observing { began, .. } => to.past(began),
+            Step::Performing { todo, until, .. } => {
+                let waits = todo.iter_mut().filter_map(|effect| match effect {
+                    Effect::Wait { until, .. } => until.as_mut(),
+                    _ => None,
+                });
+                waits.chain(until).for_each(|until| to.due(until));
+            }
+            Step::Reading
+            | Step::Appending { .. }
+            | Step::Released
+            | Step::Closing
+            | Step::Over => {}
+        }
+        for output in &mut self.outputs {
+            if let Output::Wait {
+                until: Some(until), ..
+            } = output
+            {
+                to.due(until);
+            }
+        }
+        for flight in self.in_flight.values_mut() {
+            flight.rebase(to);
+        }
+        self.listing.rebase(to);
+        self.wait.rebase(to);
+        if let Some(watched) = &mut self.watched {
+            watched.rebase(to);
+        }
+        if let Some(at) = &mut self.storage_failed_at {
+            to.past(at);
+        }
+    }
+
     /// When something is to be done without being told, by the monotonic clock.
     fn deadline(&self) -> Option<u64> {
         let rests = self
@@ -540,6 +588,9 @@ impl Owner {
                 .listing
                 .still_holds(&self.download, &keys, now.monotonic_ms)
                 .is_some();
+        if !still {
+            self.listing.begin();
+        }
         let look = Look {
             keys: if still {
                 Vec::new()
@@ -586,7 +637,7 @@ impl Owner {
         if listed {
             self.storage_failures = 0;
             let stored = mem::take(&mut observation.stored);
-            observation.stored = self.listing.take(stored, began, now.monotonic_ms);
+            observation.stored = self.listing.take(stored, now.monotonic_ms);
         } else {
             let keys = self.download.files.iter().map(FileVersion::key).collect();
             let Some(known) = self.listing.still_holds(&self.download, &keys, began) else {
@@ -641,6 +692,9 @@ impl Owner {
     fn measured<T>(&mut self, now: Now, rule: impl FnOnce(&Download, u64) -> T) -> T {
         let waiting = self.wait.waiting(&self.download, now);
         let time = now.of(&self.download);
+        if waiting == self.download.waiting {
+            return rule(&self.download, time);
+        }
         let download = Arc::make_mut(&mut self.download);
         let written = mem::replace(&mut download.waiting, waiting);
         let result = rule(download, time);
@@ -964,7 +1018,7 @@ impl Owner {
             }
             (Outcome::Harvested { stored, repeated }, Effect::Harvest { registration }) => {
                 for (key, range) in &stored {
-                    self.listing.note(key, *range, now.monotonic_ms);
+                    self.listing.note(key, *range);
                 }
                 if let Some(job) = self.job(&registration.clone()) {
                     job.note_harvested(stored.len(), repeated);
@@ -973,7 +1027,7 @@ impl Owner {
             }
             (Outcome::Stored(range), Effect::Fetch { part, .. }) => {
                 self.pacing.came(flight.began);
-                self.listing.note(&part.file.key(), range, now.monotonic_ms);
+                self.listing.note(&part.file.key(), range);
                 self.received.extend(flight.part());
                 None
             }

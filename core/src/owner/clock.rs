@@ -18,6 +18,30 @@ impl Now {
     }
 }
 
+/// Moves the origin of monotonic time so that `now` becomes `memory_ms`. See [`Owner::rebase`](super::Owner::rebase).
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rebase {
+    pub(super) now: u64,
+    pub(super) memory_ms: u64,
+}
+
+impl Rebase {
+    /// How long ago something was, as far as it is remembered.
+    fn age(self, at: u64) -> u64 {
+        self.now.saturating_sub(at).min(self.memory_ms)
+    }
+
+    /// The time of something that was.
+    pub(super) fn past(self, at: &mut u64) {
+        *at = self.memory_ms - self.age(*at);
+    }
+
+    /// The time of something that is to be.
+    pub(super) fn due(self, until: &mut u64) {
+        *until = self.memory_ms + until.saturating_sub(self.now);
+    }
+}
+
 /// The wait that stands in the history, measured from when it was first read. However the device's clock is set, it does not
 /// last longer than it was meant to, and what came before it is not counted anew (law L17).
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -86,5 +110,17 @@ impl Wait {
             since: ago(measured.since_ms),
             at: ago(measured.age_ms),
         })
+    }
+
+    /// Counts from now on, by another origin.
+    pub(super) fn rebase(&mut self, to: Rebase) {
+        if let Some(measured) = &mut self.0 {
+            let passed = to.now.saturating_sub(measured.read_at);
+            let longer = |ms: u64| ms.saturating_add(passed).min(to.memory_ms);
+            measured.left_ms = measured.left_ms.map(|left| left.saturating_sub(passed));
+            measured.since_ms = longer(measured.since_ms);
+            measured.age_ms = longer(measured.age_ms);
+            measured.read_at = to.memory_ms;
+        }
     }
 }

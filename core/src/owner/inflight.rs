@@ -2,6 +2,7 @@
 
 use alloc::collections::BTreeMap;
 
+use super::clock::Rebase;
 use super::pacing::Begun;
 use crate::effect::{Effect, EffectId};
 
@@ -53,6 +54,14 @@ impl InFlight {
         };
         let bytes = part.range().map_or(0, |range| range.len);
         bytes > QUICK_BYTES_PER_MS * now.saturating_sub(self.began_at)
+    }
+
+    /// Counts by another origin of time.
+    pub(super) fn rebase(&mut self, to: Rebase) {
+        to.past(&mut self.began_at);
+        if let Stage::Resting { until } = &mut self.stage {
+            to.due(until);
+        }
     }
 
     fn is_fetch(&self) -> bool {

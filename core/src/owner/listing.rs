@@ -1,8 +1,10 @@
 //! What the owner knows to be stored between two listings.
 
-use alloc::collections::{BTreeSet, VecDeque};
+use alloc::collections::BTreeSet;
 use alloc::string::String;
+use alloc::vec::Vec;
 
+use super::clock::Rebase;
 use crate::download::Download;
 use crate::file::FileVersion;
 use crate::input::StoredParts;
@@ -11,16 +13,13 @@ use crate::parts::Range;
 /// For how long a listing is believed while only this owner adds to it, in milliseconds.
 const LISTING_MS: u64 = 1_500;
 
-/// No listing takes longer, in milliseconds.
-const LISTING_LASTS_MS: u64 = 30_000;
-
 /// The last listing of what is stored, and what this owner has stored since.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub(super) struct Listing {
     /// When it was made, and what it said, with what was stored since.
     last: Option<(u64, StoredParts)>,
-    /// What was stored lately, and when, the latest last: a listing that was under way may have missed it.
-    noted: VecDeque<(u64, String, Range)>,
+    /// What was stored since the last listing began: it may have missed that.
+    noted: Vec<(String, Range)>,
 }
 
 impl Listing {
@@ -45,12 +44,16 @@ impl Listing {
         (young && knows && !complete && !lost).then(|| rest.clone())
     }
 
-    /// Takes a listing that began then, and adds what was stored meanwhile.
-    pub(super) fn take(&mut self, mut rest: StoredParts, began: u64, now: u64) -> StoredParts {
-        let meanwhile = self.noted.iter().rev().take_while(|(at, ..)| *at >= began);
-        for (_, key, range) in meanwhile {
-            if let Some(ranges) = rest.get_mut(key) {
-                ranges.push(*range);
+    /// A listing begins. What was stored before, it sees.
+    pub(super) fn begin(&mut self) {
+        self.noted.clear();
+    }
+
+    /// Takes the listing that began last, and adds what was stored meanwhile.
+    pub(super) fn take(&mut self, mut rest: StoredParts, now: u64) -> StoredParts {
+        for (key, range) in self.noted.drain(..) {
+            if let Some(ranges) = rest.get_mut(&key) {
+                ranges.push(range);
             }
         }
         self.last = Some((now, rest.clone()));
@@ -58,14 +61,17 @@ impl Listing {
     }
 
     /// Something was stored.
-    pub(super) fn note(&mut self, key: &str, range: Range, now: u64) {
-        let is_old = |(at, ..): &(u64, String, Range)| now.saturating_sub(*at) >= LISTING_LASTS_MS;
-        while self.noted.front().is_some_and(is_old) {
-            self.noted.pop_front();
-        }
-        self.noted.push_back((now, key.into(), range));
+    pub(super) fn note(&mut self, key: &str, range: Range) {
+        self.noted.push((key.into(), range));
         if let Some((_, rest)) = &mut self.last {
             rest.entry(key.into()).or_default().push(range);
+        }
+    }
+
+    /// Counts by another origin of time.
+    pub(super) fn rebase(&mut self, to: Rebase) {
+        if let Some((at, _)) = &mut self.last {
+            to.past(at);
         }
     }
 

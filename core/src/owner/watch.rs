@@ -2,6 +2,8 @@
 
 use alloc::string::String;
 
+use super::clock::Rebase;
+
 /// A job that has brought so many parts since one that was missing works in vain: it repeats what others have brought.
 const IN_VAIN: usize = 4;
 
@@ -75,5 +77,10 @@ impl Watched {
     pub(super) fn moved(&mut self) -> bool {
         let now = Some(self.downloaded);
         core::mem::replace(&mut self.harvested, now) != now
+    }
+
+    /// Counts by another origin of time.
+    pub(super) fn rebase(&mut self, to: Rebase) {
+        to.past(&mut self.moved_at);
     }
 }

@@ -3,20 +3,23 @@
 //! Two kinds. What is *fair* happens sooner or later if it can: contexts go on with what they are doing, the browser
 //! works on its jobs, waits end, closed tabs are opened again. What the *adversary* does is bounded by what is left to it.
 
-use crate::moment::{Driver, Flight, Flying, Handling, LATER, Moment, Part, Stage, Timer};
-use crate::world::{Ask, TABS, WORKER, World};
+use crate::moment::{Aloft, Clock, Handling, Moment, Part, Seat, Stage, Work, waits};
+use crate::world::{Ask, Bug, TABS, WORKER, World};
+use longhaul_core::EffectId;
+use longhaul_core::owner::Outcome;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Action {
     // Fair.
-    /// A context goes on: its driver, a flight of it, the app's command, or the handler of a completion.
+    /// A context goes on: with what its owner wants done with the stores, with something that was started, with the app's
+    /// command, or the handler of a completion.
     Drive(usize),
-    Fly(usize, Flying),
+    Fly(usize, EffectId),
     Command(usize),
     Handle(String),
     /// It hears that it should read again.
     Hear(usize),
-    /// Its rest is over by itself.
+    /// The time of its wait comes.
     Wake(usize),
     /// A tab is opened.
     Open(usize),
@@ -33,14 +36,17 @@ pub(crate) enum Action {
     Idle(usize),
     Drop(usize),
     Echo(usize),
-    /// The outcome that is about to be decided on comes twice.
-    Repeat(usize, Flying),
+    /// An outcome is told twice.
+    Repeat(usize, EffectId),
     RepeatEnd(String),
-    Break(usize, Flying),
-    Refuse(usize),
+    Break(usize, EffectId, u32),
+    Refuse(usize, EffectId),
+    /// The bytes of a part have come, and are being stored.
+    Quick(usize, EffectId),
+    SetClock(Clock),
     Hollow(String),
     Splice(String),
-    SpliceFetch(usize, Flying),
+    SpliceFetch(usize, EffectId),
     Gone(String),
     Vanish(String),
     Change,
@@ -54,7 +60,7 @@ pub(crate) enum Action {
 pub(crate) fn all(world: &World, m: &Moment, actions: &mut Vec<Action>) {
     fair(world, m, actions);
     app(world, m, actions);
-    adversary(m, actions);
+    adversary(world, m, actions);
 }
 
 /// What happens sooner or later.
@@ -75,39 +81,37 @@ pub(crate) fn fair(world: &World, m: &Moment, actions: &mut Vec<Action>) {
         if place.rash {
             actions.push(Action::Delete(n));
         }
-        match &place.driver {
-            Some(Driver::Queued) if m.queue.first() != Some(&n) => {}
-            Some(Driver::Rests(_)) if place.woken => actions.push(Action::Drive(n)),
-            Some(Driver::Rests(timer)) if rings(m, *timer) => actions.push(Action::Wake(n)),
-            None | Some(Driver::Rests(_)) => {}
-            Some(_) => actions.push(Action::Drive(n)),
+        match &place.seat {
+            Some(Seat::Queued) if m.queue.first() == Some(&n) => actions.push(Action::Drive(n)),
+            Some(Seat::Works(work)) => {
+                if work.done || work.asked.is_some() {
+                    actions.push(Action::Drive(n));
+                } else if work.timed && rings(world, m) {
+                    actions.push(Action::Wake(n));
+                }
+                if !work.done {
+                    let flights = work.flights.keys();
+                    actions.extend(flights.map(|id| Action::Fly(n, id.clone())));
+                }
+            }
+            Some(Seat::Queued) | None => {}
         }
-        actions.extend(
-            place
-                .flights
-                .keys()
-                .map(|flying| Action::Fly(n, flying.clone())),
-        );
     }
     actions.extend(m.completions.keys().map(|id| Action::Handle(id.clone())));
     // One job at a time, in order of arrival; the order of names is as good.
     actions.extend(m.jobs.keys().next().map(|id| Action::Work(id.clone())));
 }
 
-/// Whether a timer may ring: a clock that rings where nothing has changed would ring for ever.
-fn rings(m: &Moment, timer: Timer) -> bool {
-    match timer {
-        Timer::None => false,
-        Timer::Wait => m
-            .history
-            .waiting
-            .as_ref()
-            .is_some_and(|w| w.until == Some(LATER)),
-        // A job that works is idle as often as the adversary likes.
-        Timer::Idle | Timer::Now => m
-            .current()
-            .is_some_and(|id| !m.completions.contains_key(id) && !m.jobs.contains_key(id)),
+/// Whether the time of a wait may come: one that comes where nothing has changed would come for ever. A job that works is
+/// idle as often as the adversary likes.
+fn rings(world: &World, m: &Moment) -> bool {
+    if waits(&m.history) {
+        return true;
     }
+    let works = m
+        .current()
+        .is_some_and(|id| m.completions.contains_key(id) || m.jobs.contains_key(id));
+    !works && world.bug != Some(Bug::RestsForEver)
 }
 
 fn app(world: &World, m: &Moment, actions: &mut Vec<Action>) {
@@ -120,18 +124,12 @@ fn app(world: &World, m: &Moment, actions: &mut Vec<Action>) {
     actions.extend(tabs.iter().filter(free).map(|n| Action::Ask(*n, *ask)));
 }
 
-fn adversary(m: &Moment, actions: &mut Vec<Action>) {
+fn adversary(world: &World, m: &Moment, actions: &mut Vec<Action>) {
     let left = &m.left;
     for (n, place) in m.places.iter().enumerate().filter(|(_, place)| place.open) {
-        let worker_works = !m.completions.is_empty() || place.driver.is_some();
+        let worker_works = !m.completions.is_empty() || place.seat.is_some();
         if left.crashes > 0 && (n != WORKER || worker_works) {
             actions.push(Action::Crash(n));
-        }
-        if left.idles > 0
-            && matches!(place.driver, Some(Driver::Rests(Timer::Idle)))
-            && !place.woken
-        {
-            actions.push(Action::Idle(n));
         }
         if left.drops > 0 && place.heard {
             actions.push(Action::Drop(n));
@@ -139,32 +137,22 @@ fn adversary(m: &Moment, actions: &mut Vec<Action>) {
         if left.echoes > 0 && !place.heard && n != WORKER {
             actions.push(Action::Echo(n));
         }
-        if left.refusals > 0 && starts_a_job(place.driver.as_ref()) {
-            actions.push(Action::Refuse(n));
-        }
-        for (flying, flight) in &place.flights {
-            match (flight, flying) {
-                (Flight::Told(_, commit), _)
-                    if left.repeats > 0 && commit.stage == Stage::Append =>
-                {
-                    actions.push(Action::Repeat(n, flying.clone()));
-                }
-                (Flight::Air, Flying::Fetch(..) | Flying::Probe(_)) => {
-                    if left.breaks > 0 {
-                        actions.push(Action::Break(n, flying.clone()));
-                    }
-                    if left.spliced > 0 && matches!(flying, Flying::Fetch(..)) {
-                        actions.push(Action::SpliceFetch(n, flying.clone()));
-                    }
-                }
-                _ => {}
+        if let Some(work) = place.work().filter(|work| !work.done) {
+            if left.idles > 0 && works_beside(m, work) {
+                actions.push(Action::Idle(n));
+            }
+            for (id, flight) in &work.flights {
+                unkind_to(world, m, n, (id, &flight.stage, flight.quick), actions);
             }
         }
     }
+    if left.jumps > 0 && waits(&m.history) {
+        actions.extend([Clock::Back, Clock::Forth].map(Action::SetClock));
+    }
     for (id, completion) in &m.completions {
-        if let Handling::Accounting(commit) = &completion.stage
+        if let Handling::Accounting(account) = &completion.stage
             && left.repeats > 0
-            && commit.stage == Stage::Append
+            && account.sight.stage == Stage::Whole
         {
             actions.push(Action::RepeatEnd(id.clone()));
         }
@@ -194,10 +182,41 @@ fn adversary(m: &Moment, actions: &mut Vec<Action>) {
     actions.extend(m.late_jobs.keys().map(|id| Action::LateJob(id.clone())));
 }
 
-pub(crate) fn starts_a_job(driver: Option<&Driver>) -> bool {
-    matches!(
-        driver,
-        Some(Driver::Performs(effects, _))
-            if matches!(effects.first(), Some(longhaul_core::Effect::StartJob { .. }))
-    )
+/// Whether an owner does nothing but watch a job that works.
+fn works_beside(m: &Moment, work: &Work) -> bool {
+    let watched = work.watches.as_ref();
+    work.asked.is_none() && work.timed && watched.is_some_and(|id| m.jobs.contains_key(id))
+}
+
+/// What may befall something in flight.
+fn unkind_to(
+    world: &World,
+    m: &Moment,
+    n: usize,
+    (id, stage, quick): (&EffectId, &Aloft, bool),
+    actions: &mut Vec<Action>,
+) {
+    let left = &m.left;
+    let id = || id.clone();
+    match (stage, id().kind) {
+        (Aloft::Over(outcome), _) if left.repeats > 0 && *outcome != Outcome::Cancelled => {
+            actions.push(Action::Repeat(n, id()));
+        }
+        (Aloft::Air, "start-job") if left.refusals > 0 => actions.push(Action::Refuse(n, id())),
+        (Aloft::Air, "probe") if left.breaks > 0 => {
+            actions.extend((0..world.resources).map(|of| Action::Break(n, id(), of)));
+        }
+        (Aloft::Air, "fetch") => {
+            if left.breaks > 0 {
+                actions.push(Action::Break(n, id(), 0));
+            }
+            if left.spliced > 0 {
+                actions.push(Action::SpliceFetch(n, id()));
+            }
+            if left.quick > 0 && !quick {
+                actions.push(Action::Quick(n, id()));
+            }
+        }
+        _ => {}
+    }
 }

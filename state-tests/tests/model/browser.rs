@@ -1,14 +1,14 @@
 //! The browser's side: jobs, their records, and how they end.
 
-use crate::moment::{Bytes, Completion, Handling, Job, Moment, Part, Record, Request};
-use crate::world::{Bug, World, part_answer};
+use crate::moment::{Bytes, Completion, Handling, Moment, Part, Record, Request, Running};
+use crate::world::{Bug, World};
 use longhaul_core::{HttpResponse, JobEnd, JobFailure, JobId, PartRequest, TransferError, measure};
 
-pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Job {
+pub(crate) fn job_of(parts: &[(u32, PartRequest)]) -> Running {
     let parts = parts
         .iter()
-        .map(|(_, part)| (World::version_of(&part.file), part.index));
-    Job {
+        .map(|(resource, part)| World::part_of(*resource, part));
+    Running {
         parts: parts.collect(),
         records: Vec::new(),
         faults: Vec::new(),
@@ -38,7 +38,7 @@ pub(crate) fn abort(m: &mut Moment, registration: &str) {
     }
 }
 
-fn end(m: &mut Moment, registration: &str, job: Job, end: JobEnd) {
+fn end(m: &mut Moment, registration: &str, job: Running, end: JobEnd) {
     let completion = Completion {
         job,
         end,
@@ -64,26 +64,16 @@ pub(crate) fn work(m: &mut Moment, registration: &str, record: Option<Record>) {
     job.records
         .push(record.unwrap_or(Record::Of(m.server, Bytes::Right)));
     m.jobs.insert(registration.to_owned(), job);
-    for place in &mut m.places {
-        if let Some(watched) = &mut place.watched
-            && watched.registration == registration
-        {
-            watched.idle = false;
-            place.woken |= place.driver.is_some();
-        }
-    }
 }
 
 impl World {
-    /// Stores the next record of a job that is right and not stored; whether there was one.
-    pub(crate) fn harvest_one(&self, m: &mut Moment, job: &Job) -> bool {
-        let records = job.parts.iter().zip(&job.records);
-        for (part, record) in records {
-            if !m.rest.contains_key(part) && self.store(m, *part, *record).is_ok() {
-                return true;
-            }
-        }
-        false
+    /// Stores the next record of a job that is right and not stored, if there is one.
+    pub(crate) fn harvest_one(&self, m: &mut Moment, job: &Running) -> Option<Part> {
+        let mut records = job.parts.iter().zip(&job.records);
+        let next = records.find(|(part, record)| {
+            !m.rest.contains_key(part) && self.store(m, **part, **record).is_ok()
+        });
+        next.map(|(part, _)| *part)
     }
 
     /// Measures what came, by the real measure, and stores it where it is right.
@@ -93,10 +83,7 @@ impl World {
         part: Part,
         record: Record,
     ) -> Result<(), TransferError> {
-        let request = PartRequest {
-            file: World::file(part.0),
-            index: part.1,
-        };
+        let request = self.request_of(part);
         let range = request.range().expect("a part of the file");
         let (answer, body, bytes) = match record {
             Record::Gone => (
@@ -115,7 +102,7 @@ impl World {
                 0,
                 Bytes::None,
             ),
-            Record::Of(version, bytes) => (part_answer(version, range), range.len, bytes),
+            Record::Of(version, bytes) => (self.part_answer(version, range), range.len, bytes),
         };
         let measured = measure(&request, &answer, body);
         let trusting = self.bug == Some(Bug::TrustsAnEmptySuccess) && answer.status == 200;

@@ -1,9 +1,10 @@
 //! Bugs, planted one at a time: a checker that finds none of them proves nothing.
 
-use crate::laws::{L5, L7, L8, L10, L11, L18, ONE_LAW};
+use crate::laws::{L5, L7, L8, L10, L11, L16, L17, L18, ONE_LAW};
 use crate::world::{Ask, Bug, World};
 use crate::worlds::{
-    CHANGED, CRASH, EMPTY_SUCCESS, FOREGROUND, HASHED, OPENING, QUIET, REMOVED, RETRIED,
+    CHANGED, CLOCK_SET, CRASH, EMPTY_SUCCESS, FOREGROUND, HASHED, OPENING, QUIET, REMOVED, RETRIED,
+    TWO_RESOURCES,
 };
 use stateright::{Checker, HasDiscoveries, Model};
 
@@ -98,4 +99,14 @@ fn who_skips_the_hash_takes_other_bytes_for_the_file() {
 #[test]
 fn who_repeats_without_a_delay_asks_a_server_for_ever() {
     finds(Bug::RepeatsWithoutADelay, &RETRIED, L18);
+}
+
+#[test]
+fn who_discards_what_others_brought_asks_for_it_again() {
+    finds(Bug::DiscardsWhatOthersBrought, &TWO_RESOURCES, L16);
+}
+
+#[test]
+fn who_waits_by_the_wall_clock_waits_for_a_day() {
+    finds(Bug::WaitsByTheWallClock, &CLOCK_SET, L17);
 }

@@ -1,10 +1,13 @@
 //! The laws, as properties of a moment.
 
 use crate::actions::{Action, fair};
-use crate::commit::rest_of;
-use crate::moment::{Bytes, Driver, Flight, Flying, Handling, Moment, Part, Stage};
-use crate::world::{TABS, World};
-use longhaul_core::{Download, Job, JobEnd, JobId, Observation, State};
+use crate::completion::is_current;
+use crate::embedder::is_of;
+use crate::moment::{
+    Aloft, Asked, Bytes, Clock, Flight, Handling, Moment, Part, Stage, Work, waits,
+};
+use crate::world::{TABS, World, version_of};
+use longhaul_core::{Download, Effect, JobEnd, JobId, State};
 use longhaul_state_tests::resumption::{is_exact, look_and_plan};
 use longhaul_state_tests::scenario::START;
 use stateright::{Model, Property};
@@ -45,6 +48,8 @@ impl Model for World {
                 m.told == m.history.seq && !m.history.degraded
             }),
             Property::always(L11, |_, m: &Moment| moves_once(m)),
+            Property::always(L16, |_, m: &Moment| !broke(m, "L16")),
+            Property::always(L17, |_, m: &Moment| !broke(m, "L17")),
             Property::always(L18, |_, m: &Moment| !broke(m, "L18")),
         ];
         all.extend(self.reached.iter().map(|name| {
@@ -69,6 +74,8 @@ pub(crate) const L8: &str = "L8: where nothing more happens by itself, the downl
 pub(crate) const L9: &str = "L9: whoever looks anew plans exactly what is missing";
 pub(crate) const L10: &str = "L10: one gapless history, and nothing in it is lost";
 pub(crate) const L11: &str = "L11: a part is under way at most once";
+pub(crate) const L16: &str = "L16: a fault of one part discards nothing of another";
+pub(crate) const L17: &str = "L17: no wait is longer than its own length";
 pub(crate) const L18: &str = "L18: what failed is asked for again after a wait, or by a person";
 
 type Case = fn(&World, &Moment) -> bool;
@@ -88,28 +95,25 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
         matches!(m.history.state, State::Evicted { .. })
     }),
     ("a writer was overtaken by another", |_, m| {
-        commits(m).any(|c| c.0 && c.1 < m.history.seq)
+        works(m).any(|work| is_overtaken(work, m.history.seq))
     }),
     ("both tabs wait for the lock, or have it", |_, m| {
         TABS.iter().all(|n| m.queue.contains(n))
     }),
     ("a tab works while a completion is being handled", |_, m| {
-        !m.completions.is_empty()
-            && TABS
-                .iter()
-                .any(|n| matches!(m.places[*n].driver, Some(Driver::Looks(_))))
+        let mut tabs = TABS.iter().filter_map(|n| m.places[*n].work());
+        !m.completions.is_empty() && tabs.any(|work| work.asked.is_some())
     }),
     ("a tab knows that a completion is being handled", |_, m| {
-        m.places
-            .iter()
-            .any(|place| matches!(&place.driver, Some(Driver::Looks(c)) if !c.handling.is_empty()))
+        let knows = |work: &Work| matches!(&work.asked, Some(Asked::Look(_, sight)) if !sight.handling.is_empty());
+        works(m).any(knows)
     }),
     (
         "a tab opened while a completion was being handled",
         |_, m| !m.completions.is_empty() && m.places[0].open && m.history.seq == 2,
     ),
     ("a job is assisted", |_, m| {
-        flights(m).any(|f| matches!(f, Flying::Fetch(_, _, _, true)))
+        flights(m).any(|flight| flight.assists && flight.effect.id().kind == "fetch")
     }),
     ("a second try", |_, m| m.ledger.tries() > 1),
     ("a second attempt", |_, m| m.history.attempt > 1),
@@ -117,25 +121,16 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
         m.history.restarts > 0
     }),
     ("a stale outcome is on its way", |_, m| {
-        let flights = m.places.iter().flat_map(|place| place.flights.values());
-        let outcomes = flights.filter_map(|flight| match flight {
-            Flight::Told(outcome, commit) => Some(outcome.is_stale(&commit.view)),
-            Flight::Air => None,
+        let stale = |flight: &Flight| {
+            matches!(flight.stage, Aloft::Over(_)) && !is_of(&flight.effect, &m.history)
+        };
+        let mut accounts = m.completions.iter().filter_map(|(id, completion)| {
+            let Handling::Accounting(account) = &completion.stage else {
+                return None;
+            };
+            Some((id, account.view.as_ref()?))
         });
-        let ends = m
-            .completions
-            .iter()
-            .filter_map(|(id, completion)| match &completion.stage {
-                Handling::Accounting(commit) => Some(
-                    commit
-                        .view
-                        .state
-                        .transfer()
-                        .is_none_or(|t| t.registration.as_ref() != Some(id)),
-                ),
-                _ => None,
-            });
-        outcomes.chain(ends).any(|stale| stale)
+        flights(m).any(stale) || accounts.any(|(id, view)| !is_current(view, id))
     }),
     ("a dead owner's request arrives late", |_, m| {
         !m.late_parts.is_empty() && !m.queue.is_empty()
@@ -147,6 +142,17 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
         let waited = m.history.waiting.as_ref();
         waited.is_some_and(|waited| waited.until == Some(START)) && flights(m).next().is_some()
     }),
+    ("the clock was set back while a wait stands", |_, m| {
+        m.clock == Clock::Back && waits(&m.history)
+    }),
+    ("a part comes while another one is being stored", |_, m| {
+        let fetches = flights(m).filter(|flight| flight.effect.id().kind == "fetch");
+        let (quick, others): (Vec<_>, Vec<_>) = fetches.partition(|flight| flight.quick);
+        !quick.is_empty() && !others.is_empty()
+    }),
+    ("one resource waits and another one is stored", |_, m| {
+        waits(&m.history) && m.rest.len() == 1
+    }),
     ("nobody is there", |_, m| {
         !m.places[0].open && !m.places[1].open && m.history.is_running()
     }),
@@ -156,7 +162,7 @@ pub(crate) const SOMETIMES: &[(&str, Case)] = &[
     ("parts of two versions are stored", |_, m| {
         m.rest
             .keys()
-            .map(|part| part.0)
+            .map(|part| part.version)
             .collect::<BTreeSet<_>>()
             .len()
             > 1
@@ -175,24 +181,23 @@ fn broke(m: &Moment, law: &str) -> bool {
     m.broken.is_some_and(|broken| broken.starts_with(law))
 }
 
-/// Commits under way: whether each is about to append, and what it has read.
-fn commits(m: &Moment) -> impl Iterator<Item = (bool, u64)> {
-    m.places.iter().flat_map(|place| {
-        let driver = match &place.driver {
-            Some(Driver::Looks(commit)) => Some(commit),
-            _ => None,
-        };
-        let flights = place.flights.values().filter_map(|flight| match flight {
-            Flight::Told(_, commit) => Some(commit),
-            Flight::Air => None,
-        });
-        let commits = driver.into_iter().chain(flights);
-        commits.map(|commit| (commit.stage == Stage::Append, commit.view.seq))
-    })
+/// Owners at work.
+fn works(m: &Moment) -> impl Iterator<Item = &Work> {
+    m.places.iter().filter_map(|place| place.work())
 }
 
-fn flights(m: &Moment) -> impl Iterator<Item = &Flying> {
-    m.places.iter().flat_map(|place| place.flights.keys())
+/// Whether an owner is about to decide or to append, and somebody else has appended since it has read.
+fn is_overtaken(work: &Work, seq: u64) -> bool {
+    let decides = match &work.asked {
+        Some(Asked::Look(_, sight)) => sight.stage == Stage::Whole,
+        Some(Asked::Append(_)) => true,
+        Some(Asked::Read) | None => false,
+    };
+    decides && work.owner.download().seq < seq
+}
+
+fn flights(m: &Moment) -> impl Iterator<Item = &Flight> {
+    works(m).flat_map(|work| work.flights.values())
 }
 
 /// Whether nothing happens any more by itself.
@@ -230,12 +235,12 @@ fn moves_once(m: &Moment) -> bool {
     if !coming.into_iter().all(&mut once) {
         return false;
     }
-    let mut fetched = m.places.iter().flat_map(|place| &place.flights).filter_map(
-        |(flying, flight)| match flying {
-            Flying::Fetch(_, _, part, false) if *flight == Flight::Air => Some(*part),
-            _ => None,
-        },
-    );
+    let mut fetched = flights(m).filter_map(|flight| match &flight.effect {
+        Effect::Fetch { resource, part, .. } if flight.stage == Aloft::Air => {
+            (!flight.assists).then(|| World::part_of(*resource, part))
+        }
+        _ => None,
+    });
     fetched.all(once)
 }
 
@@ -245,9 +250,13 @@ impl World {
         if !matches!(m.history.state, State::Available) {
             return true;
         }
-        m.history.files.iter().all(|file| {
-            let version = Self::version_of(file);
-            (0..file.layout().count()).all(|index| match m.rest.get(&(version, index)) {
+        (0..).zip(&m.history.files).all(|(resource, file)| {
+            let part = |index| Part {
+                version: version_of(file),
+                resource,
+                index,
+            };
+            (0..file.layout().count()).all(|index| match m.rest.get(&part(index)) {
                 Some(Bytes::Right) => true,
                 Some(Bytes::Spliced) => !self.hashed,
                 Some(Bytes::None) | None => false,
@@ -261,21 +270,8 @@ impl World {
     /// What it named instead.
     pub(crate) fn plan_is_exact(&self, m: &Moment) -> Result<(), String> {
         let mut view = Download::clone(&m.history);
-        let mut observation = Observation {
-            stored: rest_of(m.rest.keys().copied()),
-            jobs: m
-                .jobs
-                .iter()
-                .map(|(registration, job)| Job {
-                    registration: registration.clone(),
-                    downloaded: 30 * job.records.len() as u64,
-                })
-                .collect(),
-            handling: m.completions.keys().cloned().collect(),
-            context: self.context(0),
-            ..Observation::default()
-        };
-        let effects = look_and_plan(&mut view, &mut observation, START)?;
+        let mut observation = self.everything(m, 0);
+        let effects = look_and_plan(&mut view, &mut observation, m.time())?;
         is_exact(&view, &observation, &effects)
     }
 }

@@ -69,12 +69,12 @@ macro_rules! measured {
 }
 
 measured! {
-    every_life_ends_wherever_a_tab_or_the_worker_dies(CRASH, 78);
-    every_life_ends_although_messages_are_lost(LOST_MESSAGES, 56);
-    every_life_ends_where_a_record_is_not_found(NOT_FOUND, 56);
-    every_life_ends_where_a_job_vanishes(VANISHING_JOB, 72);
-    every_life_ends_wherever_the_browser_is_killed(BLACKOUT, 79);
-    every_life_ends_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 91);
-    every_life_ends_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 77);
-    every_life_ends_whenever_the_file_changes(CHANGED, 63);
+    every_life_ends_wherever_a_tab_or_the_worker_dies(CRASH, 85);
+    every_life_ends_although_messages_are_lost(LOST_MESSAGES, 62);
+    every_life_ends_where_a_record_is_not_found(NOT_FOUND, 62);
+    every_life_ends_where_a_job_vanishes(VANISHING_JOB, 82);
+    every_life_ends_wherever_the_browser_is_killed(BLACKOUT, 85);
+    every_life_ends_whenever_a_page_opens_while_a_completion_is_handled(OPENING, 106);
+    every_life_ends_whenever_a_download_is_removed_and_asked_for_again(REMOVED, 79);
+    every_life_ends_whenever_the_file_changes(CHANGED, 60);
 }
