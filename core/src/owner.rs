@@ -718,6 +718,8 @@ impl Owner {
         ] = effects[..]
             && fetches.is_none()
             && self.in_flight.is_empty()
+            // What was told meanwhile may be what this context lacks.
+            && !self.look
         {
             self.step = Step::Released;
             self.outputs.push_back(Output::Release);
