@@ -806,7 +806,11 @@ impl Owner {
                 }
                 None
             }
-            (Outcome::Stored(range), Effect::Fetch { part, .. }) => {
+            (Outcome::Stored(range), Effect::Fetch { resource, part, .. }) => {
+                // It was under way when the last plan was made, which may name it still.
+                if let Some(queue) = &mut self.queue {
+                    queue.remove(*resource, part.index);
+                }
                 self.pacing.came(flight.began);
                 self.listing.note(&part.file.key(), range, now.monotonic_ms);
                 self.received.extend(flight.part());
