@@ -180,6 +180,8 @@
 #![warn(missing_docs)]
 
 extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
 
 /// Bytes in a mebibyte.
 pub const MIB: u64 = 1 << 20;

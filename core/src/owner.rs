@@ -43,7 +43,9 @@
 mod clock;
 mod inflight;
 mod listing;
+mod messages;
 mod pacing;
+mod reply;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -63,17 +65,17 @@ use crate::entry::Origin;
 use crate::event::{Event, WaitReason};
 use crate::file::FileVersion;
 use crate::input::{Observation, Role, Signal};
-use crate::measure::HttpResponse;
-use crate::parts::Range;
 use crate::plan::{Fetches, plan_with_fetches};
-use crate::policy::{MIN_DELAY_MS, Policy};
+use crate::policy::MIN_DELAY_MS;
 use crate::transfer_error::TransferError;
 
 pub use clock::Now;
 use clock::{Rebase, Wait};
 use inflight::{AllInFlight, InFlight, Stage, has_room};
 use listing::Listing;
+pub use messages::{Input, Licensed, Look, Outcome, Output, Settings, Store};
 use pacing::Pacing;
+use reply::{Reply, Told};
 use watch::Watched;
 
 /// How long whoever works on stores that failed leaves them alone, in milliseconds.
@@ -81,178 +83,6 @@ pub const STORE_TROUBLE_MS: u64 = 5_000;
 
 /// How often in a row what is stored cannot be looked at before an attempt ends.
 const STORAGE_FAILURES: u32 = 2;
-
-/// How an owner is set up.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Settings {
-    /// Which side it is on.
-    pub role: Role,
-    /// Sizes, limits and delays.
-    pub policy: Policy,
-    /// How many parts are fetched at a time.
-    pub parallel: usize,
-    /// Whether it only does what an ended attempt leaves to be done, deletes what is there of its files, and leaves a
-    /// download that runs again to another owner.
-    pub clears_up: bool,
-}
-
-/// What an owner is told.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Input {
-    /// The history was read, and folds to this.
-    Read(Arc<Download>),
-    /// What was to be looked at looks like this.
-    Observed {
-        /// With what is stored, where that was to be listed.
-        observation: Box<Observation>,
-        /// Which of the keys that were asked for another available download refers to.
-        held: Vec<String>,
-    },
-    /// This batch was appended.
-    Appended(Box<Batch>),
-    /// Somebody else appended first.
-    Conflict,
-    /// Reading, looking or appending failed.
-    StoreFailed(Store),
-    /// Something that was started is over.
-    Ended(EffectId, Outcome),
-    /// All bytes of a part have come; they are being stored.
-    Received(EffectId),
-    /// A job that is watched has downloaded so much.
-    JobMoved {
-        /// Its registration.
-        registration: String,
-        /// Bytes, all records together.
-        downloaded: u64,
-    },
-    /// The job that was to be watched is not there.
-    NotWatched,
-    /// Something changed, or may have: everything is to be looked at anew.
-    Notified,
-    /// The lock that was given up is had again.
-    Acquired,
-    /// The time of the last wait has come.
-    Elapsed,
-    /// Nobody wants this owner any more: it is to stop, and to let the next one go on.
-    Close,
-}
-
-/// Which store failed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Store {
-    /// The histories.
-    History,
-    /// The parts.
-    Parts,
-}
-
-/// What came of an effect.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Outcome {
-    /// It was done, and there is nothing to say of it. What is deleted, aborted or handed over shows at the next look.
-    Done,
-    /// It was cancelled before it came to anything.
-    Cancelled,
-    /// A store failed on the way.
-    StoreFailed(Store),
-    /// What the servers answered, in the order of the resources.
-    Probed(Vec<Result<HttpResponse, TransferError>>),
-    /// The browser refused the job.
-    Refused {
-        /// Whether it said that there is no room.
-        quota: bool,
-    },
-    /// The records of a job were looked through.
-    Harvested {
-        /// Parts that were stored, by file key.
-        stored: Vec<(String, Range)>,
-        /// How many records were complete, and their parts stored already.
-        repeated: usize,
-    },
-    /// A part was stored.
-    Stored(Range),
-    /// A part did not come.
-    Failed(TransferError),
-    /// The hashes over what is stored, and what servers answered that were asked once more, by the index of the resource.
-    Verified {
-        /// 64 hexadecimal digits each.
-        digests: Vec<(u32, String)>,
-        /// What each server answered.
-        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
-    },
-    /// What is stored could not be read to its end: the next look says why.
-    Unread,
-}
-
-/// What is to be looked at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct Look {
-    /// File keys of which is to be listed what is stored; without any nothing is to be listed.
-    pub keys: Vec<String>,
-    /// Keys of which is to be found out whether another available download refers to them.
-    pub held: Vec<String>,
-    /// Whether it is to be asked how much room there is.
-    pub room: bool,
-}
-
-/// What an owner wants done.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-#[must_use]
-pub enum Output {
-    /// Read the history.
-    Read,
-    /// Look at the world.
-    Observe(Look),
-    /// Append this, if the history still ends where it did.
-    Append(Box<Batch>),
-    /// Set this going.
-    Start(Licensed),
-    /// End this early.
-    Cancel(EffectId),
-    /// Watch the job of this registration, and no other, or none.
-    Watch(Option<String>),
-    /// Nothing is to be done until something is told, or until this time.
-    Wait {
-        /// By the monotonic clock, in milliseconds; absent where only something that is told goes on.
-        until: Option<u64>,
-        /// What is waited for, where the history says so.
-        reason: Option<WaitReason>,
-    },
-    /// Somebody else can do what this context cannot: give up the lock.
-    Release,
-    /// Nothing is left to do.
-    Done,
-}
-
-/// An effect that the history licenses. Only an owner makes one, of what was read or appended.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct Licensed(Effect);
-
-impl Licensed {
-    /// What is to be done.
-    pub const fn effect(&self) -> &Effect {
-        &self.0
-    }
-}
-
-/// An outcome that a rule is to hear of.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-struct Reply {
-    id: EffectId,
-    told: Told,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-enum Told {
-    Probed(u32, Vec<Result<HttpResponse, TransferError>>),
-    Refused(String, bool),
-    Failed(u32, u32, TransferError),
-    Verified {
-        attempt: u32,
-        digests: Vec<(u32, String)>,
-        answers: Vec<(u32, Result<HttpResponse, TransferError>)>,
-    },
-}
 
 /// How far the owner is on its way from a look to the next one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -645,7 +475,7 @@ impl Owner {
                 self.listing.forget();
                 return self.observe_with(now, observation.room.is_some());
             };
-            observation.stored = known;
+            observation.stored = known.clone();
         }
         for key in held {
             // What another download was found to have whole is not mixed, and stays.
@@ -772,6 +602,8 @@ impl Owner {
         ] = effects[..]
             && fetches.is_none()
             && self.in_flight.is_empty()
+            // What was told meanwhile may be what this context lacks.
+            && !self.look
         {
             self.step = Step::Released;
             self.outputs.push_back(Output::Release);
@@ -1025,7 +857,11 @@ impl Owner {
                 }
                 None
             }
-            (Outcome::Stored(range), Effect::Fetch { part, .. }) => {
+            (Outcome::Stored(range), Effect::Fetch { resource, part, .. }) => {
+                // It was under way when the last plan was made, which may name it still.
+                if let Some(queue) = &mut self.queue {
+                    queue.remove(*resource, part.index);
+                }
                 self.pacing.came(flight.began);
                 self.listing.note(&part.file.key(), range);
                 self.received.extend(flight.part());
@@ -1179,39 +1015,5 @@ impl Owner {
         self.watched = None;
         self.outputs.push_back(Output::Watch(None));
         self.step = Step::Closing;
-    }
-}
-
-impl Reply {
-    fn signal(&self, observation: &Observation) -> Signal {
-        let observation = Box::new(observation.clone());
-        match self.told.clone() {
-            Told::Probed(attempt, answers) => Signal::Probed {
-                attempt,
-                answers,
-                observation,
-            },
-            Told::Refused(registration, quota) => Signal::JobRefused {
-                registration,
-                quota,
-                observation,
-            },
-            Told::Failed(attempt, resource, fault) => Signal::PartFailed {
-                attempt,
-                resource,
-                fault,
-                observation,
-            },
-            Told::Verified {
-                attempt,
-                digests,
-                answers,
-            } => Signal::Verified {
-                attempt,
-                digests,
-                answers,
-                observation,
-            },
-        }
     }
 }

@@ -100,6 +100,14 @@ impl Fetches {
         })
     }
 
+    /// This part need not be fetched any more.
+    pub(crate) fn remove(&mut self, resource: u32, index: u32) {
+        let mut missing = self.missing.0.iter_mut();
+        if let Some((_, parts)) = missing.find(|(of, _)| *of == resource) {
+            parts.remove(index);
+        }
+    }
+
     /// Whether this effect is among them.
     pub(crate) fn contains(&self, id: &EffectId) -> bool {
         let fits = id.kind == "fetch" && (id.attempt, id.transfer) == (self.attempt, self.transfer);

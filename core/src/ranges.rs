@@ -170,6 +170,20 @@ impl PartNumbers {
         Some(if from_end { last } else { first })
     }
 
+    /// Takes out this one.
+    pub(crate) fn remove(&mut self, number: u32) {
+        let Some(at) = self.0.iter().position(|run| run.contains(&number)) else {
+            return;
+        };
+        let (first, last) = self.0.remove(at).into_inner();
+        if number < last {
+            self.0.insert(at, number + 1..=last);
+        }
+        if first < number {
+            self.0.insert(at, first..=number - 1);
+        }
+    }
+
     /// As the history writes them: `0-3,7`.
     #[must_use]
     pub fn to_text(&self) -> String {
@@ -323,6 +337,18 @@ mod tests {
         }
         assert_eq!(taken, [0, 8, 7, 5, 1, 2]);
         assert_eq!(missing.pop(true), None);
+    }
+
+    #[test]
+    fn one_number_is_taken_out_wherever_it_stands() {
+        let layout = Layout::Ranged { size: 60, part: 10 };
+        let mut missing = layout.missing(&ranges(&[(50, 10)]));
+        let mut texts = Vec::new();
+        for number in [2, 0, 4, 5, 1, 3] {
+            missing.remove(number);
+            texts.push(missing.to_text());
+        }
+        assert_eq!(texts, ["0-1,3-4", "1,3-4", "1,3", "1,3", "3", ""]);
     }
 
     /// What the sets say is what counting one by one says.

@@ -8,6 +8,7 @@ mod live;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_channel::mpsc::{UnboundedReceiver, UnboundedSender, unbounded};
 use futures_util::StreamExt;
@@ -146,7 +147,7 @@ impl<P: Platform> Driver<P> {
             match output {
                 Output::Read => self.beside(Self::read),
                 Output::Observe(look) => {
-                    let download = Rc::new(Download::clone(owner.download()));
+                    let download = Arc::clone(owner.download());
                     self.beside(async move |driver| driver.observe(&download, look).await);
                 }
                 Output::Append(batch) => {

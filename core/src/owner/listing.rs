@@ -35,13 +35,13 @@ impl Listing {
         download: &Download,
         keys: &BTreeSet<String>,
         now: u64,
-    ) -> Option<StoredParts> {
+    ) -> Option<&StoredParts> {
         let (at, rest) = self.last.as_ref()?;
         let young = now.saturating_sub(*at) < LISTING_MS;
         let knows = keys.iter().all(|key| rest.contains_key(key));
         let complete = download.files.iter().all(|file| is_whole(file, rest));
         let lost = stored(download, rest) < download.stored;
-        (young && knows && !complete && !lost).then(|| rest.clone())
+        (young && knows && !complete && !lost).then_some(rest)
     }
 
     /// A listing begins. What was stored before, it sees.

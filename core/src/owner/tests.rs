@@ -1,5 +1,7 @@
 use super::*;
 use crate::input::{Command, Context};
+use crate::measure::HttpResponse;
+use crate::policy::Policy;
 use crate::spec::{Resource, Spec};
 
 const ID: &str = "model";

@@ -1,6 +1,7 @@
 //! What an owner starts, as futures that end with what came of it.
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use longhaul_core::owner::{Input, Licensed, Outcome, Owner};
 use longhaul_core::{Download, Effect, EffectId, HttpResponse, PartRequest, TransferError};
@@ -20,7 +21,7 @@ impl<P: Platform> Driver<P> {
         self.in_flight
             .borrow_mut()
             .insert(id.clone(), cancel.clone());
-        let download = Rc::new(Download::clone(owner.download()));
+        let download = Arc::clone(owner.download());
         self.beside(async move |driver| {
             let done = driver.perform(&licensed, &download, &cancel).await;
             let outcome = done.unwrap_or_else(|error| Outcome::StoreFailed(driver.trouble(&error)));

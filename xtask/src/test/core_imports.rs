@@ -19,7 +19,9 @@ pub(crate) fn check() -> Result<()> {
     shell::run(
         compiler
             .cargo("rustc")
-            .args(["-p", CRATE, "--lib", "--crate-type", "cdylib", "--"])
+            .args(["-p", CRATE, "--lib", "--crate-type", "cdylib"])
+            // An allocator and a panic handler are the standard library's.
+            .args(["--features", "std", "--"])
             // Nothing is exported from the core, so without these the linker would keep none of it.
             .args(["-Clink-dead-code", "-Clink-arg=--no-gc-sections"])
             // Optimized, its functions would be parts of each other.
