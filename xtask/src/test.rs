@@ -344,13 +344,9 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) {
         Ok(ended) => {
             report.heading(&ended.name);
             print!("{}", ended.output);
-            let (mut counter, mut reasons) = (Counter::new(targets), Reasons::default());
-            for line in ended.output.lines() {
-                counter.line(line);
-                reasons.line(line);
-            }
-            report.add(&ended.name, counter.results(), ended.success);
-            report.said(reasons.kept());
+            let mut heard = Heard::new(targets);
+            ended.output.lines().for_each(|line| heard.line(line));
+            heard.tell(report, &ended.name, ended.success);
         }
         Err(error) => {
             report.check("tests in the browser", || Err(error));
@@ -358,10 +354,35 @@ fn browser_tests(report: &mut Report, targets: &Targets, options: &Options) {
     });
 }
 
+/// What is heard of test programs while they run.
+struct Heard<'a> {
+    counter: Counter<'a>,
+    reasons: Reasons,
+}
+
+impl<'a> Heard<'a> {
+    fn new(targets: &'a Targets) -> Self {
+        Self {
+            counter: Counter::new(targets),
+            reasons: Reasons::default(),
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        self.counter.line(line);
+        self.reasons.line(line);
+    }
+
+    fn tell(&self, report: &mut Report, title: &str, success: bool) {
+        report.add(title, self.counter.results(), success);
+        report.said(self.reasons.kept());
+    }
+}
+
 /// Runs `cargo test`, shows its output as it comes and counts the results in it.
 fn tests(report: &mut Report, title: &str, command: &mut Command, targets: &Targets) -> Result<()> {
     report.heading(title);
-    let (mut counter, mut reasons) = (Counter::new(targets), Reasons::default());
+    let mut heard = Heard::new(targets);
     let (reader, writer) = io::pipe()?;
     command
         .env("CARGO_TERM_COLOR", "never")
@@ -375,13 +396,10 @@ fn tests(report: &mut Report, title: &str, command: &mut Command, targets: &Targ
     while reader.read_until(b'\n', &mut line)? > 0 {
         io::stdout().write_all(&line)?;
         io::stdout().flush()?;
-        let text = String::from_utf8_lossy(&line);
-        counter.line(&text);
-        reasons.line(&text);
+        heard.line(&String::from_utf8_lossy(&line));
         line.clear();
     }
     let status = child.wait()?;
-    report.add(title, counter.results(), status.success());
-    report.said(reasons.kept());
+    heard.tell(report, title, status.success());
     Ok(())
 }
