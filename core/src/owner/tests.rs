@@ -182,3 +182,43 @@ fn an_owner_by_another_origin_of_time_does_the_same_as_much_later() {
     let (again, _) = shelf.turn(at(left));
     assert_eq!(again, fetches[..1], "{again:?}");
 }
+
+/// The owner of a download whose requests need headers, where it is about to see once more that this context has none: that
+/// they are wanting is written down already.
+fn without_headers() -> Owner {
+    let mut shelf = Shelf::requested();
+    let spec = shelf.stored.spec.as_mut();
+    spec.expect("it was asked for").headers = true;
+    let event = Event::Waiting {
+        reason: WaitReason::Headers,
+        until: None,
+        retries: 0,
+        message: None,
+    };
+    let events = alloc::vec![event];
+    let batch = Batch::new(&shelf.stored, START.wall_ms, Origin::Page, events);
+    let mut owner = shelf.owner;
+    assert_eq!(said(&mut owner, START)[0], Output::Read);
+    owner.handle(START, Input::Read(batch.into_after().into()));
+    assert!(matches!(said(&mut owner, START)[0], Output::Observe(_)));
+    owner
+}
+
+fn sees_no_headers(owner: &mut Owner) -> Output {
+    let observation = Box::new(Observation::default());
+    let held = Vec::new();
+    owner.handle(START, Input::Observed { observation, held });
+    said(owner, START).remove(0)
+}
+
+#[test]
+fn who_lacks_what_is_needed_gives_the_lock_to_somebody_else() {
+    assert_eq!(sees_no_headers(&mut without_headers()), Output::Release);
+}
+
+#[test]
+fn what_was_told_during_a_look_is_looked_at_before_the_lock_is_given_up() {
+    let mut owner = without_headers();
+    owner.handle(START, Input::Notified);
+    assert_eq!(sees_no_headers(&mut owner), Output::Read);
+}
